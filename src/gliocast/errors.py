@@ -1,0 +1,110 @@
+"""Every exception of gliocast, and the sentence it owes its reader.
+
+::
+
+    GliocastError
+    ├── InputError              what the user gave is wrong: exit code 2, every problem in one table
+    │   ├── ConfigurationError  a parameter or a catalog entry
+    │   ├── CohortError         the clinical table
+    │   ├── ImagingError        a volume, a lesion mask, or their geometry
+    │   ├── PartitionError      who trains and who is tested
+    │   ├── LeakageError        a patient would be scored by something fitted on them
+    │   ├── TrainingError       training cannot start, or ended without a usable model
+    │   └── ArtefactError       a file of ours was changed, or belongs to another version
+    └── (anything else is an error of ours: exit code 1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+NOT_APPLICABLE = "–"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that the user can mend: who, where, found, expected, what to do.
+
+    `patient` is a patient's identifier, a row ("row 12") where the identifier itself cannot be shown, or "–".
+    `found` holds the one offending value at most, never a patient's whole row.
+    """
+
+    patient: str
+    where: str
+    found: str
+    expected: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.patient}: {self.where} is {self.found}; expected {self.expected}. {self.remedy}"
+
+
+class GliocastError(Exception):
+    """The root of all errors that gliocast raises on purpose."""
+
+
+class InputError(GliocastError):
+    """The user's input or configuration is wrong; carries all problems found, not only the first."""
+
+    subject = "the input"
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
+        super().__init__(self.headline() + "\n" + "\n".join(map(str, self.problems)))
+
+    def headline(self) -> str:
+        """One line that counts the problems and says that nothing was run."""
+        count = len(self.problems)
+        return f"{count} problem{'s' if count != 1 else ''} in {self.subject}; nothing was run."
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
+        return type(self), (list(self.problems),)
+
+
+class ConfigurationError(InputError):
+    """A parameter or a catalog entry is wrong."""
+
+    subject = "the configuration"
+
+
+class CohortError(InputError):
+    """The clinical table is wrong."""
+
+    subject = "the clinical table"
+
+
+class ImagingError(InputError):
+    """A volume, a lesion mask or their geometry is wrong."""
+
+    subject = "the images"
+
+
+class PartitionError(InputError):
+    """The partition is not one: a patient stands twice, is unknown, or a class is too small."""
+
+    subject = "the partition"
+
+
+class LeakageError(InputError):
+    """A patient would be scored as test by something that was fitted on them."""
+
+    subject = "the separation of training and test patients"
+
+
+class TrainingError(InputError):
+    """Training cannot start, or ended without a usable model."""
+
+    subject = "the training"
+
+
+class ArtefactError(InputError):
+    """A stored file was changed since it was written, is damaged, or belongs to another version."""
+
+    subject = "the stored results"
+
+
+def raise_if_any(problems: Sequence[Problem], error: type[InputError]) -> None:
+    """Raise `error` with all `problems`, or return quietly where there are none."""
+    if problems:
+        raise error(problems)

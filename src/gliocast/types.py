@@ -1,0 +1,115 @@
+"""The words and shapes that all rooms share. Imports nothing of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+Sex: TypeAlias = Literal["F", "M"]
+Surgery: TypeAlias = Literal["biopsy", "incomplete", "complete"]
+Outcome: TypeAlias = Literal["short_term", "long_term"]
+SEXES: tuple[Sex, ...] = ("F", "M")
+SURGERIES: tuple[Surgery, ...] = ("biopsy", "incomplete", "complete")  # ascending extent of resection
+WHO_STATUSES: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+SHORT_TERM: Outcome = "short_term"
+LONG_TERM: Outcome = "long_term"  # the positive class, everywhere
+
+CLINICAL_PREDICTORS: tuple[str, ...] = ("age_years", "sex", "who_status", "surgery")
+REQUIRED_COLUMNS: tuple[str, ...] = ("patient_id", *CLINICAL_PREDICTORS, "survival_days")
+OPTIONAL_COLUMNS: tuple[str, ...] = (
+    "event_observed",
+    "centre",
+    "scanner_field_t",
+    "idh",
+    "mgmt",
+    "karnofsky",
+    "central_slice_mm",
+)
+
+ImageScoreKind: TypeAlias = Literal["cnn", "features", "none"]
+ProtocolName: TypeAlias = Literal["honest", "paper"]
+Role: TypeAlias = Literal["out_of_fold", "test", "in_sample"]
+
+
+class Parameters(BaseModel):
+    """A typed section of the parameters: frozen, and closed to keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training of one model: patients fitted on, patients that stop it early, patients held out and scored."""
+
+    fit: tuple[str, ...]
+    stop: tuple[str, ...]
+    held_out: tuple[str, ...]
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """Everyone the model of this fold has learnt from: fitted on, or used to choose its epoch."""
+        return (*self.fit, *self.stop)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and test patients of one evaluation, with the folds inside the training patients."""
+
+    name: str
+    test: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    stratum: str | None = None  # the centre left out, the repeat, …
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """All training patients, each held out by exactly one fold; sorted."""
+        return tuple(sorted(patient for fold in self.folds for patient in fold.held_out))
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Who trains, who stops training, who is tested: made once, shared by every stage.
+
+    Attributes:
+        scheme: `holdout`, `nested_cv` or `leave_one_centre_out`.
+        seed: the seed that it was drawn with.
+        splits: one for `holdout`; several otherwise. Every patient is tested in at most one split of a repeat.
+        paper: the paper's own 60/20/20 (section 2.3): fitted on, stopping, tested (`held_out`), used by `protocol: paper`.
+            Its test patients are those of the first split.
+    """
+
+    scheme: str
+    seed: int
+    splits: tuple[Split, ...]
+    paper: Fold
+
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """Every patient that stands in any split; sorted."""
+        return tuple(sorted({patient for split in self.splits for patient in (*split.training, *split.test)}))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of patients, and who each scoring model had seen.
+
+    Attributes:
+        table: one row a score, with the columns of `SCORE_COLUMNS`. `slice` is -1 in a patient-level score.
+            `split` is the split's name; `model` names the fitted object, and is a key of `fitted_on`
+            (an ensemble is named like its split and is a key too).
+        fitted_on: for each model the patients that any part of it was fitted on or selected with.
+    """
+
+    table: pd.DataFrame
+    fitted_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SCORE_COLUMNS: tuple[str, ...] = ("split", "patient_id", "slice", "role", "model", "logit", "probability")
+PATIENT_LEVEL = -1
+
+Table: TypeAlias = pd.DataFrame
+Figure: TypeAlias = dict[str, Any]  # a Plotly figure as plain JSON: {"data": [...], "layout": {...}}
