@@ -1,0 +1,30 @@
+"""How each catalog entry is loaded and saved. Names are resolved lazily, so that a run imports only what it uses."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "ClinicalTableDataset": "clinical_table",
+    "FigureDataset": "files",
+    "JsonDataset": "files",
+    "TableDataset": "files",
+    "TextDataset": "files",
+    "PartitionDataset": "partition",
+    "ScoresDataset": "scores",
+    "ImagingDataset": "imaging",
+    "SliceStacksDataset": "slice_stacks",
+    "SimulatedImagingDataset": "simulated_imaging",
+    "CnnEnsembleDataset": "cnn_ensemble",
+    "CheckpointsDataset": "checkpoints",
+    "StudyDataset": "study",
+    "FittedModelsDataset": "fitted_models",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the dataset class `name` from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

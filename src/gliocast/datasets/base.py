@@ -1,0 +1,86 @@
+"""What all datasets of gliocast share: atomic saving, a fingerprint, and silence about the machine's paths."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kedro.io import AbstractDataset
+
+from gliocast.errors import ArtefactError, Problem
+from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
+from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder
+
+Value = TypeVar("Value")
+
+
+class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
+    """One file: after a crash it is the old one or the new one, never half of each.
+
+    Subclasses say how a value is written to and read from a path; everything else is here.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+
+    @abstractmethod
+    def write(self, path: Path, value: Value) -> None:
+        """Write `value` to the temporary file `path`."""
+
+    @abstractmethod
+    def read(self, path: Path) -> Value:
+        """Read the value stored in `path`."""
+
+    def load(self) -> Value:
+        """Read the stored value.
+
+        Raises:
+            ArtefactError: there is no such file.
+        """
+        if not self._exists():
+            raise ArtefactError(missing(self.filepath))
+        return self.read(self.filepath)
+
+    def save(self, data: Value) -> None:
+        """Store the value in place of the old one."""
+        with atomic_write(self.filepath) as temporary:
+            self.write(temporary, data)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the stored content."""
+        return sha256_of_file(self.filepath)
+
+    def _exists(self) -> bool:
+        return self.filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"file": self.filepath.name}
+
+
+class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
+    """One folder that is replaced as a whole."""
+
+    def save(self, data: Value) -> None:
+        """Store the value in place of the old folder."""
+        with atomic_folder(self.filepath) as temporary:
+            self.write(temporary, data)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and contents of all files in the folder."""
+        return sha256_of_folder(self.filepath)
+
+    def _exists(self) -> bool:
+        recover_folder(self.filepath)
+        return self.filepath.is_dir()
+
+
+def missing(path: Path) -> Problem:
+    """The problem of a stored result that is not there."""
+    return Problem("–", f"{path.parent.name}/{path.name}", "absent", "a stored result", "Run the stage that makes it.")
+
+
+def is_aggregate(path: Path) -> bool:
+    """Whether a result holds no patient's row: only reports (layer 08) do, so only they may be previewed."""
+    return "08_reporting" in path.parts

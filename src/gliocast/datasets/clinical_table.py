@@ -1,0 +1,45 @@
+"""The clinical table as it lies on the disk: text, undecided about separators and decimal marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gliocast.datasets.base import AtomicDataset
+from gliocast.errors import CohortError, Problem
+
+
+class ClinicalTableDataset(AtomicDataset[str]):
+    """The raw text of a CSV file; `cohort.table.read_cohort` gives it meaning.
+
+    A byte-order mark is accepted. Any other encoding than UTF-8 is named in the catalog entry.
+    """
+
+    def __init__(self, filepath: str, encoding: str = "utf-8", metadata: dict[str, object] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        self.encoding = encoding
+
+    def read(self, path: Path) -> str:
+        """Decode the file.
+
+        Raises:
+            CohortError: the file is not in the configured encoding.
+        """
+        try:
+            return path.read_bytes().decode(self.encoding).removeprefix("\ufeff")
+        except UnicodeDecodeError as error:
+            raise CohortError(undecodable(path, self.encoding, error.start)) from None
+
+    def write(self, path: Path, value: str) -> None:
+        """Write the text in the configured encoding."""
+        path.write_bytes(value.encode(self.encoding))
+
+
+def undecodable(path: Path, encoding: str, position: int) -> Problem:
+    """The problem of a file that is not in the encoding it is said to be in."""
+    return Problem(
+        "–",
+        path.name,
+        f"not {encoding} (byte {position})",
+        f"text encoded as {encoding}",
+        "Set `encoding` (often cp1252 or latin-1) in the catalog entry clinical_table.",
+    )

@@ -1,0 +1,95 @@
+"""The plain results: tables, figures, JSON and text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
+
+from gliocast.datasets.base import AtomicDataset, is_aggregate
+
+FORMULA_STARTS = ("=", "+", "-", "@")  # a spreadsheet would run such a cell
+
+
+class JsonDataset(AtomicDataset[Any]):
+    """A value of plain types as JSON; NaN and infinity are refused, since they are no JSON."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        if is_aggregate(self.filepath):
+            self.preview = self._preview
+
+    def write(self, path: Path, value: Any) -> None:
+        """Write indented JSON."""
+        path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+    def read(self, path: Path) -> Any:
+        """Read JSON."""
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def _preview(self) -> JSONPreview:
+        return JSONPreview(json.dumps(self.load()))
+
+
+class FigureDataset(AtomicDataset[dict[str, Any]]):
+    """A Plotly figure as JSON, with a preview in Kedro-Viz where it shows aggregates."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        if is_aggregate(self.filepath):
+            self.preview = self._preview
+
+    def write(self, path: Path, value: dict[str, Any]) -> None:
+        """Write the figure."""
+        path.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
+
+    def read(self, path: Path) -> dict[str, Any]:
+        """Read the figure."""
+        figure: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return figure
+
+    def _preview(self) -> PlotlyPreview:
+        return PlotlyPreview(self.load())
+
+
+class TableDataset(AtomicDataset[pd.DataFrame]):
+    """A table as Parquet or CSV, by the suffix of its path, with a preview in Kedro-Viz where it holds aggregates."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        super().__init__(filepath, metadata)
+        if is_aggregate(self.filepath):
+            self.preview = self._preview
+
+    def write(self, path: Path, value: pd.DataFrame) -> None:
+        """Write the table without its index; text that a spreadsheet would run as a formula is quoted in CSV."""
+        if path.suffix == ".csv":
+            value.map(without_formula).to_csv(path, index=False)
+        else:
+            value.to_parquet(path, index=False)
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read the table."""
+        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+
+    def _preview(self, nrows: int = 50) -> TablePreview:
+        return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split", index=False)))
+
+
+class TextDataset(AtomicDataset[str]):
+    """A text: HTML, Markdown."""
+
+    def write(self, path: Path, value: str) -> None:
+        """Write UTF-8."""
+        path.write_text(value, encoding="utf-8")
+
+    def read(self, path: Path) -> str:
+        """Read UTF-8."""
+        return path.read_text(encoding="utf-8")
+
+
+def without_formula(cell: Any) -> Any:
+    """The cell, with a leading apostrophe where a spreadsheet would take its text for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

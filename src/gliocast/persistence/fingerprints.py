@@ -1,0 +1,55 @@
+"""Fingerprints: the same content gives the same 64 characters, on every machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+CHUNK_BYTES = 1 << 20
+
+
+def sha256_of_bytes(content: bytes) -> str:
+    """SHA-256 of `content`, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of a file's content, read in pieces, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below `folder`, in the order of their names."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return sha256_of_value([[path.relative_to(folder).as_posix(), sha256_of_file(path)] for path in files])
+
+
+def sha256_of_listing(folder: Path, files: Iterable[Path]) -> str:
+    """SHA-256 over names, sizes and modification times: quick where reading the content would take hours."""
+    stats = sorted((path.relative_to(folder).as_posix(), path.stat()) for path in files)
+    return sha256_of_value([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
+
+
+def sha256_of_value(value: Any) -> str:
+    """SHA-256 of a value of plain types, typed parameters or dataclasses, independent of the order of keys."""
+    return sha256_of_bytes(json.dumps(value, sort_keys=True, default=_plain).encode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
