@@ -78,7 +78,7 @@ class Partition:
         scheme: `holdout`, `nested_cv` or `leave_one_centre_out`.
         seed: the seed that it was drawn with.
         splits: one for `holdout`; several otherwise. Every patient is tested in at most one split of a repeat.
-        paper: the paper's own 60/20/20 (section 2.3): fitted on, stopping, tested (`held_out`), used by `protocol: paper`.
+        paper: the paper's own 60/20/20 (section 2.3): fitted on, stopping, tested (`held_out`), for `protocol: paper`.
             Its test patients are those of the first split.
     """
 

@@ -1,0 +1,93 @@
+"""The commands that gliocast adds to Kedro's: `kedro run` with reuse and clear endings, and `kedro fetch-weights`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from kedro.framework.cli import project as kedro_project
+
+from gliocast.errors import InputError
+
+RUNNER = "gliocast.runner.ReusingRunner"
+_kedro_run: Any = kedro_project.run.callback
+OUR_FAULT, USERS_INPUT, INTERRUPTED = 1, 2, 130
+
+
+@click.group(name="gliocast")
+def cli() -> None:
+    """The commands of gliocast."""
+
+
+@cli.command(params=kedro_project.run.params)
+def run(**options: Any) -> None:
+    """Run a pipeline; finished stages whose data, parameters and code are unchanged are reused."""
+    if pipeline := options.pop("pipeline"):
+        options["pipelines"] = [pipeline, *options["pipelines"]]
+    options["runner"] = options["runner"] or RUNNER
+    with clear_endings():
+        _kedro_run(pipeline=None, **options)
+
+
+@cli.command("fetch-weights")
+@click.option("--backbone", default="resnet51q", show_default=True, help="Name of the timm model.")
+@click.option("--folder", default="weights", show_default=True, help="Where to put the file.")
+def fetch_weights(backbone: str, folder: str) -> None:
+    """Fetch pretrained weights once, for sites without a network; verified by SHA-256."""
+    from pathlib import Path
+
+    from gliocast.model.weights import fetch_weights as fetch
+
+    with clear_endings():
+        click.echo(f"Use `model.weights: {fetch(backbone, Path(folder))}`")
+
+
+@contextmanager
+def clear_endings() -> Iterator[None]:
+    """End with the exit code of the contract: 2 and one table for the user's input, 130 and how to resume, 1 for us."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. Finished stages and checkpoints are kept; resume with: {command_line()}", err=True)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        if (wrong := input_error(error)) is None:
+            raise
+        click.echo(problem_table(wrong), err=True)
+        sys.exit(USERS_INPUT)
+
+
+def input_error(error: BaseException | None) -> InputError | None:
+    """The user's error inside what Kedro has wrapped around it; None where there is none."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def problem_table(error: InputError) -> str:
+    """All problems as one table: who, where, found, expected, what to do."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("patient", "where", "found", "expected", "do this", title=error.headline(), title_justify="left")
+    for problem in error.problems:
+        table.add_row(problem.patient, problem.where, problem.found, problem.expected, problem.remedy)
+    text = StringIO()
+    width = None if sys.stderr.isatty() else 160
+    Console(file=text, width=width, markup=False).print(table)
+    return text.getvalue()
+
+
+def command_line() -> str:
+    """The command that the user typed."""
+    import shlex
+    from pathlib import Path
+
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

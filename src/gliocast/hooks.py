@@ -1,0 +1,44 @@
+"""What happens around a run: parameters are typed before it, the results are shown after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+
+
+class TypedParameterHooks:
+    """Refuse unknown, misspelt or ill-typed parameters before anything runs, all of them at once."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check the whole tree of parameters; Kedro then hands each node its own typed section."""
+        from gliocast.parameters import check_parameters, load_parameters
+
+        check_parameters(load_parameters(context.config_loader))
+
+
+class ResultHooks:
+    """Show the result table and the place of the report where a run has made one."""
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Print the table of results beside the paper's."""
+        if "report" not in pipeline.all_outputs():
+            return
+        import click
+
+        from gliocast.reporting.result_table import result_table
+
+        truth = catalog["simulation_truth"]
+        simulated = catalog["clinical_table"].filepath == catalog["simulated_clinical_table"].filepath
+        click.echo(
+            result_table(
+                metrics=catalog.load("metrics"),
+                paper=catalog.load("params:paper"),
+                simulated=simulated and truth.filepath.exists(),
+            )
+        )
+        click.echo(f"Report: {catalog['report'].filepath}")

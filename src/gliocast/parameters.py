@@ -1,0 +1,124 @@
+"""The root of all parameters: every section typed, unknown keys refused."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, ValidationError
+
+from gliocast.cohort.parameters import CohortParameters, PartitionParameters
+from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
+from gliocast.errors import ConfigurationError, Problem, raise_if_any
+from gliocast.evidence.parameters import AuditParameters, EvidenceParameters
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.model.parameters import ModelParameters
+from gliocast.tuning.parameters import TuningParameters
+from gliocast.types import ImageScoreKind, Parameters, ProtocolName
+
+PROFILES = ("demo", "paper")
+
+
+class GliocastParameters(Parameters):
+    """All that `conf/*/parameters*.yml` and `--params` may say."""
+
+    profile: Literal["demo", "paper"]
+    protocol: ProtocolName
+    seed: int = Field(ge=0)
+    image_score: ImageScoreKind
+    on_invalid_patient: Literal["exclude", "stop"]
+    check_only: bool
+    cohort: CohortParameters
+    partition: PartitionParameters
+    simulation: SimulationParameters
+    slices: SliceParameters
+    model: ModelParameters
+    tuning: TuningParameters
+    hybrid: HybridParameters
+    evidence: EvidenceParameters
+    audit: AuditParameters
+    paper: PaperParameters
+
+
+def load_parameters(config_loader: Any) -> dict[str, Any]:
+    """The merged parameters as plain values.
+
+    Raises:
+        ConfigurationError: a file is no YAML, or the profile does not exist.
+    """
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        parameters: dict[str, Any] = config_loader["parameters"]
+    except OmegaConfBaseException as error:
+        raise ConfigurationError(unresolvable(config_loader, error)) from None
+    except (YAMLError, ValueError) as error:
+        raise ConfigurationError(
+            Problem("–", "conf/*/parameters*.yml", str(error).splitlines()[0], "valid YAML", "Correct the file.")
+        ) from None
+    return parameters
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Check every section.
+
+    Raises:
+        ConfigurationError: all unknown, missing and ill-typed parameters at once.
+    """
+    public = {name: value for name, value in parameters.items() if not name.startswith("_")}
+    raise_if_any([*half_switched(parameters), *violations(public)], ConfigurationError)
+
+
+def half_switched(parameters: dict[str, Any]) -> list[Problem]:
+    """A profile that was set where it cannot reach every section."""
+    profile, in_force = parameters.get("profile"), parameters.get("_profile_in_force")
+    if profile == in_force:
+        return []
+    remedy = "Set it in conf/local/globals.yml (`profile: …`) or by `--params profile=…`, not in parameters.yml."
+    return [Problem("–", "profile", repr(profile), f"the profile in force, {in_force!r}", remedy)]
+
+
+def violations(public: dict[str, Any]) -> list[Problem]:
+    """Every parameter that is unknown, missing, or not what it should be."""
+    try:
+        GliocastParameters.model_validate(public)
+    except ValidationError as error:
+        return [violation(finding) for finding in error.errors(include_url=False)]
+    return []
+
+
+def violation(finding: Any) -> Problem:
+    """One finding of pydantic as one of ours."""
+    where = ".".join(str(part) for part in finding["loc"])
+    if finding["type"] == "extra_forbidden":
+        allowed = allowed_keys(finding["loc"][:-1])
+        near = get_close_matches(str(finding["loc"][-1]), allowed, n=1)
+        remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
+        return Problem("–", where, "an unknown parameter", f"one of {', '.join(allowed)}", remedy)
+    found = "absent" if finding["type"] == "missing" else repr(finding["input"])[:80]
+    expected = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return Problem("–", where, found, expected, f"Correct `{where}` in conf/local/parameters.yml, or in --params.")
+
+
+def allowed_keys(location: tuple[str | int, ...]) -> list[str]:
+    """The names that the section at `location` knows."""
+    section: Any = GliocastParameters
+    for part in location:
+        fields = section.model_fields if is_model(section) else {}
+        section = fields[part].annotation if part in fields else None
+    return sorted(section.model_fields) if is_model(section) else []
+
+
+def is_model(section: Any) -> bool:
+    """Whether `section` is a typed section of parameters."""
+    return isinstance(section, type) and issubclass(section, BaseModel)
+
+
+def unresolvable(config_loader: Any, error: Exception) -> Problem:
+    """A profile that does not exist, or another reference that leads nowhere."""
+    profile = (config_loader.runtime_params or {}).get("profile", config_loader.get("globals", {}).get("profile"))
+    if profile not in PROFILES:
+        return Problem("–", "profile", repr(profile), " or ".join(PROFILES), "Correct it in --params or globals.yml.")
+    return Problem("–", "parameters", str(error).splitlines()[0], "references that resolve", "Correct the reference.")

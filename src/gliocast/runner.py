@@ -1,0 +1,140 @@
+"""A sequential runner that reuses what is finished and unchanged, and runs the rest."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from kedro.runner import SequentialRunner
+
+from gliocast.errors import ArtefactError, Problem
+from gliocast.persistence.code import code_fingerprint
+from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+from gliocast.persistence.stages import StageRecord, StageRecords
+from gliocast.raw_data import provide_raw_data
+
+CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
+
+_log = logging.getLogger(__name__)
+
+
+class ReusingRunner(SequentialRunner):
+    """Kedro's sequential runner, one node at a time, each of them only where its results are absent or stale."""
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        catalog: Any,
+        hook_manager: Any = None,
+        run_id: str | None = None,
+        only_missing_outputs: bool = False,
+    ) -> dict[str, Any]:
+        """Run the stale nodes of `pipeline`, after the simulated cohort where the raw data call for it."""
+        arguments = (catalog, hook_manager, run_id, only_missing_outputs)
+        simulation = provide_raw_data(pipeline, catalog)
+        ran: set[Node] = set()
+        for chain in (simulation, pipeline):
+            for number, node in enumerate(chain.nodes, start=1):
+                if self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, ran, arguments):
+                    ran.add(node)
+        return {name: catalog[name] for name in pipeline.outputs()}
+
+    def _run_if_stale(self, node: Node, place: str, chain: Pipeline, ran: set[Node], arguments: Any) -> bool:
+        catalog = arguments[0]
+        records: StageRecords = catalog["stage_records"].load()
+        if CONCURRENT in node.tags:
+            return self._decide(node, place, chain, ran, records, arguments)
+        with records.lock(node.name):
+            return self._decide(node, place, chain, ran, records, arguments)
+
+    def _decide(
+        self, node: Node, place: str, chain: Pipeline, ran: set[Node], records: StageRecords, arguments: Any
+    ) -> bool:
+        catalog = arguments[0]
+        reason = why_stale(node, catalog, records, chain.node_dependencies[node] & ran)
+        if reason is None:
+            _log.info("stage %s %s: reused, nothing has changed", place, node.name)
+            return False
+        _log.info("stage %s %s: runs, %s", place, node.name, reason)
+        now = observe(node, catalog)
+        records.forget(node.name)
+        super().run(Pipeline([node]), *arguments)
+        records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs_of(node, catalog)))
+        return True
+
+
+def why_stale(node: Node, catalog: Any, records: StageRecords, ran_before: set[Node]) -> str | None:
+    """Why `node` has to run, in words; None where its stored results are complete and up to date.
+
+    Raises:
+        ArtefactError: a result was changed since a stage wrote it.
+    """
+    before = records.read(node.name)
+    if before is None:
+        return "it has not finished yet"
+    if ran_before:
+        return f"{', '.join(sorted(earlier.name for earlier in ran_before))} ran"
+    if change := before.difference(observe(node, catalog)):
+        return change
+    absent = [name for name in node.outputs if not catalog.exists(name)]
+    if absent:
+        return f"{', '.join(absent)} is absent"
+    changed = {name: found for name, found in outputs_of(node, catalog).items() if before.outputs.get(name) != found}
+    foreign = [name for name, found in changed.items() if not records.written_by_any(name, found)]
+    if foreign:
+        raise ArtefactError([edited(name) for name in foreign])
+    return f"{', '.join(changed)} was written by another stage since" if changed else None
+
+
+def observe(node: Node, catalog: Any) -> StageRecord:
+    """The fingerprints, as of now, of all that the results of `node` depend on."""
+    parameters = [name for name in node.inputs if name.startswith("params:") or name == "parameters"]
+    inputs = [name for name in node.inputs if name not in parameters]
+    return StageRecord(
+        code=code_fingerprint(node.func),
+        parameters={name: sha256_of_value(catalog.load(name)) for name in parameters},
+        inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
+        outputs={},
+    )
+
+
+def outputs_of(node: Node, catalog: Any) -> dict[str, str]:
+    """The fingerprints of the stored results of `node`."""
+    return {name: dataset_fingerprint(name, catalog) for name in node.outputs}
+
+
+def dataset_fingerprint(name: str, catalog: Any) -> str:
+    """The fingerprint of a dataset: its own where it has one, else that of its file and of its catalog entry."""
+    dataset = catalog[name]
+    if not catalog.exists(name):
+        return "absent"
+    content = dataset.fingerprint() if hasattr(dataset, "fingerprint") else file_fingerprint(dataset)
+    return sha256_of_value([content, configuration(dataset)])
+
+
+def file_fingerprint(dataset: Any) -> str:
+    """SHA-256 of the file below a dataset of Kedro's own, such as an Excel sheet that a site has swapped in."""
+    from pathlib import Path
+
+    path = Path(str(getattr(dataset, "_filepath", "")))
+    # What cannot be looked at counts as changed every time: never reused, never stale.
+    return sha256_of_file(path) if path.is_file() else sha256_of_value(id(dataset))
+
+
+def configuration(dataset: Any) -> dict[str, Any]:
+    """The catalog entry of a dataset, less its place on this machine's disk."""
+    entry = dataset._init_config()
+    return {key: value for key, value in entry.items() if key not in ("filepath", "path", "credentials")}
+
+
+def edited(name: str) -> Problem:
+    """The problem of a stored result that no stage has written."""
+    return Problem(
+        "–",
+        name,
+        "changed since the stage wrote it",
+        "what the stage wrote",
+        "Restore the file, or delete it and run again: the stage makes it anew.",
+    )
