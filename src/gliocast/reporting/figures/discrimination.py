@@ -1,0 +1,207 @@
+"""Figures of how well a model tells the two outcomes apart: ROC, confusion, probabilities, all models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.reporting.figures.theme import (
+    DASHES,
+    GREY,
+    INK,
+    MUTED,
+    axis,
+    colour_of,
+    diagonal,
+    figure,
+    fraction_axis,
+    groups,
+    name_of,
+    plain,
+    translucent,
+)
+from gliocast.types import LONG_TERM, SHORT_TERM, Figure
+
+
+def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, title: str = "ROC curve") -> Figure:
+    """Receiver operating characteristic of one or more models (Moreau et al., Figures 3a and 4a).
+
+    Args:
+        curves: `model`, `false_positive_rate`, `true_positive_rate`; one row a threshold.
+        aucs: area under the curve of each model, printed in the legend.
+        title: which patients (or slices) the curves are drawn from.
+    """
+    known = {model: value for model, value in (aucs or {}).items() if value is not None}
+    traces = [
+        diagonal("Chance"),
+        *(_roc_curve(place, model, rows, known.get(model)) for place, model, rows in groups(curves, "model")),
+    ]
+    alt = "; ".join(f"{name_of(model)}: area under the curve {value:.2f}" for model, value in known.items())
+    axes = {
+        "xaxis": fraction_axis("1 − specificity (false positive rate)"),
+        "yaxis": fraction_axis("Sensitivity (true positive rate)"),
+    }
+    legend = {"orientation": "v", "x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"}
+    return figure(traces, title, f"ROC curves. {alt}.", height=440, legend=legend, **axes)
+
+
+def _roc_curve(place: int, model: str, rows: pd.DataFrame, auc: float | None) -> dict[str, Any]:
+    name = name_of(model) if auc is None else f"{name_of(model)}, AUC {auc:.2f}"
+    line = {"color": colour_of(model, place), "width": 2.2, "dash": DASHES[place % len(DASHES)]}
+    points = {"x": plain(rows["false_positive_rate"]), "y": plain(rows["true_positive_rate"])}
+    hover = "1 − specificity %{x:.2f}, sensitivity %{y:.2f}"
+    return {"type": "scatter", "mode": "lines", "name": name, "line": line, "hovertemplate": hover, **points}
+
+
+def confusion(tp: int, fp: int, fn: int, tn: int, title: str = "Confusion matrix") -> Figure:
+    """Counts of true and predicted outcomes (Moreau et al., Figures 3b and 4b). Long-term is the positive class."""
+    counts = [[tn, fp], [fn, tp]]
+    shares = [[count / max(sum(row), 1) for count in row] for row in counts]
+    cells = {"x": ["Short-term", "Long-term"], "y": ["Short-term", "Long-term"], "z": shares, "zmin": 0, "zmax": 1}
+    ramp = [[0, translucent(colour_of(LONG_TERM), 0.04)], [1, translucent(colour_of(LONG_TERM), 0.55)]]
+    shown = {
+        "text": [
+            [f"<b>{count}</b><br>{share:.0%}" for count, share in zip(*row, strict=True)]
+            for row in zip(counts, shares, strict=True)
+        ]
+    }
+    heatmap = {"type": "heatmap", **cells, **shown, "texttemplate": "%{text}", "textfont": {"size": 17, "color": INK}}
+    style = {
+        "colorscale": ramp,
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+        "hovertemplate": "true %{y}, predicted %{x}: %{text}<extra></extra>",
+    }
+    axes = {
+        "xaxis": axis("Predicted", showline=False, ticks=""),
+        "yaxis": axis("True", autorange="reversed", showgrid=False),
+    }
+    alt = f"{tp} true positive, {fp} false positive, {fn} false negative, {tn} true negative; long-term is positive."
+    return figure([heatmap | style], title, alt, height=360, **axes)
+
+
+def probability_histogram(
+    probabilities: pd.DataFrame, title: str = "Predicted probabilities", threshold: float | None = 0.5
+) -> Figure:
+    """Predicted probability of long-term survival, by true outcome.
+
+    Args:
+        probabilities: `outcome` (`short_term`, `long_term`) and `probability`, one row a patient.
+        title: which model, which patients.
+        threshold: the operating threshold, drawn as a line.
+    """
+    traces = [_histogram(probabilities, outcome) for outcome in (SHORT_TERM, LONG_TERM)]
+    line = {"type": "line", "x0": threshold, "x1": threshold, "yref": "paper", "y0": 0, "y1": 1}
+    shapes = [] if threshold is None else [line | {"line": {"color": MUTED, "dash": "dot", "width": 1.5}}]
+    mean = probabilities.groupby("outcome")["probability"].mean()
+    alt = "; ".join(f"{name_of(outcome)}: mean probability {value:.2f}" for outcome, value in mean.items())
+    axes = {"xaxis": fraction_axis("Predicted probability of long-term survival"), "yaxis": axis("Patients")}
+    return figure(traces, title, alt, barmode="overlay", shapes=shapes, bargap=0.06, height=340, **axes)
+
+
+def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
+    colour, chosen = colour_of(outcome), probabilities.loc[probabilities["outcome"] == outcome, "probability"]
+    marker = {"color": translucent(colour, 0.5), "line": {"color": colour, "width": 1}}
+    return {
+        "type": "histogram",
+        "name": name_of(outcome),
+        "x": plain(chosen),
+        "xbins": {"start": 0, "end": 1.0001, "size": 0.05},
+        "marker": marker,
+    }
+
+
+def forest_of_models(
+    models: Mapping[str, Any], paper: Mapping[str, float] | None = None, metric: str = "auc", level: str = "patient"
+) -> Figure:
+    """One metric of every model with its 95 % interval, beside the paper's claim.
+
+    Args:
+        models: `metrics.json`'s "models".
+        paper: the paper's value for the models that it has one for.
+        metric: `auc`, `accuracy`, `sensitivity`, …
+        level: `patient` or `slice`.
+    """
+    rows = [
+        (model, levels[level][metric])
+        for model, levels in models.items()
+        if level in levels and metric in levels[level]
+    ]
+    rows = [(model, estimate) for model, estimate in rows if estimate["value"] is not None][::-1]
+    traces = [*(_estimate(model, estimate) for model, estimate in rows), *_paper_claims(rows, paper or {})]
+    alt = "; ".join(f"{name_of(model)} {_interval_text(estimate)}" for model, estimate in rows)
+    line = {
+        "type": "line",
+        "x0": 0.5,
+        "x1": 0.5,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": GREY, "dash": "dot", "width": 1},
+    }
+    label = metric.upper() if metric == "auc" else metric.replace("_", " ").capitalize()
+    axes = {
+        "xaxis": axis(f"{label}, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", dtick=0.1),
+        "yaxis": axis("", type="category"),
+    }
+    return figure(
+        traces,
+        f"{label} of every model",
+        alt,
+        shapes=[line],
+        height=150 + 46 * len(rows),
+        showlegend=bool(paper),
+        **axes,
+    )
+
+
+def _interval_text(estimate: Mapping[str, Any]) -> str:
+    interval = estimate.get("ci95")
+    return f"{estimate['value']:.2f}" + (f" ({interval[0]:.2f} to {interval[1]:.2f})" if interval else "")
+
+
+def _estimate(model: str, estimate: Mapping[str, Any]) -> dict[str, Any]:
+    value, colour = estimate["value"], colour_of(model)
+    low, high = estimate.get("ci95") or (value, value)
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value],
+        "arrayminus": [value - low],
+        "color": colour,
+        "thickness": 2,
+        "width": 6,
+    }
+    trace = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [value],
+        "y": [name_of(model)],
+        "error_x": error,
+        "showlegend": False,
+    }
+    return trace | {
+        "marker": {"color": colour, "size": 11, "symbol": "square"},
+        "hovertemplate": _interval_text(estimate) + "<extra></extra>",
+    }
+
+
+def _paper_claims(rows: list[tuple[str, Any]], paper: Mapping[str, float]) -> list[dict[str, Any]]:
+    claimed = [(name_of(model), paper[model]) for model, _ in rows if model in paper]
+    if not claimed:
+        return []
+    names, values = (list(column) for column in zip(*claimed, strict=True))
+    marker = {"symbol": "diamond-open", "size": 12, "color": INK, "line": {"width": 2}}
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "Moreau et al. report",
+            "x": values,
+            "y": names,
+            "marker": marker,
+        }
+    ]

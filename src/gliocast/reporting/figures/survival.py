@@ -1,0 +1,124 @@
+"""Figures of survival: by surgery (Figure 1 of the paper) and over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from gliocast.reporting.figures.theme import (
+    DASHES,
+    GREY,
+    INK,
+    axis,
+    band,
+    colour_of,
+    figure,
+    fraction_axis,
+    groups,
+    name_of,
+    p_text,
+    plain,
+    translucent,
+)
+from gliocast.types import Figure
+
+
+def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> Figure:
+    """Mean survival and standard deviation by surgery, beside the paper's (Moreau et al., Figure 1).
+
+    Args:
+        summary: one row a group: `surgery`, `n`, `mean_days`, `sd_days`; optional `paper_mean_days`, `paper_sd_days`.
+        p_value: of the one-way analysis of variance.
+    """
+    labels = [f"{name_of(row.surgery)}<br>n = {row.n}" for row in summary.itertuples()]
+    alt = "; ".join(
+        f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in summary.itertuples()
+    )
+    traces = [_bars(summary, labels), *_paper_means(summary, labels)]
+    title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", p_text(p_value)]))
+    return figure(
+        traces, title, f"{alt}. {p_text(p_value)}", yaxis=axis("Survival (days)", rangemode="tozero"), bargap=0.45
+    )
+
+
+def _bars(summary: pd.DataFrame, labels: list[str]) -> dict[str, Any]:
+    colours = [colour_of(surgery, place) for place, surgery in enumerate(summary["surgery"])]
+    marker = {"color": [translucent(colour, 0.55) for colour in colours], "line": {"color": colours, "width": 1.5}}
+    error = {"type": "data", "array": plain(summary["sd_days"]), "color": INK, "thickness": 1.2, "width": 8}
+    mean = plain(summary["mean_days"])
+    hover = "%{y:.1f} ± %{error_y.array:.1f} days<extra></extra>"
+    return {
+        "type": "bar",
+        "name": "This cohort",
+        "x": labels,
+        "y": mean,
+        "error_y": error,
+        "marker": marker,
+        "hovertemplate": hover,
+    }
+
+
+def _paper_means(summary: pd.DataFrame, labels: list[str]) -> list[dict[str, Any]]:
+    if "paper_mean_days" not in summary:
+        return []
+    spread = plain(summary["paper_sd_days"]) if "paper_sd_days" in summary else []
+    error = {"type": "data", "array": spread, "color": GREY, "thickness": 1, "width": 4}
+    marker = {"symbol": "diamond", "size": 10, "color": GREY}
+    trace: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Moreau et al.",
+        "marker": marker,
+        "x": labels,
+    }
+    trace |= {"y": plain(summary["paper_mean_days"])}
+    return [trace | {"error_y": error}]
+
+
+def kaplan_meier(
+    curves: pd.DataFrame, p_value: float | None = None, title: str = "Overall survival by surgery"
+) -> Figure:
+    """Kaplan–Meier curves with their confidence bands.
+
+    Args:
+        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions); one row a step.
+        p_value: of the log-rank test.
+        title: what the groups are.
+    """
+    parts = groups(curves, "group")
+    traces = [trace for place, group, steps in parts for trace in _step_curve(place, group, steps)]
+    medians = "; ".join(f"{name_of(group)} median {_median(steps)}" for _, group, steps in parts)
+    heading = " · ".join(filter(None, [title, f"log-rank {p_text(p_value)}" if p_value is not None else ""]))
+    axes = {"xaxis": axis("Days", rangemode="tozero"), "yaxis": fraction_axis("Surviving fraction")}
+    return figure(traces, heading, f"Kaplan–Meier curves. {medians}.", **axes)
+
+
+def _median(steps: pd.DataFrame) -> str:
+    reached = steps.loc[steps["survival"] <= 0.5, "time_days"]
+    return f"{reached.min():.0f} days" if len(reached) else "not reached"
+
+
+def _step_curve(place: int, group: str, steps: pd.DataFrame) -> list[dict[str, Any]]:
+    colour, time, survival = colour_of(group, place), plain(steps["time_days"]), plain(steps["survival"])
+    line = {"color": colour, "width": 2.2, "shape": "hv", "dash": DASHES[place % len(DASHES)]}
+    curve: dict[str, Any] = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name_of(group),
+        "legendgroup": group,
+        "x": time,
+        "y": survival,
+    }
+    curve |= {"line": line, "hovertemplate": "%{x:.0f} days: %{y:.2f}"}
+    if "lower" not in steps:
+        return [curve]
+    edges = steps.dropna(subset=["lower", "upper"])
+    return [_step_band(edges, colour, group), curve]
+
+
+def _step_band(edges: pd.DataFrame, colour: str, group: str) -> dict[str, Any]:
+    """The confidence band in steps: each bound holds until the next event."""
+    time = [moment for moment in plain(edges["time_days"]) for _ in (0, 1)][1:]
+    lower, upper = ([bound for bound in plain(edges[side]) for _ in (0, 1)][:-1] for side in ("lower", "upper"))
+    return band(time, lower, upper, colour, legendgroup=group)

@@ -1,0 +1,219 @@
+"""Figures of how models came to be: learning curves, tuning, importances, and example slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from gliocast.reporting.figures.theme import (
+    BLUE,
+    SYMBOLS,
+    VERMILION,
+    axis,
+    colour_of,
+    figure,
+    groups,
+    name_of,
+    plain,
+    translucent,
+)
+from gliocast.types import Figure
+
+_SERIES = {
+    "train_loss": ("Patients fitted on", BLUE, "solid"),
+    "stop_loss": ("Patients that stop training", VERMILION, "dash"),
+}
+
+
+def learning_curves(curves: pd.DataFrame, title: str = "Learning curves of the CNN") -> Figure:
+    """Loss by epoch, each fold as a thin line and their mean as a thick one.
+
+    Args:
+        curves: `split`, `fold`, `epoch`, `train_loss`, `stop_loss`.
+        title: of the figure.
+    """
+    traces = [trace for column in _SERIES if column in curves for trace in _loss_curves(curves, column)]
+    last = curves.groupby("epoch")[[column for column in _SERIES if column in curves]].mean().iloc[-1]
+    alt = "; ".join(
+        f"{_SERIES[str(column)][0]}: mean loss {value:.3f} at the last epoch" for column, value in last.items()
+    )
+    return figure(traces, title, alt, xaxis=axis("Epoch"), yaxis=axis("Binary cross-entropy", rangemode="tozero"))
+
+
+def _loss_curves(curves: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    name, colour, dash = _SERIES[column]
+    thin = [
+        _line(fold, column, {"color": translucent(colour, 0.3), "width": 1})
+        for _, fold in curves.groupby(["split", "fold"])
+    ]
+    mean = curves.groupby("epoch")[[column]].mean().reset_index()
+    return [
+        *thin,
+        _line(mean, column, {"color": colour, "width": 2.5, "dash": dash}) | {"name": name, "showlegend": True},
+    ]
+
+
+def _line(rows: pd.DataFrame, column: str, line: dict[str, Any]) -> dict[str, Any]:
+    points = {"x": plain(rows["epoch"]), "y": plain(rows[column])}
+    return {"type": "scatter", "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", **points}
+
+
+def optimisation_history(
+    trials: pd.DataFrame, title: str = "Tuning history", objective: str = "Objective (lower is better)"
+) -> Figure:
+    """Value of every tuning trial, and the best so far.
+
+    Args:
+        trials: `number`, `value` (missing where a trial was pruned or failed); optional `state`, `best_value`.
+        title: of the figure.
+        objective: name and direction of the objective.
+    """
+    finished = trials.dropna(subset=["value"])
+    best = finished["best_value"] if "best_value" in finished else finished["value"].cummin()
+    marker = {"color": translucent(BLUE, 0.5), "size": 8, "line": {"color": BLUE, "width": 1}}
+    points = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Trial",
+        "x": plain(finished["number"]),
+        "y": plain(finished["value"]),
+        "marker": marker,
+    }
+    line = {"color": VERMILION, "width": 2, "shape": "hv"}
+    record = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "Best so far",
+        "x": plain(finished["number"]),
+        "y": plain(best),
+        "line": line,
+    }
+    alt = f"{len(trials)} trials, {len(finished)} with a value" + (
+        f"; best {best.iloc[-1]:.4f}." if len(finished) else "."
+    )
+    return figure([points, record], title, alt, xaxis=axis("Trial"), yaxis=axis(objective), height=340)
+
+
+def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Importance") -> Figure:
+    """Importances as horizontal bars, the largest on top.
+
+    Args:
+        importances: `name`, `importance`; optional `lower`, `upper`.
+        title: of what.
+        unit: the axis title.
+    """
+    ascending = importances.sort_values("importance", kind="stable")
+    marker = {"color": translucent(BLUE, 0.55), "line": {"color": BLUE, "width": 1.2}}
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": plain(ascending["importance"]),
+        "y": [name_of(name) for name in ascending["name"]],
+        "marker": marker,
+    }
+    alt = "; ".join(f"{name_of(row.name)} {row.importance:.3g}" for row in ascending[::-1].itertuples(index=False))
+    height = 130 + 30 * len(ascending)
+    return figure(
+        [bars | _bar_errors(ascending)],
+        title,
+        alt,
+        xaxis=axis(unit),
+        yaxis=axis("", showgrid=False),
+        height=height,
+        bargap=0.35,
+    )
+
+
+def _bar_errors(ascending: pd.DataFrame) -> dict[str, Any]:
+    if not {"lower", "upper"} <= set(ascending.columns):
+        return {}
+    above, below = ascending["upper"] - ascending["importance"], ascending["importance"] - ascending["lower"]
+    return {
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": plain(above),
+            "arrayminus": plain(below),
+            "thickness": 1.2,
+        }
+    }
+
+
+def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
+    """Points of one or more series, joined by lines, with intervals where given.
+
+    Args:
+        points: `series`, `x`, `y`; optional `lower`, `upper`.
+        title: of the figure.
+        x: title of the horizontal axis.
+        y: title of the vertical axis.
+    """
+    traces = [_series(place, name, rows) for place, name, rows in groups(points, "series")]
+    alt = "; ".join(
+        f"{name_of(name)}: {rows['y'].iloc[0]:.3g} to {rows['y'].iloc[-1]:.3g}"
+        for _, name, rows in groups(points, "series")
+    )
+    return figure(traces, title, alt, xaxis=axis(x), yaxis=axis(y))
+
+
+def _series(place: int, name: str, rows: pd.DataFrame) -> dict[str, Any]:
+    colour = colour_of(name, place)
+    trace: dict[str, Any] = {"x": plain(rows["x"]), "y": plain(rows["y"])}
+    if {"lower", "upper"} <= set(rows.columns):
+        above, below = plain(rows["upper"] - rows["y"]), plain(rows["y"] - rows["lower"])
+        trace |= {
+            "error_y": {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2}
+        }
+    marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name_of(name),
+        "line": {"color": colour},
+        "marker": marker,
+        **trace,
+    }
+
+
+def image_panel(
+    images: Sequence[str], captions: Sequence[str], title: str = "Example predictions", columns: int = 4
+) -> Figure:
+    """Slices in a grid, each with its caption (Moreau et al., Figure 2).
+
+    Args:
+        images: pictures as data URIs (`data:image/png;base64,…`), square.
+        captions: one a picture, at most two short lines (`<br>` between them).
+        title: of the figure.
+        columns: pictures in a row.
+    """
+    rows = -(-len(images) // columns)
+    places = [(place % columns, rows - 1 - place // columns) for place in range(len(images))]
+    pictures = [_picture(image, *place) for image, place in zip(images, places, strict=True)]
+    notes = [_note(caption, *place) for caption, place in zip(captions, places, strict=True)]
+    hidden = {"visible": False, "fixedrange": True}
+    axes = {"xaxis": hidden | {"range": [0, columns]}, "yaxis": hidden | {"range": [-0.3, rows]}}
+    corners = {
+        "type": "scatter",
+        "x": [0, columns],
+        "y": [0, rows],
+        "mode": "markers",
+        "marker": {"opacity": 0},
+        "hoverinfo": "skip",
+    }
+    alt = f"{len(images)} slices: " + "; ".join(caption.replace("<br>", ", ") for caption in captions)
+    margin = {"l": 4, "r": 4, "t": 44, "b": 4}
+    return figure(
+        [corners], title, alt, images=pictures, annotations=notes, height=60 + 230 * rows, margin=margin, **axes
+    )
+
+
+def _picture(image: str, column: int, row: int) -> dict[str, Any]:
+    place = {"xref": "x", "yref": "y", "x": column + 0.5, "y": row + 0.98, "xanchor": "center", "yanchor": "top"}
+    return place | {"source": image, "sizex": 0.94, "sizey": 0.76, "sizing": "contain", "layer": "above"}
+
+
+def _note(caption: str, column: int, row: int) -> dict[str, Any]:
+    place = {"xref": "x", "yref": "y", "x": column + 0.5, "y": row + 0.2, "xanchor": "center", "yanchor": "top"}
+    return place | {"text": caption, "showarrow": False, "font": {"size": 11}}

@@ -1,0 +1,192 @@
+"""Figures of how far a number can be trusted: calibration, usefulness, the leakage gap, the audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from gliocast.reporting.figures.theme import (
+    BLUE,
+    DASHES,
+    GREY,
+    SYMBOLS,
+    VERMILION,
+    axis,
+    colour_of,
+    diagonal,
+    figure,
+    fraction_axis,
+    groups,
+    name_of,
+    plain,
+)
+from gliocast.types import Figure
+
+
+def reliability(curve: pd.DataFrame, title: str = "Calibration") -> Figure:
+    """Predicted probability against observed frequency, in bins.
+
+    Args:
+        curve: `predicted`, `observed`; optional `model`, `lower`, `upper` (of the observed fraction) and `n`.
+        title: which model, which patients.
+    """
+    curves = curve if "model" in curve else curve.assign(model="Model")
+    traces = [
+        diagonal("Perfectly calibrated"),
+        *(_bins(place, model, rows) for place, model, rows in groups(curves, "model")),
+    ]
+    axes = {"xaxis": fraction_axis("Predicted probability"), "yaxis": fraction_axis("Observed long-term fraction")}
+    alt = "; ".join(
+        f"predicted {row.predicted:.2f}, observed {row.observed:.2f}" for row in curves.dropna().itertuples()
+    )
+    return figure(traces, title, alt, height=440, **axes)
+
+
+def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
+    colour = colour_of(model, place)
+    trace: dict[str, Any] = {"x": plain(rows["predicted"]), "y": plain(rows["observed"])}
+    if {"lower", "upper"} <= set(rows.columns):
+        above, below = plain(rows["upper"] - rows["observed"]), plain(rows["observed"] - rows["lower"])
+        trace |= {"error_y": {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1}}
+    if "n" in rows:
+        trace |= {"text": [f"n = {n}" for n in plain(rows["n"])]}
+    marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name_of(model),
+        "marker": marker,
+        "line": {"color": colour},
+        **trace,
+    }
+
+
+def net_benefit(curves: pd.DataFrame, title: str = "Decision curve") -> Figure:
+    """Net benefit of each strategy over the threshold probability (Vickers and Elkin, doi:10.1177/0272989X06295361).
+
+    Args:
+        curves: `strategy` (a model, `treat_all`, `treat_none`), `threshold`, `net_benefit`.
+        title: which patients.
+    """
+    parts = groups(curves, "strategy")
+    traces = [_benefit(place, strategy, rows) for place, strategy, rows in parts]
+    peak = max(0.05, float(curves["net_benefit"].max()))
+    axes = {
+        "xaxis": fraction_axis("Threshold probability"),
+        "yaxis": axis("Net benefit", range=[-0.25 * peak, 1.1 * peak]),
+    }
+    alt = "; ".join(
+        f"{name_of(strategy)}: highest net benefit {rows['net_benefit'].max():.2f}" for _, strategy, rows in parts
+    )
+    return figure(traces, title, alt, **axes)
+
+
+def _benefit(place: int, strategy: str, rows: pd.DataFrame) -> dict[str, Any]:
+    line = {"color": colour_of(strategy, place), "width": 2, "dash": DASHES[place % len(DASHES)]}
+    points = {"x": plain(rows["threshold"]), "y": plain(rows["net_benefit"])}
+    return {"type": "scatter", "mode": "lines", "name": name_of(strategy), "line": line, **points}
+
+
+def leakage_gap(
+    gap: pd.DataFrame, title: str = "What the paper's protocol would have claimed on these patients"
+) -> Figure:
+    """Each number under the honest and under the paper's protocol, with intervals, joined by a line.
+
+    Args:
+        gap: one row a number: `metric`, `honest`, `paper`; optional `honest_lower`, `honest_upper`, `paper_lower`,
+            `paper_upper`.
+        title: of the figure.
+    """
+    rows = gap[::-1].reset_index(drop=True)
+    honest = _protocol(rows, "honest", BLUE, "circle", "Honest: patients never seen")
+    claimed = _protocol(rows, "paper", VERMILION, "diamond", "Paper's protocol: leaking")
+    bridges = [
+        {"type": "line", "x0": row.honest, "x1": row.paper, "y0": place, "y1": place}
+        for place, row in enumerate(rows.itertuples())
+    ]
+    shapes = [
+        bridge | {"line": {"color": GREY, "width": 1.5, "dash": "dot"}, "layer": "below"}
+        for bridge in bridges
+        if not _any_missing(bridge)
+    ]
+    alt = "; ".join(
+        f"{name_of(row.metric)}: honest {row.honest:.2f}, paper's protocol {row.paper:.2f}" for row in gap.itertuples()
+    )
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": [_metric_name(metric) for metric in rows["metric"]]}
+    axes = {"xaxis": fraction_axis("Value"), "yaxis": axis("", range=[-0.6, len(rows) - 0.4], **ticks)}
+    return figure([honest, claimed], title, alt, shapes=shapes, height=170 + 44 * len(rows), **axes)
+
+
+def _any_missing(shape: dict[str, Any]) -> bool:
+    return any(pd.isna(shape[edge]) for edge in ("x0", "x1"))
+
+
+def _metric_name(metric: str) -> str:
+    return metric.upper() if metric == "auc" else name_of(metric)
+
+
+def _protocol(rows: pd.DataFrame, protocol: str, colour: str, symbol: str, name: str) -> dict[str, Any]:
+    trace: dict[str, Any] = {"x": plain(rows[protocol]), "y": list(range(len(rows)))}
+    if {f"{protocol}_lower", f"{protocol}_upper"} <= set(rows.columns):
+        above, below = rows[f"{protocol}_upper"] - rows[protocol], rows[protocol] - rows[f"{protocol}_lower"]
+        trace |= {
+            "error_x": {
+                "type": "data",
+                "symmetric": False,
+                "array": plain(above),
+                "arrayminus": plain(below),
+                "thickness": 1.5,
+            }
+        }
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "marker": {"color": colour, "size": 11, "symbol": symbol},
+        **trace,
+    }
+
+
+def audit(scenarios: pd.DataFrame, metric: str = "auc") -> Figure:
+    """Claimed against true performance of each protocol over simulated cohorts of known truth.
+
+    Args:
+        scenarios: `audit.json`'s scenarios as a table: `image_signal`, `memorises`, `protocol`, `claimed_<metric>`,
+            `true_<metric>`.
+        metric: `auc` or `accuracy`.
+    """
+    claimed, true = f"claimed_{metric}", f"true_{metric}"
+    values = scenarios[[claimed, true]].dropna()
+    low = max(0.0, min(0.5, *map(float, values.min()))) - 0.03 if len(values) else 0.45
+    traces = [
+        diagonal("Claim = truth"),
+        *(_audit_points(place, name, rows, claimed, true) for place, name, rows in groups(scenarios, "protocol")),
+    ]
+    label = "AUC" if metric == "auc" else "accuracy"
+    axes = {
+        "xaxis": axis(f"True {label} on new patients", range=[low, 1.01]),
+        "yaxis": axis(f"Claimed {label}", range=[low, 1.01]),
+    }
+    alt = "; ".join(_audit_words(scenarios, claimed, true))
+    return figure(traces, f"Claimed and true {label} over simulated cohorts", alt, height=460, **axes)
+
+
+def _audit_words(scenarios: pd.DataFrame, claimed: str, true: str) -> Iterable[str]:
+    for row in scenarios.dropna(subset=[claimed, true]).to_dict("records"):
+        scenario = f"{row['protocol']} protocol, image AUC {row['image_signal']}"
+        yield f"{scenario}: claims {row[claimed]:.2f}, true {row[true]:.2f}"
+
+
+def _audit_points(place: int, protocol: str, rows: pd.DataFrame, claimed: str, true: str) -> dict[str, Any]:
+    colour = {"honest": BLUE, "paper": VERMILION}.get(protocol, colour_of(protocol, place))
+    marker = {"color": colour, "size": 11, "symbol": SYMBOLS[place % len(SYMBOLS)]}
+    texts = [
+        f"image AUC {signal}, {'memorising' if memorises else 'not memorising'}"
+        for signal, memorises in zip(rows["image_signal"], rows["memorises"], strict=True)
+    ]
+    name = {"honest": "Honest protocol", "paper": "Paper's protocol"}.get(protocol, name_of(protocol))
+    hover = "%{text}<br>true %{x:.2f}, claimed %{y:.2f}"
+    points = {"x": plain(rows[true]), "y": plain(rows[claimed]), "text": texts, "hovertemplate": hover}
+    return {"type": "scatter", "mode": "markers", "name": name, "marker": marker, **points}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from gliocast.reporting import figures
+from gliocast.reporting.figures import theme
+from gliocast.types import Figure
+
+
+def test_every_figure_is_valid_plotly(drawn: dict[str, Figure]) -> None:
+    from plotly import graph_objects
+
+    for shown in drawn.values():
+        graph_objects.Figure(shown)
+
+
+def test_every_figure_is_strict_json_without_nan(drawn: dict[str, Figure]) -> None:
+    for shown in drawn.values():
+        assert json.loads(json.dumps(shown, allow_nan=False)) == shown
+
+
+def test_every_figure_can_be_read_aloud(drawn: dict[str, Figure]) -> None:
+    for name, shown in drawn.items():
+        assert len(shown["layout"]["meta"]["alt"]) > 20, name
+
+
+def test_figure_1_shows_this_cohort_and_the_paper(drawn: dict[str, Figure]) -> None:
+    ours, paper = drawn["figure1_survival_by_surgery"]["data"]
+    assert ours["y"] == [240.0, 410.0, 480.0]
+    assert paper["y"] == [241.61, 404.32, 496.70]
+    assert "p = 5.2e-07" in drawn["figure1_survival_by_surgery"]["layout"]["title"]["text"]
+
+
+def test_confusion_matrix_counts_stand_where_they_belong() -> None:
+    (heatmap,) = figures.confusion(tp=27, fp=2, fn=5, tn=36)["data"]
+    assert heatmap["x"] == heatmap["y"] == ["Short-term", "Long-term"]
+    assert [[cell.split("</b>")[0] for cell in row] for row in heatmap["text"]] == [
+        ["<b>36", "<b>2"],
+        ["<b>5", "<b>27"],
+    ]
+
+
+def test_kaplan_meier_band_follows_the_steps(drawn: dict[str, Figure]) -> None:
+    shaded = drawn["kaplan_meier_by_surgery"]["data"][0]
+    assert shaded["x"][:7] == [0.0, 100.0, 100.0, 300.0, 300.0, 700.0, 700.0]
+    assert shaded["y"][:7] == [1.0, 1.0, 0.8, 0.8, 0.5, 0.5, 0.2]
+
+
+def test_median_survival_is_the_first_time_at_or_below_one_half(drawn: dict[str, Figure]) -> None:
+    alt = drawn["kaplan_meier_by_surgery"]["layout"]["meta"]["alt"]
+    assert "Biopsy only median 300 days" in alt
+    assert "Complete resection median 700 days" in alt
+
+
+def test_a_model_without_an_interval_or_value_is_not_drawn_as_zero() -> None:
+    models = {"clinical": {"patient": {"auc": {"value": None, "ci95": None, "reason": "one class only"}}}}
+    assert figures.forest_of_models(models)["data"] == []
+
+
+def test_pruned_trials_leave_no_point(drawn: dict[str, Figure]) -> None:
+    assert drawn["tuning_history"]["data"][0]["x"] == [0, 2]
+    assert drawn["tuning_history"]["data"][1]["y"] == [0.7, 0.6]
+
+
+def test_image_panel_keeps_every_picture_and_caption(drawn: dict[str, Figure]) -> None:
+    layout = drawn["figure2_examples"]["layout"]
+    assert len(layout["images"]) == len(layout["annotations"]) == 5
+    assert {picture["x"] for picture in layout["images"]} == {0.5, 1.5, 2.5, 3.5}
+
+
+@pytest.mark.parametrize("background", [theme.PAPER, theme.DARK[theme.PAPER]])
+def test_every_colour_stands_out_on_paper_and_on_a_dark_screen(background: str) -> None:
+    shades = theme.PALETTE if background == theme.PAPER else [theme.DARK[colour] for colour in theme.PALETTE]
+    for shade in shades:
+        assert contrast(shade, background) >= 3.0, shade  # WCAG 2.2, 1.4.11
+
+
+def contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_missing_values_become_null() -> None:
+    assert theme.plain(pd.Series([1, None, 2.5])) == [1.0, None, 2.5]
+
+
+@pytest.mark.parametrize(("p_value", "text"), [(5.18e-7, "p = 5.2e-07"), (0.0141, "p = 0.014"), (None, "")])
+def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str) -> None:
+    assert theme.p_text(p_value) == text
