@@ -1,0 +1,78 @@
+"""Where a result comes from: versions, code, parameters, hardware; no path and no user of the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from gliocast.persistence.code import SOURCE
+from gliocast.persistence.fingerprints import sha256_of_folder, sha256_of_value
+
+LIBRARIES = (
+    "gliocast", "kedro", "numpy", "pandas", "scipy", "torch", "timm", "optuna", "scikit-learn", "scikit-survival",
+    "xgboost", "SimpleITK", "pydicom",
+)  # fmt: skip
+
+
+def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str]) -> dict[str, Any]:
+    """All that somebody else needs to repeat a run.
+
+    Args:
+        parameters: the whole tree of parameters in force.
+        fingerprints: SHA-256 of the data that the run was made from, by catalog name.
+
+    Returns:
+        A dictionary of plain types.
+    """
+    return {
+        "schema_version": 1,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": {"commit": git("rev-parse", "HEAD"), "changed": git("status", "--porcelain", "--", str(SOURCE)) != ""}
+        | {"sha256": sha256_of_folder(SOURCE)},
+        "parameters": plain(parameters),
+        "parameters_sha256": sha256_of_value(parameters),
+        "data": dict(fingerprints),
+        "versions": {"python": platform.python_version()} | {name: version_of(name) for name in LIBRARIES},
+        "hardware": hardware(),
+    }
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores and accelerator."""
+    import torch
+
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {"processor": platform.machine(), "cores": os.cpu_count(), "gpu": card}
+
+
+def version_of(library: str) -> str | None:
+    """The installed version of a library; None where it is absent."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+def git(*arguments: str) -> str | None:
+    """What git says of the sources; None where they are in no repository."""
+    command = ["git", "-C", str(SOURCE), *arguments]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return said.stdout.strip()
+
+
+def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters as plain values, without the helpers that start with an underscore."""
+    import json
+
+    from pydantic_core import to_json
+
+    values: dict[str, Any] = json.loads(to_json(dict(parameters)))
+    return {name: value for name, value in values.items() if not name.startswith("_")}

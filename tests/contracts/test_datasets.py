@@ -1,0 +1,92 @@
+"""What every dataset promises: what was saved is loaded, a failed save changes nothing, a path stays secret."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from gliocast.datasets import JsonDataset, ScoresDataset, TableDataset, TextDataset
+from gliocast.datasets.files import FigureDataset
+from gliocast.types import SCORE_COLUMNS, Scores
+
+TABLE = pd.DataFrame({"surgery": ["biopsy", "complete"], "n": [69, 44]})
+SCORES = Scores(
+    pd.DataFrame([["holdout", "P1", -1, "test", "fold1", 0.5, 0.62]], columns=list(SCORE_COLUMNS)),
+    {"fold1": ("P2", "P3")},
+)
+CASES = {
+    "json": (JsonDataset, "metrics.json", {"n": 175}, {"n": 70}),
+    "figure": (FigureDataset, "figure.json", {"data": [], "layout": {}}, {"data": [{}], "layout": {}}),
+    "text": (TextDataset, "report.html", "<p>é</p>", "<p>2</p>"),
+    "csv": (TableDataset, "table.csv", TABLE, TABLE.head(1)),
+    "parquet": (TableDataset, "table.parquet", TABLE, TABLE.head(1)),
+    "scores": (ScoresDataset, "scores", SCORES, Scores(SCORES.table, {})),
+}
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request, tmp_path):
+    make, name, value, another = CASES[request.param]
+    return make(str(tmp_path / "data" / name)), value, another
+
+
+def same(one, other):
+    if isinstance(one, Scores):
+        return one.table.equals(other.table) and one.fitted_on == other.fitted_on
+    return one.equals(other) if isinstance(one, pd.DataFrame) else one == other
+
+
+def test_what_was_saved_is_loaded(case):
+    dataset, value, _ = case
+    dataset.save(value)
+    assert same(dataset.load(), value)
+
+
+def test_another_value_has_another_fingerprint(case):
+    dataset, value, another = case
+    dataset.save(value)
+    before = dataset.fingerprint()
+    dataset.save(another)
+    assert dataset.fingerprint() != before
+
+
+def test_the_same_value_has_the_same_fingerprint(case):
+    dataset, value, _ = case
+    dataset.save(value)
+    before = dataset.fingerprint()
+    dataset.save(value)
+    assert dataset.fingerprint() == before
+
+
+def test_a_failed_save_changes_nothing(case, monkeypatch):
+    dataset, value, another = case
+    dataset.save(value)
+    monkeypatch.setattr(type(dataset), "write", lambda self, path, value: 1 / 0)
+    with pytest.raises(Exception, match="division by zero"):
+        dataset.save(another)
+    monkeypatch.undo()
+    assert same(dataset.load(), value)
+    assert [path.name for path in dataset.filepath.parent.iterdir()] == [dataset.filepath.name]
+
+
+def test_a_value_never_saved_does_not_exist(case):
+    dataset, _, _ = case
+    assert not dataset.exists()
+    with pytest.raises(Exception, match="a stored result"):
+        dataset.load()
+
+
+def test_a_dataset_tells_no_path_of_the_machine(case, tmp_path):
+    dataset, _, _ = case
+    assert str(tmp_path) not in str(dataset)
+
+
+def test_only_reports_have_a_preview(tmp_path):
+    assert not hasattr(TableDataset(str(tmp_path / "03_primary" / "cohort.parquet")), "preview")
+    assert hasattr(TableDataset(str(tmp_path / "08_reporting" / "table1.csv")), "preview")
+
+
+def test_a_spreadsheet_runs_no_formula(tmp_path):
+    dataset = TableDataset(str(tmp_path / "table.csv"))
+    dataset.save(pd.DataFrame({"centre": ["=HYPERLINK(1)", "Caen"], "delta": [-0.5, 1.0]}))
+    assert (tmp_path / "table.csv").read_text().splitlines() == ["centre,delta", "'=HYPERLINK(1),-0.5", "Caen,1.0"]

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
+
+KILLED_WHILE_WRITING = """
+import sys, time
+from pathlib import Path
+from gliocast.persistence.atomic import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half of the n")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_new_file_takes_the_place_of_the_old_one(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    with atomic_write(path) as temporary:
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [found.name for found in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    with pytest.raises(OSError, match="disk full"), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise OSError("disk full")
+    assert path.read_text() == "old"
+    assert [found.name for found in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_a_kill_while_saving_keeps_the_old_file(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text("old")
+    writer = subprocess.Popen([sys.executable, "-c", KILLED_WHILE_WRITING, str(path)], stdout=subprocess.PIPE)
+    writer.stdout.readline()
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    assert path.read_text() == "old"
+
+
+def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path):
+    folder = tmp_path / "ensemble"
+    folder.mkdir()
+    (folder / "removed").write_text("old")
+    with atomic_folder(folder) as temporary:
+        (temporary / "kept").write_text("new")
+    assert [path.name for path in folder.iterdir()] == ["kept"]
+
+
+def test_a_crash_between_the_two_renames_brings_the_old_folder_back(tmp_path):
+    (tmp_path / ".ensemble.old").mkdir()
+    recover_folder(tmp_path / "ensemble")
+    assert (tmp_path / "ensemble").is_dir()
+
+
+def test_a_crash_after_the_two_renames_removes_the_old_folder(tmp_path):
+    (tmp_path / ".ensemble.old").mkdir()
+    (tmp_path / "ensemble").mkdir()
+    recover_folder(tmp_path / "ensemble")
+    assert not (tmp_path / ".ensemble.old").exists()

@@ -1,0 +1,113 @@
+"""Reuse and staleness, on a chain of two nodes: numbers -> total -> doubled."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Node, Pipeline
+
+import gliocast.runner
+from gliocast.datasets.files import JsonDataset
+from gliocast.datasets.workspace import StageRecordsDataset
+from gliocast.errors import ArtefactError
+from gliocast.runner import ReusingRunner
+
+CALLS: list[str] = []
+
+
+def add(numbers, offset):
+    CALLS.append("add")
+    return sum(numbers) + offset
+
+
+def double(total):
+    CALLS.append("double")
+    return 2 * total
+
+
+PIPELINE = Pipeline(
+    [
+        Node(add, ["numbers", "params:offset"], "total", name="add"),
+        Node(double, "total", "doubled", name="double"),
+    ]
+)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """Runs the pipeline in a folder; returns the nodes that ran."""
+    (tmp_path / "numbers.json").write_text("[1, 2]")
+    codes = {"add": "v1", "double": "v1"}
+    monkeypatch.setattr(gliocast.runner, "code_fingerprint", lambda function: codes[function.__name__])
+    monkeypatch.setattr(gliocast.runner, "provide_raw_data", lambda pipeline, catalog: Pipeline([]))
+
+    def run(offset=0, **new_codes):
+        codes.update(new_codes)
+        CALLS.clear()
+        catalog = DataCatalog(
+            {name: JsonDataset(str(tmp_path / f"{name}.json")) for name in ("numbers", "total", "doubled")}
+            | {"stage_records": StageRecordsDataset(str(tmp_path / ".stages"))}
+            | {"params:offset": MemoryDataset(offset)}
+        )
+        ReusingRunner().run(PIPELINE, catalog)
+        return list(CALLS)
+
+    run.folder = tmp_path
+    return run
+
+
+def test_the_first_run_runs_everything(workplace):
+    assert workplace() == ["add", "double"]
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 6
+
+
+def test_the_second_run_reuses_everything(workplace):
+    workplace()
+    assert workplace() == []
+
+
+def test_changed_data_run_the_stage_and_its_followers(workplace):
+    workplace()
+    (workplace.folder / "numbers.json").write_text("[1, 3]")
+    assert workplace() == ["add", "double"]
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 8
+
+
+def test_a_changed_parameter_runs_the_stage_and_its_followers(workplace):
+    workplace()
+    assert workplace(offset=1) == ["add", "double"]
+
+
+def test_changed_code_runs_the_stage_and_its_followers(workplace):
+    workplace()
+    assert workplace(add="v2") == ["add", "double"]
+
+
+def test_changed_code_does_not_run_what_comes_before(workplace):
+    workplace()
+    assert workplace(double="v2") == ["double"]
+
+
+def test_an_absent_result_runs_its_stage(workplace):
+    workplace()
+    (workplace.folder / "doubled.json").unlink()
+    assert workplace() == ["double"]
+
+
+def test_a_result_edited_by_hand_is_refused(workplace):
+    workplace()
+    (workplace.folder / "total.json").write_text("4")
+    with pytest.raises(ArtefactError, match="total is changed since the stage wrote it"):
+        workplace()
+
+
+def test_a_killed_stage_runs_again(workplace, monkeypatch):
+    workplace()
+    (workplace.folder / "numbers.json").write_text("[1, 3]")
+    monkeypatch.setattr(JsonDataset, "save", lambda self, data: (_ for _ in ()).throw(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        workplace()
+    monkeypatch.undo()
+    assert "add" not in {path.stem for path in (workplace.folder / ".stages").glob("*.json")}
