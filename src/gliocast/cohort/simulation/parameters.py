@@ -1,0 +1,143 @@
+"""What a simulated cohort is made from: the paper's tables, and the size and strength of the simulation."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from gliocast.types import LONG_TERM, SHORT_TERM, SURGERIES, Outcome, Parameters, Sex, Surgery
+
+
+class Summary(Parameters):
+    """Mean, median and range of one continuous column."""
+
+    mean: float
+    median: float
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Summary:
+        if not (self.min < self.median < self.max and self.min < self.mean < self.max):
+            raise ValueError("mean and median must lie between min and max")
+        return self
+
+
+class ClassSummary(Parameters):
+    """One outcome class of Table 1."""
+
+    n: PositiveInt
+    sex: dict[Sex, NonNegativeInt]
+    surgery: dict[Surgery, NonNegativeInt]
+    who_status: dict[int, NonNegativeInt]
+    age_years: Summary
+    survival_days: Summary
+
+    @model_validator(mode="after")
+    def _counts_add_up(self) -> ClassSummary:
+        for name in ("sex", "surgery", "who_status"):
+            total = sum(getattr(self, name).values())
+            if total != self.n:
+                raise ValueError(f"the counts of {name} add up to {total}, not to n = {self.n}")
+        return self
+
+
+class CohortSummary(Parameters):
+    """All patients of Table 1."""
+
+    n: PositiveInt
+    age_years: Summary
+    survival_days: Summary
+
+
+class Table1(Parameters):
+    """Moreau et al., Table 1: the cohort, by outcome."""
+
+    short_term: ClassSummary
+    long_term: ClassSummary
+    all: CohortSummary
+
+    @model_validator(mode="after")
+    def _classes_are_the_cohort(self) -> Table1:
+        if self.short_term.n + self.long_term.n != self.all.n:
+            raise ValueError("the two classes do not add up to all patients")
+        return self
+
+    @property
+    def classes(self) -> dict[Outcome, ClassSummary]:
+        """The two outcome classes by name, short-term first."""
+        return {SHORT_TERM: self.short_term, LONG_TERM: self.long_term}
+
+
+class GroupSurvival(Parameters):
+    """Survival of one surgery group."""
+
+    mean_days: PositiveFloat
+    sd_days: PositiveFloat
+    n: PositiveInt
+
+
+class Figure1(Parameters):
+    """Moreau et al., Figure 1: survival by surgery."""
+
+    biopsy: GroupSurvival
+    incomplete: GroupSurvival
+    complete: GroupSurvival
+
+    @property
+    def mean_days(self) -> dict[Surgery, float]:
+        """Mean survival of each surgery group, days."""
+        return {surgery: getattr(self, surgery).mean_days for surgery in SURGERIES}
+
+
+class ReportedPerformance(Parameters):
+    """A confusion matrix that the paper prints, with its AUC where it prints one."""
+
+    tp: NonNegativeInt
+    fp: NonNegativeInt
+    fn: NonNegativeInt
+    tn: NonNegativeInt
+    auc: float | None = Field(default=None, ge=0, le=1)
+
+
+class PaperParameters(Parameters):
+    """All results that Moreau et al. report."""
+
+    citation: str
+    table1: Table1
+    figure1: Figure1
+    table2: ReportedPerformance
+    table3: ReportedPerformance
+    table4: ReportedPerformance
+
+
+class VolumeGeometry(Parameters):
+    """The grid of the simulated volumes; a head needs about 200 mm in plane and 150 mm along the axis."""
+
+    size_px: int = Field(ge=24, le=1024)
+    slices: int = Field(ge=12, le=1024)
+    spacing_mm: PositiveFloat
+    slice_spacing_mm: PositiveFloat
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of one volume."""
+        return self.size_px**2 * self.slices
+
+
+class Acquisition(Parameters):
+    """The sequence that the simulated series say they were acquired with (section 2.2)."""
+
+    repetition_time_ms: PositiveFloat
+    echo_time_ms: PositiveFloat
+    flip_angle_degrees: PositiveFloat
+    field_strengths_t: tuple[PositiveFloat, ...] = Field(min_length=1)
+
+
+class SimulationParameters(Parameters):
+    """A simulated cohort: how many patients, how strong an image signal, what volumes."""
+
+    n_patients: int = Field(ge=4, le=1_000_000)
+    image_auc: float = Field(ge=0.5, lt=1)
+    dicom_share: float = Field(ge=0, le=1)
+    geometry: VolumeGeometry
+    acquisition: Acquisition
