@@ -1,0 +1,86 @@
+"""Where training happens, in which precision, and with whose random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from gliocast.errors import ConfigurationError, Problem
+from gliocast.model.parameters import Precision
+from gliocast.model.tensors import Device, Tensor
+
+if TYPE_CHECKING:
+    from torch import Generator
+else:
+    Generator = Any
+
+
+def choose_devices(names: Sequence[str]) -> list[Device]:
+    """The devices to train on: `auto` stands for every CUDA device, or the processor where there is none.
+
+    Raises:
+        ConfigurationError: a named device is not on this machine.
+    """
+    import torch
+
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    chosen = [found for name in names for found in ((cuda or ["cpu"]) if name == "auto" else [name])]
+    absent = [name for name in chosen if name not in ("cpu", *cuda) and not (name == "cuda" and cuda)]
+    if absent:
+        expected = ", ".join(["auto", "cpu", *cuda])
+        raise ConfigurationError([_absent_device(name, expected) for name in absent])
+    return [torch.device(name) for name in chosen]
+
+
+def resident(stacks: Float[Any, "patients slices height width"], device: Device) -> Tensor:
+    """The whole cohort's slices as float32 on the device: nine small slices a patient fit into any memory."""
+    import torch
+
+    return torch.as_tensor(stacks).to(device=device, dtype=torch.float32)
+
+
+@contextmanager
+def mixed_precision(precision: Precision, device: Device) -> Iterator[None]:
+    """bfloat16 arithmetic where it is asked for, or where `auto` finds a GPU that has it; weights stay float32."""
+    import torch
+
+    capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    enabled = precision == "bfloat16" or (precision == "auto" and capable)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
+        yield
+
+
+@contextmanager
+def private_randomness(device: Device) -> Iterator[Generator]:
+    """Yield the generator that dropout draws from on `device`; the caller's random state comes back afterwards."""
+    import torch
+
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_gpu else []):
+        yield torch.cuda.default_generators[device.index or 0] if on_gpu else torch.default_generator
+
+
+@contextmanager
+def processor_threads(count: int | None) -> Iterator[None]:
+    """Let torch use `count` processor threads (None: as many as it likes)."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def derived_seed(*parts: int) -> int:
+    """One seed out of several numbers: the same numbers give the same seed, others an unrelated one."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _absent_device(name: str, expected: str) -> Problem:
+    return Problem("–", "model.devices", name, expected, "Name a device of this machine, or `auto`.")

@@ -1,0 +1,83 @@
+"""How a training ends when it cannot go on: with a sentence, and with everything that was stored still there."""
+
+from __future__ import annotations
+
+import errno
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from jaxtyping import Int
+
+from gliocast.errors import Problem, TrainingError
+
+KEPT = "What was stored is kept."
+ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed")
+
+
+@contextmanager
+def clear_ending(name: str) -> Iterator[None]:
+    """Turn a full memory or a full disk into our error.
+
+    Raises:
+        TrainingError: memory or disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        raise TrainingError(_unwritable(name, error)) from error
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise TrainingError(_out_of_memory(name)) from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch or Python ran out of memory; the processor's allocator raises a plain RuntimeError."""
+    import torch
+
+    said = str(error)
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in said for words in ALLOCATOR_SAYS)
+
+
+def refuse_nonfinite(name: str, epoch: int, fit_loss: float, stop_loss: float) -> None:
+    """Stop at a loss that is no number.
+
+    Raises:
+        TrainingError: one of the losses is NaN or infinite.
+    """
+    if math.isfinite(fit_loss) and math.isfinite(stop_loss):
+        return
+    found = f"{fit_loss} on the fitted, {stop_loss} on the stopping patients"
+    remedy = f"Lower the learning rate, or look for slices with extreme values. {KEPT}"
+    raise TrainingError(Problem("–", f"the loss of {name} in epoch {epoch}", found, "a finite number", remedy))
+
+
+def refuse_untrainable(
+    name: str, fit_classes: Int[np.ndarray, " fit"], stop_classes: Int[np.ndarray, " stop"], classes: int
+) -> None:
+    """Refuse a fold that lacks a class before any work is done.
+
+    Raises:
+        TrainingError: a class is absent among the fitted patients, or nobody stops the training.
+    """
+    counts = np.bincount(fit_classes, minlength=classes)
+    if counts.min() > 0 and len(stop_classes) > 0:
+        return
+    found = f"{', '.join(map(str, counts))} patients by class to fit on, {len(stop_classes)} to stop by"
+    remedy = "Add patients, use fewer folds, or move the survival threshold."
+    raise TrainingError(Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy))
+
+
+def _out_of_memory(name: str) -> Problem:
+    remedy = f"Use a smaller model.batch_size, smaller slices, or a lighter model.backbone. {KEPT}"
+    return Problem("–", f"the memory while training {name}", "full", "room for one batch", remedy)
+
+
+def _unwritable(name: str, error: OSError) -> Problem:
+    remedy = f"Make room or give write access, and run again: it goes on from the last checkpoint. {KEPT}"
+    found = error.strerror or "unwritable"
+    return Problem("–", f"the checkpoint of {name}", found, "a writable disk with room", remedy)

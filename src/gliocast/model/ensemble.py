@@ -1,0 +1,33 @@
+"""The fitted networks, with who each of them has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gliocast.model.parameters import ModelParameters
+from gliocast.model.tensors import Tensor
+
+
+@dataclass(frozen=True)
+class Member:
+    """One fitted network: its weights, and the patients that it was fitted on or stopped by."""
+
+    name: str
+    split: str
+    weights: Mapping[str, Tensor]
+    fitted_on: tuple[str, ...]
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The networks of all folds of all splits; `reason` says why there are none."""
+
+    params: ModelParameters
+    members: tuple[Member, ...]
+    reason: str | None = None
+
+    def of_split(self, split: str) -> tuple[Member, ...]:
+        """The networks of one split."""
+        return tuple(member for member in self.members if member.split == split)

@@ -1,0 +1,180 @@
+"""Out-of-fold training as one job: the folds share the loaded slices, and each can be restarted alone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from gliocast.model.checkpoints import Checkpoints
+from gliocast.model.device import choose_devices, derived_seed, resident
+from gliocast.model.ensemble import Ensemble, Member
+from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.progress import fold_progress
+from gliocast.model.scoring import joined, member_logits, score_table
+from gliocast.model.tensors import Device
+from gliocast.model.training import EpochReport, FoldIndices, train_fold
+from gliocast.types import Fold, Partition, Role, Scores
+
+log = logging.getLogger(__name__)
+PAPER_MODEL = "paper"
+PAPER_STREAM = 1_000_003  # keeps the paper's model's random numbers apart from those of any fold
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The networks of all folds, their learning curves, and the scores of the patients each fold held out."""
+
+    ensemble: Ensemble
+    curves: pd.DataFrame  # split, model, epoch, fit_loss, stop_loss, learning_rate, best
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Job:
+    """The training of one fold: its name, its split, its fold and its seed."""
+
+    name: str
+    split: str
+    fold: Fold
+    seed: int
+
+
+def train_out_of_fold(
+    stacks: Float[Any, "patients slices height width"],
+    patient_ids: Sequence[str],
+    classes: Int[np.ndarray, " patients"],
+    partition: Partition,
+    hyperparameters: Hyperparameters | Mapping[str, Any],
+    params: ModelParameters,
+    seed: int,
+    checkpoints: Checkpoints | None = None,
+) -> OutOfFold:
+    """Train one network a fold of every split, and score with it only the patients that it has not seen.
+
+    Args:
+        stacks: the patients' slices.
+        patient_ids: one a stack; every patient of every fold is among them.
+        classes: class of each patient (see `train_fold`).
+        partition: the splits and their folds.
+        hyperparameters: learning rate, weight decay and dropout.
+        params: everything else of network and training.
+        seed: of the whole job; every fold has its own, derived from it.
+        checkpoints: where to go on from; finished folds are not trained again.
+
+    Raises:
+        TrainingError: a fold cannot be trained.
+    """
+    jobs = [
+        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place))
+        for number, split in enumerate(partition.splits)
+        for place, fold in enumerate(split.folds)
+    ]
+    settings = Hyperparameters.model_validate(hyperparameters)
+    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, settings, params)
+    trained = _train_all(jobs, cohort, checkpoints)
+    ensemble = Ensemble(params, tuple(member for member, _ in trained))
+    scores = [_held_out_scores(job, member, cohort) for job, member in zip(jobs, ensemble.members, strict=True)]
+    return OutOfFold(ensemble, pd.concat([curve for _, curve in trained], ignore_index=True), joined(scores))
+
+
+def train_paper_cnn(
+    stacks: Float[Any, "patients slices height width"],
+    patient_ids: Sequence[str],
+    classes: Int[np.ndarray, " patients"],
+    partition: Partition,
+    hyperparameters: Hyperparameters | Mapping[str, Any],
+    params: ModelParameters,
+    seed: int,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[Member, pd.DataFrame, Scores]:
+    """Train the paper's single network and score everyone with it, as the paper does (section 2.3).
+
+    Its scores of the patients that it has seen bear the role `in_sample`: they are for showing the leak, never for a
+    result. Arguments as for `train_out_of_fold`; the classes of the paper's test patients are not read.
+
+    Returns:
+        The network, its learning curve, and the scores of all patients of the paper's split.
+    """
+    job = Job(PAPER_MODEL, PAPER_MODEL, partition.paper, derived_seed(seed, PAPER_STREAM))
+    settings = Hyperparameters.model_validate(hyperparameters)
+    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, settings, params)
+    (member, curve), *_ = _train_all([job], cohort, checkpoints)
+    scored = (*job.fold.seen, *job.fold.held_out)
+    seen = set(job.fold.seen)
+    roles: list[Role] = ["in_sample" if patient in seen else "test" for patient in scored]
+    logits = member_logits(member, params, stacks[cohort.positions(scored)])
+    return member, curve, Scores(score_table(*logits, scored, job.split, roles, job.name), {job.name: job.fold.seen})
+
+
+@dataclass(frozen=True)
+class TrainingMaterial:
+    """What all folds share."""
+
+    stacks: Any
+    patient_ids: tuple[str, ...]
+    classes: Int[np.ndarray, " patients"]
+    hyperparameters: Hyperparameters
+    params: ModelParameters
+
+    def positions(self, patients: Sequence[str]) -> Int[np.ndarray, " chosen"]:
+        """Where the patients stand in the stacks."""
+        place = {patient: position for position, patient in enumerate(self.patient_ids)}
+        return np.array([place[patient] for patient in patients], dtype=np.int64)
+
+
+def _train_all(
+    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None
+) -> list[tuple[Member, pd.DataFrame]]:
+    """One after the other on one device; with several, as many at once as there are devices."""
+    devices = choose_devices(cohort.params.devices)
+    if len(devices) > 1 and len(jobs) > 1:
+        return _train_side_by_side(jobs, cohort, checkpoints, devices)
+    shared = replace(cohort, stacks=resident(cohort.stacks, devices[0]))
+    with fold_progress(len(jobs), cohort.params.epochs) as start:
+        return [_train_one(job, shared, checkpoints, devices[0], start(job.name)) for job in jobs]
+
+
+def _train_side_by_side(
+    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, devices: Sequence[Device]
+) -> list[tuple[Member, pd.DataFrame]]:
+    """A process a device; joblib maps the slices into all of them once."""
+    from joblib import Parallel, delayed
+
+    work = [delayed(_train_one)(job, cohort, checkpoints, devices[i % len(devices)]) for i, job in enumerate(jobs)]
+    return list(Parallel(n_jobs=len(devices))(work))
+
+
+def _train_one(
+    job: Job,
+    cohort: TrainingMaterial,
+    checkpoints: Checkpoints | None,
+    device: Device,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> tuple[Member, pd.DataFrame]:
+    trained = train_fold(
+        cohort.stacks,
+        cohort.classes,
+        FoldIndices(cohort.positions(job.fold.fit), cohort.positions(job.fold.stop)),
+        cohort.hyperparameters,
+        cohort.params,
+        job.seed,
+        name=job.name,
+        device=device,
+        checkpoints=checkpoints,
+        on_epoch=on_epoch,
+    )
+    log.info("%s: best epoch %d of %d, loss %.3f", job.name, trained.best_epoch, len(trained.curve), trained.stop_loss)
+    curve = trained.curve.assign(split=job.split, model=job.name, best=trained.curve["epoch"] == trained.best_epoch)
+    return Member(job.name, job.split, trained.weights, job.fold.seen, cohort.hyperparameters.dropout), curve
+
+
+def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
+    logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(job.fold.held_out)])
+    table = score_table(*logits, job.fold.held_out, job.split, "out_of_fold", job.name)
+    return Scores(table, {job.name: job.fold.seen})

@@ -1,0 +1,68 @@
+"""From the logits of nine slices to one logit of the patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from gliocast.model.classes import long_term_logit
+from gliocast.model.device import mixed_precision
+from gliocast.model.parameters import ModelParameters, Pooling
+from gliocast.model.tensors import Module, Tensor
+
+PATIENTS_AT_ONCE = 32  # bounds the memory of scoring, whatever the cohort
+
+
+def stack_logits(
+    network: Module, stacks: Float[Tensor, "patients slices height width"], params: ModelParameters
+) -> tuple[Tensor, Tensor | None]:
+    """Logits of the slices, `[patients, slices, outputs]`, and of the patients where attention was trained."""
+    import torch
+
+    network.eval()
+    slice_logits, patient_logits = [], []
+    with torch.inference_mode(), mixed_precision(params.precision, stacks.device):
+        for some in stacks.split(PATIENTS_AT_ONCE):
+            if params.pooling == "attention":
+                attentive: Any = network
+                slice_logits.append(attentive.slice_logits(some))
+                patient_logits.append(network(some))
+            else:
+                slice_logits.append(network(some.flatten(0, 1).unsqueeze(1)).unflatten(0, some.shape[:2]))
+    return torch.cat(slice_logits).float(), torch.cat(patient_logits).float() if patient_logits else None
+
+
+def long_term_logits(
+    slice_logits: Tensor, patient_logits: Tensor | None, params: ModelParameters
+) -> tuple[Float[np.ndarray, "patients slices"], Float[np.ndarray, " patients"]]:
+    """Logit of long-term survival of every slice and of every patient."""
+    first = params.first_long_term_class
+    of_slices = long_term_logit(_float64(slice_logits), params.loss, first)
+    if patient_logits is None:
+        return of_slices, pooled(of_slices, params.pooling)
+    return of_slices, long_term_logit(_float64(patient_logits), params.loss, first)
+
+
+def pooled(slice_logit: Float[np.ndarray, "*patients slices"], pooling: Pooling) -> Float[np.ndarray, "*patients"]:
+    """The patient's logit: the mean of its slices' logits, or the logit of the mean of their probabilities."""
+    if pooling == "mean_logit":
+        return slice_logit.mean(axis=-1)
+    from scipy.special import expit, logit
+
+    smallest = np.finfo(np.float64).eps  # a mean of exactly 0 or 1 has no logit
+    return logit(np.clip(expit(slice_logit).mean(axis=-1), smallest, 1 - smallest))
+
+
+def probability(
+    slice_logits: Tensor, patient_logits: Tensor | None, params: ModelParameters
+) -> Float[np.ndarray, " patients"]:
+    """Probability of long-term survival of every patient: one sigmoid, applied once."""
+    from scipy.special import expit
+
+    return expit(long_term_logits(slice_logits, patient_logits, params)[1])
+
+
+def _float64(logits: Tensor) -> Float[np.ndarray, "..."]:
+    return logits.cpu().numpy().astype(np.float64)

@@ -1,0 +1,94 @@
+"""A training to a checkpoint and back, to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gliocast.model.checkpoints import Checkpoint, Checkpoints, with_prefix, without_prefix
+from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.tensors import Tensor
+
+if TYPE_CHECKING:
+    from gliocast.model.training import FoldIndices, Training
+else:
+    FoldIndices = Training = Any
+
+log = logging.getLogger(__name__)
+POSITION = ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "best_probability", "curve", "finished")
+WITHOUT_EFFECT = {"checkpoint_seconds", "paper_protocol", "explained_patients", "weights_folder", "devices"}
+
+
+def store(training: Training, checkpoints: Checkpoints, name: str, fingerprint: str) -> None:
+    """Store the training; once it is finished, only what is still needed. A loss that is no number is never stored."""
+    if not math.isfinite(training.loss_sum):
+        return
+    tensors = with_prefix("best", training.best_weights)
+    record = {key: getattr(training, key) for key in POSITION} | {"fingerprint": fingerprint}
+    if not training.finished:
+        moments, groups = _optimizer_state(training.optimizer)
+        tensors |= with_prefix("model", training.network.state_dict()) | with_prefix("optimizer", moments)
+        record |= {"groups": groups, "scheduler": _plain(training.scheduler.state_dict())}
+    checkpoints.save(name, Checkpoint(tensors, record))
+
+
+def resume(training: Training, checkpoints: Checkpoints | None, name: str, fingerprint: str) -> None:
+    """Bring the training to its last checkpoint, where there is one of the same data, parameters and seed."""
+    checkpoint = checkpoints.load(name) if checkpoints is not None else None
+    if checkpoint is None:
+        return
+    record = checkpoint.record
+    if record["fingerprint"] != fingerprint:
+        log.info("%s starts anew: its checkpoint belongs to other patients, parameters or versions", name)
+        return
+    for key in POSITION:
+        setattr(training, key, record[key])
+    device = next(training.network.parameters()).device
+    best = without_prefix("best", checkpoint.tensors)
+    training.best_weights = {key: tensor.to(device) for key, tensor in best.items()}
+    if not training.finished:
+        _continue(training, checkpoint.tensors, record)
+    log.info("%s goes on after epoch %d, step %d", name, training.epoch, training.step)
+
+
+def training_fingerprint(
+    stacks: Any, classes: Any, fold: FoldIndices, settings: Hyperparameters, params: ModelParameters, seed: int
+) -> str:
+    """SHA-256 of everything that decides the weights: slices, classes, fold, parameters, seed, torch's version."""
+    import torch
+
+    digest = hashlib.sha256()
+    for array in (torch.as_tensor(stacks).cpu().numpy(), classes, fold.fit, fold.stop):
+        digest.update(str((array.shape, str(array.dtype))).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
+    rest = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
+    digest.update(json.dumps(rest | {"seed": seed, "torch": torch.__version__}, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _continue(training: Training, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+    training.network.load_state_dict(without_prefix("model", tensors))
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in without_prefix("optimizer", tensors).items():
+        position, name = key.split(".")
+        moments.setdefault(int(position), {})[name] = tensor
+    training.optimizer.load_state_dict({"state": moments, "param_groups": record["groups"]})
+    training.scheduler.load_state_dict(dict(record["scheduler"]))
+
+
+def _optimizer_state(optimizer: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    state = optimizer.state_dict()
+    moments = {f"{place}.{name}": value for place, named in state["state"].items() for name, value in named.items()}
+    return moments, [_plain(group) for group in state["param_groups"]]
+
+
+def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a state that JSON can hold; what it cannot hold is made anew at the start."""
+    return {key: value for key, value in state.items() if isinstance(value, int | float | str | list | tuple | None)}

@@ -1,0 +1,298 @@
+"""The training of one fold: a loop that is read in one sitting.
+
+Randomness is a function of (seed, epoch, step) and of nothing else: no generator's state has to be stored, and a
+training that was killed goes on to the same bits. Dropout draws from torch's own generator, seeded anew at each step.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from gliocast.model.augmentation import augment
+from gliocast.model.backbone import build_network, placed
+from gliocast.model.checkpoints import Checkpoints
+from gliocast.model.classes import UNDETERMINED, loss_of
+from gliocast.model.device import choose_devices, derived_seed, mixed_precision, private_randomness, processor_threads
+from gliocast.model.device import resident as on_device
+from gliocast.model.endings import clear_ending, refuse_nonfinite, refuse_untrainable
+from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.pooling import probability, stack_logits
+from gliocast.model.resume import resume, store, training_fingerprint
+from gliocast.model.tensors import Device, Module, Tensor
+from gliocast.model.weights import pretrained_weights
+
+if TYPE_CHECKING:
+    from torch import Generator
+else:
+    Generator = Any
+
+
+@dataclass(frozen=True)
+class FoldIndices:
+    """Positions of the patients of a fold in the stacks: fitted on, and stopping the training early."""
+
+    fit: Int[np.ndarray, " fit"]
+    stop: Int[np.ndarray, " stop"]
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What an epoch has come to; given to `on_epoch`, which may end the training by raising."""
+
+    epoch: int  # from 1
+    fit_loss: float
+    stop_loss: float
+    stop_probability: Float[np.ndarray, " stop"]  # long-term survival of each stopping patient
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class TrainedFold:
+    """The weights of the epoch with the lowest loss of the stopping patients, and how it came to them."""
+
+    weights: dict[str, Tensor]
+    curve: pd.DataFrame  # epoch, fit_loss, stop_loss, learning_rate
+    best_epoch: int
+    stop_loss: float
+    stop_probability: Float[np.ndarray, " stop"]
+
+
+@dataclass
+class Training:
+    """A training under way: everything that a checkpoint holds."""
+
+    network: Module
+    optimizer: Any
+    scheduler: Any
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps finished in the epoch under way
+    loss_sum: float = 0.0
+    best_loss: float = math.inf
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best_probability: list[float] = field(default_factory=list)
+    curve: list[dict[str, float]] = field(default_factory=list)
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a fold trains on, resident on the device: one example is a slice, or a patient's stack with attention."""
+
+    fit_examples: Tensor
+    fit_classes: Tensor
+    stop_stacks: Tensor
+    stop_classes: Tensor
+
+
+def train_fold(
+    stacks: Float[Any, "patients slices height width"],
+    classes: Int[np.ndarray, " patients"],
+    fold: FoldIndices,
+    hyperparameters: Hyperparameters | Mapping[str, Any],
+    params: ModelParameters,
+    seed: int,
+    *,
+    name: str = "fold",
+    device: Device | None = None,
+    checkpoints: Checkpoints | None = None,
+    on_epoch: Callable[[EpochReport], None] | None = None,
+) -> TrainedFold:
+    """Train one network on the fold's fitting patients and stop it by its stopping patients; nobody else is read.
+
+    Args:
+        stacks: the cohort's slices, an array or a tensor that already lies on the device.
+        classes: class of each patient, 0 to `params.classes` - 1 (1 is long-term with two classes), -1 undetermined.
+        fold: positions of the fold's patients in `stacks` and `classes`.
+        hyperparameters: learning rate, weight decay and dropout.
+        params: everything else of network and training.
+        seed: the one source of its randomness.
+        name: of the training, in messages and checkpoints.
+        device: where to train; by default the first of `params.devices`.
+        checkpoints: where to go on from, and to store the way; None keeps nothing.
+        on_epoch: called after each epoch; may raise to end the training.
+
+    Raises:
+        TrainingError: a class is missing, the loss is no number, memory or disk is full.
+    """
+    settings = Hyperparameters.model_validate(hyperparameters)
+    device = device or choose_devices(params.devices)[0]
+    fold = _determined(fold, classes)
+    refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
+    fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
+    with clear_ending(name), processor_threads(params.threads), private_randomness(device) as generator:
+        generator.manual_seed(derived_seed(seed))
+        material = prepare(on_device(stacks, device), classes, fold, params)
+        training = start(settings, params, device)
+        resume(training, checkpoints, name, fingerprint)
+        saver = Saver(training, checkpoints, name, fingerprint, params.checkpoint_seconds)
+        while not training.finished:
+            train_epoch(training, material, params, seed, generator, saver)
+            report = finish_epoch(training, material, params, name)
+            saver.save_if_due()
+            if on_epoch:
+                on_epoch(report)
+        saver.save()
+    return _trained(training)
+
+
+def start(hyperparameters: Hyperparameters, params: ModelParameters, device: Device) -> Training:
+    """Network, optimiser and scheduler before the first step (section 2.3, and the authors' released scripts)."""
+    import torch
+
+    network = placed(build_network(params, hyperparameters.dropout, pretrained_weights(params)), params, device)
+    optimizer = torch.optim.AdamW(
+        network.parameters(),
+        lr=hyperparameters.learning_rate,
+        weight_decay=hyperparameters.weight_decay,
+        fused=True,
+    )
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience
+    )
+    return Training(network, optimizer, scheduler)
+
+
+def prepare(
+    stacks: Tensor, classes: Int[np.ndarray, " patients"], fold: FoldIndices, params: ModelParameters
+) -> Material:
+    """The fold's examples: every slice with its patient's class, or whole stacks with attention."""
+    import torch
+
+    fit_stacks = stacks[torch.as_tensor(fold.fit, device=stacks.device)]
+    fit_classes = torch.as_tensor(classes[fold.fit], device=stacks.device)
+    if params.pooling != "attention":
+        fit_classes = fit_classes.repeat_interleave(fit_stacks.shape[1])
+        fit_stacks = fit_stacks.flatten(0, 1).unsqueeze(1)
+    stop_stacks = stacks[torch.as_tensor(fold.stop, device=stacks.device)]
+    return Material(fit_stacks, fit_classes, stop_stacks, torch.as_tensor(classes[fold.stop], device=stacks.device))
+
+
+def train_epoch(
+    training: Training, material: Material, params: ModelParameters, seed: int, generator: Generator, saver: Saver
+) -> None:
+    """The rest of the epoch under way, in an order that only (seed, epoch) decides."""
+    import torch
+
+    device = material.fit_examples.device
+    order = torch.randperm(
+        len(material.fit_examples), generator=torch.Generator().manual_seed(derived_seed(seed, training.epoch))
+    ).to(device)
+    batches = batches_of(order, params, slices=material.stop_stacks.shape[1])
+    loss_sum = torch.tensor(training.loss_sum, dtype=torch.float64, device=device)
+    training.network.train()
+    for step in range(training.step, len(batches)):
+        generator.manual_seed(derived_seed(seed, training.epoch, step))
+        loss_sum += train_step(training, material, batches[step], params, generator) * len(batches[step])
+        training.step = step + 1
+        if saver.due():
+            training.loss_sum = float(loss_sum)
+            saver.save()
+    training.loss_sum = float(loss_sum)
+
+
+def train_step(
+    training: Training, material: Material, chosen: Int[Tensor, " batch"], params: ModelParameters, generator: Generator
+) -> Tensor:
+    """One step of the optimiser on the chosen examples; the batch's mean loss."""
+    batch = augment(material.fit_examples[chosen], params.augmentation, generator)
+    with mixed_precision(params.precision, batch.device):
+        loss = loss_of(training.network(batch), material.fit_classes[chosen], params.loss)
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    training.optimizer.step()
+    return loss.detach()
+
+
+def finish_epoch(training: Training, material: Material, params: ModelParameters, name: str) -> EpochReport:
+    """Judge the epoch by the stopping patients: keep the best weights, lower the learning rate, or stop."""
+    fit_loss = training.loss_sum / len(material.fit_examples)
+    stop_loss, stop_probability = judge(training.network, material, params)
+    refuse_nonfinite(name, training.epoch + 1, fit_loss, stop_loss)
+    learning_rate = training.optimizer.param_groups[0]["lr"]
+    training.epoch, training.step, training.loss_sum = training.epoch + 1, 0, 0.0
+    training.curve.append(
+        {"epoch": training.epoch, "fit_loss": fit_loss, "stop_loss": stop_loss, "learning_rate": learning_rate}
+    )
+    if stop_loss < training.best_loss:
+        training.best_loss, training.best_epoch = stop_loss, training.epoch
+        training.best_weights = snapshot(training.network)
+        training.best_probability = stop_probability.tolist()
+    training.scheduler.step(stop_loss)
+    waited = training.epoch - training.best_epoch
+    training.finished = training.epoch >= params.epochs or waited >= params.patience
+    return EpochReport(training.epoch, fit_loss, stop_loss, stop_probability, learning_rate)
+
+
+def judge(network: Module, material: Material, params: ModelParameters) -> tuple[float, Float[np.ndarray, " stop"]]:
+    """Mean loss of the stopping patients' examples, and each patient's probability of long-term survival."""
+    slice_logits, patient_logits = stack_logits(network, material.stop_stacks, params)
+    if patient_logits is None:
+        classes = material.stop_classes.repeat_interleave(slice_logits.shape[1])
+        loss = loss_of(slice_logits.flatten(0, 1), classes, params.loss)
+    else:
+        loss = loss_of(patient_logits, material.stop_classes, params.loss)
+    return float(loss), probability(slice_logits, patient_logits, params)
+
+
+def batches_of(order: Int[Tensor, " examples"], params: ModelParameters, slices: int) -> list[Tensor]:
+    """Examples in batches of `params.batch_size` slices; batch statistics need two, so a last single one joins in."""
+    size = params.batch_size if params.pooling != "attention" else max(2, params.batch_size // slices)
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        import torch
+
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
+
+
+def snapshot(network: Module) -> dict[str, Tensor]:
+    """A copy of the network's state that later steps do not change."""
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+@dataclass
+class Saver:
+    """Stores a training's way each time that enough seconds have passed."""
+
+    training: Training
+    checkpoints: Checkpoints | None
+    name: str
+    fingerprint: str
+    interval_seconds: float
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether it is time to store."""
+        return self.checkpoints is not None and time.monotonic() - self.last >= self.interval_seconds
+
+    def save_if_due(self) -> None:
+        """Store when it is time."""
+        if self.due():
+            self.save()
+
+    def save(self) -> None:
+        """Store now."""
+        if self.checkpoints is not None:
+            store(self.training, self.checkpoints, self.name, self.fingerprint)
+            self.last = time.monotonic()
+
+
+def _determined(fold: FoldIndices, classes: Int[np.ndarray, " patients"]) -> FoldIndices:
+    known = classes != UNDETERMINED
+    return FoldIndices(fold.fit[known[fold.fit]], fold.stop[known[fold.stop]])
+
+
+def _trained(training: Training) -> TrainedFold:
+    weights = {name: tensor.cpu().contiguous() for name, tensor in training.best_weights.items()}
+    probabilities = np.asarray(training.best_probability, dtype=np.float64)
+    curve = pd.DataFrame(training.curve).astype({"epoch": int})
+    return TrainedFold(weights, curve, training.best_epoch, training.best_loss, probabilities)
