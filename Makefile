@@ -14,13 +14,18 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
+# The peers are needed by the benchmarks alone.
+.venv/.installed-bench: $(STAMP) requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -r requirements-bench.lock
+	touch $@
+
 demo: setup
 	$(BIN)/kedro run --pipeline hybrid
 
 test: setup
 	$(BIN)/python -m pytest
 
-bench: setup
+bench: .venv/.installed-bench
 	$(BIN)/python -m benchmarks
 
 check: setup

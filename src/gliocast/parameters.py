@@ -12,7 +12,7 @@ from gliocast.cohort.simulation.parameters import PaperParameters, SimulationPar
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.evidence.parameters import AuditParameters, EvidenceParameters
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.slices import SliceParameters
 from gliocast.model.parameters import ModelParameters
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.types import ImageScoreKind, Parameters, ProtocolName

@@ -1,0 +1,29 @@
+"""`python -m benchmarks`: every benchmark in turn, its peers in the same run, one JSON line a figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+PEERS = ("torch", "SimpleITK", "monai", "torchio", "lightning", "scikit-learn", "xgboost", "optuna")
+
+
+def main() -> int:
+    """Run all benchmarks, or those named on the command line; returns the number that failed."""
+    folder = Path(__file__).parent
+    wanted = sys.argv[1:] or [path.stem.removeprefix("bench_") for path in sorted(folder.glob("bench_*.py"))]
+    machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    print(json.dumps({"machine": machine, "versions": {name: version(name) for name in PEERS}}), flush=True)
+    return sum(
+        subprocess.run([sys.executable, str(folder / f"bench_{name}.py")], check=False).returncode != 0
+        for name in wanted
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
