@@ -1,0 +1,203 @@
+"""Two models on the same patients: differences, tests, and the sentence that says what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, sqrt
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from . import metrics
+from .auc import NO_SPREAD, ONE_CLASS, delong_covariance
+from .bootstrap import as_clusters, bootstrap, resampled
+from .intervals import Z_95, Estimate, estimate
+
+RELEVANT_DELTA_AUC = 0.05
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a comparison is asked: the sentence if the first model is better, and the one if it is not."""
+
+    yes: str
+    no: str
+
+    @classmethod
+    def between(cls, better: str, worse: str) -> Question:
+        """Does `better` rank patients better than `worse`?"""
+        return cls(
+            f"{better} ranks patients better than {worse}", f"{better} does not rank patients better than {worse}"
+        )
+
+
+MRI_ADDS = Question("MRI adds", "MRI does not add")
+
+
+def compare_paired(
+    outcome: Bool[np.ndarray, " observations"],
+    probability_a: Float[np.ndarray, " observations"],
+    probability_b: Float[np.ndarray, " observations"],
+    question: Question = MRI_ADDS,
+    patients: Sequence[str] | np.ndarray | None = None,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+    relevant_delta_auc: float = RELEVANT_DELTA_AUC,
+    power: float = POWER,
+) -> dict[str, Any]:
+    """Is model a better than model b on the same patients?
+
+    Args:
+        outcome: True for long-term survivors.
+        probability_a: scores of the first model (the hybrid one, when MRI is in question).
+        probability_b: scores of the second.
+        question: its two answers as sentences.
+        patients: the patient of each observation, where one has several; then everything is bootstrapped by patient.
+        n_bootstrap: number of bootstrap resamples.
+        seed: of the resamples.
+        relevant_delta_auc: the smallest gain in AUC that would matter to a clinic.
+        power: with which that gain should be found.
+
+    Returns:
+        `delta_auc` (a - b) as an estimate, `p_value` (two-sided, of no difference; None with a `reason`),
+        `delta_brier` as an estimate (negative: a is better), `n_needed` and `verdict`, a sentence.
+    """
+    clusters = as_clusters(patients, len(outcome))
+    n = int(clusters.max(initial=-1)) + 1
+    if len(outcome) > n:
+        delta, error = _bootstrapped_delta(outcome, probability_a, probability_b, clusters, n_bootstrap, seed)
+    else:
+        delta, error = paired_delong(outcome, probability_a, probability_b)
+    needed = patients_needed(error, n, relevant_delta_auc, power)
+    squares = ((probability_a - outcome) ** 2, (probability_b - outcome) ** 2)
+    return {
+        "delta_auc": delta,
+        "p_value": _p_value(delta["value"], error),
+        "delta_brier": bootstrap(partial(_mean_difference, *squares), clusters, n_bootstrap, seed),
+        "n_needed": needed,
+        "verdict": verdict(delta, n, needed, question, relevant_delta_auc),
+    } | ({"reason": delta["reason"]} if "reason" in delta else {})
+
+
+def paired_delong(
+    outcome: Bool[np.ndarray, " patients"],
+    score_a: Float[np.ndarray, " patients"],
+    score_b: Float[np.ndarray, " patients"],
+) -> tuple[Estimate, float]:
+    """Difference of two AUCs on the same patients with its interval, and its standard error (NaN if undefined).
+
+    Source: DeLong et al. 1988, doi:10.2307/2531595.
+    """
+    if outcome.all() or not outcome.any():
+        return estimate(None, reason=ONE_CLASS), float("nan")
+    areas, covariance = delong_covariance(outcome, np.stack([score_a, score_b]))
+    delta = float(areas[0] - areas[1])
+    variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
+    if variance <= 1e-15:  # rounding leaves about 1e-18 where the two rank everyone alike
+        return estimate(delta, reason=f"{NO_SPREAD}, or the two models rank every patient alike"), float("nan")
+    error = sqrt(variance)
+    return estimate(delta, (delta - Z_95 * error, delta + Z_95 * error)), error
+
+
+def verdict(delta: Estimate, n: int, n_needed: int | None, question: Question, relevant_delta_auc: float) -> str:
+    """The plain sentence: yes, no, or that it cannot be told with so many patients.
+
+    Yes where the whole interval lies above zero; no where it lies below the relevant gain; else it cannot be told.
+    """
+    if delta["ci95"] is None:
+        return f"cannot be told with {n} patients: {delta['reason']}"
+    low, high = delta["ci95"]
+    if low > 0:
+        return question.yes
+    if high < relevant_delta_auc:
+        return f"{question.no} (a gain of {relevant_delta_auc:g} in AUC is ruled out)"
+    needed = f"; about {n_needed} would be needed to find a gain of {relevant_delta_auc:g} in AUC" if n_needed else ""
+    return f"cannot be told with {n} patients{needed}"
+
+
+def patients_needed(error: float, n: int, relevant_delta_auc: float, power: float) -> int | None:
+    """Patients needed to find a relevant gain (two-sided, 5 %), from the standard error that `n` patients gave.
+
+    The standard error shrinks with the square root of n. Never fewer than the gain that counts demands; the observed
+    difference does not enter, since power computed from an observed effect only repeats its p-value
+    (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
+    """
+    from scipy.special import ndtri
+
+    if not np.isfinite(error):
+        return None
+    return ceil(n * ((Z_95 + float(ndtri(power))) * error / relevant_delta_auc) ** 2)
+
+
+def mcnemar(correct_a: Bool[np.ndarray, " patients"], correct_b: Bool[np.ndarray, " patients"]) -> dict[str, Any]:
+    """McNemar's exact test that two models are right equally often: `only_a`, `only_b`, `p_value`.
+
+    Source: McNemar 1947, doi:10.1007/BF02295996; exact binomial form.
+    """
+    from scipy.stats import binomtest
+
+    only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
+    if only_a + only_b == 0:
+        return {"only_a": 0, "only_b": 0, "p_value": None, "reason": "the two models are right on the same patients"}
+    p_value = float(binomtest(only_a, only_a + only_b).pvalue)
+    return {"only_a": only_a, "only_b": only_b, "p_value": p_value}
+
+
+def bootstrap_difference(
+    outcome: Bool[np.ndarray, " observations"],
+    predicted_a: Bool[np.ndarray, " observations"],
+    predicted_b: Bool[np.ndarray, " observations"],
+    measure: Any,
+    n_bootstrap: int,
+    seed: int,
+    patients: Sequence[str] | np.ndarray | None = None,
+) -> Estimate:
+    """Difference (a - b) of any measure of `evidence.metrics` that takes counts, with a BCa interval by patient."""
+
+    def difference(weights: metrics.Weights) -> metrics.PerResample:
+        first, second = (metrics.counts(outcome, predicted, weights) for predicted in (predicted_a, predicted_b))
+        return measure(first) - measure(second)
+
+    return bootstrap(difference, as_clusters(patients, len(outcome)), n_bootstrap, seed)
+
+
+def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Holm's adjustment for several tests; a test without a p-value stays without and does not count.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6, 65–70.
+    """
+    known = sorted((p, name) for name, p in p_values.items() if p is not None)
+    stepped = np.maximum.accumulate([min(1.0, p * (len(known) - rank)) for rank, (p, _) in enumerate(known)])
+    adjusted = {name: float(p) for (_, name), p in zip(known, stepped, strict=True)}
+    return {name: adjusted.get(name) for name in p_values}
+
+
+def _bootstrapped_delta(
+    outcome: metrics.Outcome,
+    probability_a: metrics.Probability,
+    probability_b: metrics.Probability,
+    clusters: np.ndarray,
+    n_bootstrap: int,
+    seed: int,
+) -> tuple[Estimate, float]:
+    def difference(weights: metrics.Weights) -> metrics.PerResample:
+        return metrics.auc(outcome, probability_a, weights) - metrics.auc(outcome, probability_b, weights)
+
+    error = float(np.nanstd(difference(resampled(clusters, n_bootstrap, seed)), ddof=1))
+    return bootstrap(difference, clusters, n_bootstrap, seed), error if error > 0 else float("nan")
+
+
+def _mean_difference(
+    first: metrics.Probability, second: metrics.Probability, weights: metrics.Weights
+) -> metrics.PerResample:
+    return metrics.ratio(weights @ (first - second), weights.sum(axis=1))
+
+
+def _p_value(delta: float | None, error: float) -> float | None:
+    from scipy.special import ndtr
+
+    return None if delta is None or not np.isfinite(error) else float(2 * ndtr(-abs(delta) / error))

@@ -1,0 +1,87 @@
+"""Who the patients are: Table 1, by outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+LABELS = {
+    "age_years": "Age (years)",
+    "sex": "Sex",
+    "who_status": "WHO performance status",
+    "surgery": "Surgery",
+    "survival_days": "Survival (days)",
+    "event_observed": "Death observed",
+    "centre": "Centre",
+    "scanner_field_t": "Field strength (T)",
+    "idh": "IDH",
+    "mgmt": "MGMT promoter",
+    "karnofsky": "Karnofsky performance status",
+}
+QUANTITIES = ("age_years", "survival_days")
+UNDETERMINED = "undetermined"
+
+
+def table1(cohort: pd.DataFrame) -> pd.DataFrame:
+    """The cohort overall and by outcome (Moreau et al., Table 1), with what is missing.
+
+    Args:
+        cohort: canonical columns and `outcome`; columns that are absent or empty throughout are left out.
+
+    Returns:
+        Columns `characteristic`, `level`, `all`, `short_term`, `long_term`, and `undetermined` where there are such
+        patients; cells are text: counts with column percentages, or mean ± SD, median, and range.
+    """
+    groups = {"all": cohort, **_by_outcome(cohort)}
+    rows = [_row("Patients", "n", groups, lambda part: str(len(part)))]
+    for column in (name for name in LABELS if name in cohort and cohort[name].notna().any()):
+        rows += _quantity(column, groups) if column in QUANTITIES else _levels(column, groups)
+        if cohort[column].isna().any():
+            rows.append(_row(LABELS[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
+    return pd.DataFrame(rows)
+
+
+def _by_outcome(cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    outcome = cohort["outcome"].astype("object").where(cohort["outcome"].notna(), UNDETERMINED)
+    names = ["short_term", "long_term", *([UNDETERMINED] if (outcome == UNDETERMINED).any() else [])]
+    return {name: cohort[outcome == name] for name in names}
+
+
+def _row(
+    characteristic: str, level: str, groups: dict[str, pd.DataFrame], cell: Callable[[pd.DataFrame], str]
+) -> dict[str, str]:
+    return {"characteristic": characteristic, "level": level} | {name: cell(part) for name, part in groups.items()}
+
+
+def _levels(column: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
+    present = list(groups["all"][column].dropna().unique())
+    order = ("biopsy", "incomplete", "complete")
+    levels = sorted(present, key=lambda level: (order.index(level), "") if level in order else (-1, level))
+    return [
+        _row(LABELS[column], _name(level), groups, lambda part, at=level: _share((part[column] == at).fillna(False)))  # type: ignore[misc]
+        for level in levels
+    ]
+
+
+def _quantity(column: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
+    spread, span = "{mean:.1f} ± {std:.1f}", "{50%:.1f} [{min:.1f}–{max:.1f}]"
+    return [
+        _row(LABELS[column], "mean ± SD", groups, lambda part: _numbers(part[column], spread)),
+        _row(LABELS[column], "median [min–max]", groups, lambda part: _numbers(part[column], span)),
+    ]
+
+
+def _name(level: object) -> str:
+    return {"True": "yes", "False": "no"}.get(str(level), str(level))
+
+
+def _share(chosen: pd.Series) -> str:
+    return f"{int(chosen.sum())} ({100 * chosen.mean():.1f} %)" if len(chosen) else "0"
+
+
+def _numbers(values: pd.Series, form: str) -> str:
+    known = values.dropna().astype(float)
+    if known.empty:
+        return "–"
+    return form.format(**known.describe()) if len(known) > 1 else f"{known.iloc[0]:g}"

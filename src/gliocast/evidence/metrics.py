@@ -1,0 +1,182 @@
+"""Every measure of performance, written once as a function of weights.
+
+A resample of patients is a row of weights (how often each observation was drawn), so that one vectorised call gives the
+estimate (all weights one), its bootstrap (multinomial weights) and its jackknife (one patient's weights zero).
+A measure that a resample cannot have, such as an AUC with one class only, is NaN there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+PROBABILITY_FLOOR = 1e-6  # a probability of exactly 0 or 1 has no finite logit; trees and k-NN give such
+
+Weights: TypeAlias = Float[np.ndarray, "resamples observations"]
+PerResample: TypeAlias = Float[np.ndarray, " resamples"]
+Outcome: TypeAlias = Bool[np.ndarray, " observations"]
+Probability: TypeAlias = Float[np.ndarray, " observations"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Weighted true and false positives and negatives, one a resample. Long-term survivors are the positives."""
+
+    tp: PerResample
+    fp: PerResample
+    fn: PerResample
+    tn: PerResample
+
+
+def counts(outcome: Outcome, predicted: Outcome, weights: Weights) -> Counts:
+    """The confusion table of each resample."""
+    cells = (outcome & predicted, ~outcome & predicted, outcome & ~predicted, ~outcome & ~predicted)
+    return Counts(*(weights @ cell.astype(float) for cell in cells))
+
+
+def ratio(part: PerResample, whole: PerResample) -> PerResample:
+    """`part / whole`, NaN where the whole is zero."""
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
+
+
+def accuracy(c: Counts) -> PerResample:
+    return ratio(c.tp + c.tn, c.tp + c.fp + c.fn + c.tn)
+
+
+def sensitivity(c: Counts) -> PerResample:
+    return ratio(c.tp, c.tp + c.fn)
+
+
+def specificity(c: Counts) -> PerResample:
+    return ratio(c.tn, c.tn + c.fp)
+
+
+def ppv(c: Counts) -> PerResample:
+    return ratio(c.tp, c.tp + c.fp)
+
+
+def npv(c: Counts) -> PerResample:
+    return ratio(c.tn, c.tn + c.fn)
+
+
+def balanced_accuracy(c: Counts) -> PerResample:
+    return (sensitivity(c) + specificity(c)) / 2
+
+
+def f1(c: Counts) -> PerResample:
+    return ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn)
+
+
+def mcc(c: Counts) -> PerResample:
+    """Matthews correlation coefficient, doi:10.1016/0005-2795(75)90109-9."""
+    margins = (c.tp + c.fp) * (c.tp + c.fn) * (c.tn + c.fp) * (c.tn + c.fn)
+    return ratio(c.tp * c.tn - c.fp * c.fn, np.sqrt(margins))
+
+
+def auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Area under the ROC curve: how often a long-term survivor scores above a short-term one, ties counting half."""
+    positive, negative = _weight_by_score(outcome, probability, weights)
+    below = np.cumsum(negative, axis=1) - negative
+    wins = (positive * (below + negative / 2)).sum(axis=1)
+    return ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def pr_auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Area under the precision-recall curve as average precision (a step function, no interpolation)."""
+    positive, negative = (part[:, ::-1] for part in _weight_by_score(outcome, probability, weights))
+    tp, fp = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
+    precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp + fp > 0)
+    return ratio((positive * precision).sum(axis=1), tp[:, -1])
+
+
+def brier(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Mean squared difference of probability and outcome."""
+    return ratio(weights @ (probability - outcome) ** 2, weights.sum(axis=1))
+
+
+def log_loss(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Mean negative log-likelihood, natural logarithm; probabilities are kept `PROBABILITY_FLOOR` from 0 and 1."""
+    kept = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return ratio(weights @ -np.log(np.where(outcome, kept, 1 - kept)), weights.sum(axis=1))
+
+
+def calibration_slope(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Slope of the logistic regression of the outcome on the logit; 1 is ideal, below 1 means too extreme.
+
+    Source: Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7.
+    """
+    return _logistic_regression(outcome, logit(probability), weights)[1]
+
+
+def calibration_intercept(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+    """Intercept of the logistic regression with the logit as offset; 0 is ideal, below 0 means too optimistic.
+
+    Source: Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7 (calibration-in-the-large).
+    """
+    return _logistic_regression(outcome, logit(probability), weights, slope=1.0)[0]
+
+
+def expected_calibration_error(n_bins: int) -> Callable[[Outcome, Probability, Weights], PerResample]:
+    """Mean distance of observed and predicted share over `n_bins` bins of equal width, weighted by their patients.
+
+    Source: Naeini et al. 2015, doi:10.1609/aaai.v29i1.9602.
+    """
+
+    def ece(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+        bins = np.minimum((probability * n_bins).astype(int), n_bins - 1)
+        excess = (outcome - probability)[:, None] * np.eye(n_bins)[bins]
+        return ratio(np.abs(weights @ excess).sum(axis=1), weights.sum(axis=1))
+
+    return ece
+
+
+def logit(probability: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """log(p / (1 - p)), with probabilities kept `PROBABILITY_FLOOR` from 0 and 1."""
+    kept = np.clip(probability, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    return np.log(kept / (1 - kept))
+
+
+def _weight_by_score(
+    outcome: Outcome, probability: Probability, weights: Weights
+) -> tuple[Float[np.ndarray, "resamples scores"], Float[np.ndarray, "resamples scores"]]:
+    """Weight of long-term and of short-term survivors at each distinct score, ascending."""
+    order = np.argsort(probability, kind="stable")
+    ranked, long_term = probability[order], outcome[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    drawn = weights[:, order]
+    return tuple(np.add.reduceat(drawn * side, starts, axis=1) for side in (long_term, ~long_term))  # type: ignore[return-value]
+
+
+def _logistic_regression(
+    outcome: Outcome, covariate: Probability, weights: Weights, slope: float | None = None
+) -> tuple[PerResample, PerResample]:
+    """Intercept and slope by Newton's method for all resamples at once; NaN where they are infinite (classes apart)."""
+    free = slope is None
+    intercepts = np.zeros(len(weights))
+    slopes = np.zeros(len(weights)) if slope is None else np.full(len(weights), slope)
+    step = np.ones((2, len(weights)))
+    for _ in range(50):
+        expected = 1 / (1 + np.exp(-np.clip(intercepts[:, None] + slopes[:, None] * covariate, -500, 500)))
+        residual, curvature = weights * (outcome - expected), weights * expected * (1 - expected)
+        step = _newton_step(residual, curvature, covariate, free)
+        intercepts, slopes = intercepts + step[0], slopes + step[1]
+        if not (np.abs(step) > 1e-10).any():  # NaN never moves again
+            break
+    settled = np.abs(step).max(axis=0) < 1e-6
+    return np.where(settled, intercepts, np.nan), np.where(settled, slopes, np.nan)
+
+
+def _newton_step(
+    residual: Weights, curvature: Weights, covariate: Probability, free: bool
+) -> Float[np.ndarray, "two resamples"]:
+    gradient, a = residual.sum(axis=1), curvature.sum(axis=1)
+    if not free:
+        return np.stack([ratio(gradient, a), np.zeros(len(a))])
+    b, c = curvature @ covariate, curvature @ covariate**2
+    gradient_slope, determinant = residual @ covariate, a * c - b**2
+    determinant = np.where(determinant > 1e-10, determinant, np.nan)
+    return np.stack([c * gradient - b * gradient_slope, a * gradient_slope - b * gradient]) / determinant

@@ -1,0 +1,60 @@
+"""The bootstrap, against Efron's own example and the law that it must obey."""
+
+import numpy as np
+import pytest
+
+from gliocast.evidence.bootstrap import as_clusters, bca_interval, bootstrap, jackknifed, resampled
+
+# Spatial test, score A, of 26 children: Efron and Tibshirani 1993, An Introduction to the Bootstrap, Table 14.1.
+SPATIAL_A = np.array(
+    [48, 36, 20, 29, 42, 42, 20, 42, 22, 41, 45, 14, 6, 0, 33, 28, 34, 4, 32, 24, 47, 41, 24, 26, 30, 41], dtype=float
+)
+
+
+def weighted_variance(values):
+    def statistic(weights):
+        n = weights.sum(axis=1)
+        mean = weights @ values / n
+        return weights @ values**2 / n - mean**2
+
+    return statistic
+
+
+def test_bca_interval_is_efrons_worked_example():
+    result = bootstrap(weighted_variance(SPATIAL_A), np.arange(26), 20_000, seed=1)
+    assert result["value"] == pytest.approx(171.5, abs=0.05)
+    assert result["ci95"] == pytest.approx([106.3, 278.3], rel=0.02)
+
+
+def test_bca_at_ninety_percent_is_the_interval_printed_by_efron(monkeypatch):
+    monkeypatch.setattr("gliocast.evidence.bootstrap.CONFIDENCE", 0.90)
+    result = bootstrap(weighted_variance(SPATIAL_A), np.arange(26), 20_000, seed=1)
+    assert result["ci95"] == pytest.approx([115.8, 259.6], rel=0.02)  # their Table 14.2, 2000 resamples
+
+
+def test_bca_interval_is_that_of_scipy():
+    from scipy.stats import bootstrap as scipy_bootstrap
+
+    theirs = scipy_bootstrap((SPATIAL_A,), np.var, n_resamples=20_000, rng=np.random.default_rng(2), method="BCa")
+    ours = bootstrap(weighted_variance(SPATIAL_A), np.arange(26), 20_000, seed=1)["ci95"]
+    assert ours == pytest.approx(list(theirs.confidence_interval), rel=0.02)
+
+
+def test_a_patient_is_drawn_with_all_observations():
+    clusters = as_clusters(["B", "A", "B", "C"], 4)
+    drawn = resampled(clusters, 50, seed=1)
+    assert (drawn[:, 0] == drawn[:, 2]).all()
+    assert (drawn[:, [0, 1, 3]].sum(axis=1) == 3).all()  # three patients in, three patients out
+
+
+def test_jackknife_leaves_one_patient_out_at_a_time():
+    assert jackknifed(np.array([0, 0, 1])).tolist() == [[0, 0, 1], [1, 1, 0]]
+
+
+def test_a_statistic_that_hardly_any_resample_has_gets_no_interval():
+    reason = bca_interval(0.5, np.r_[np.full(80, np.nan), np.linspace(0, 1, 20)], np.ones(5))
+    assert reason == "not defined in 80 of 100 bootstrap resamples"
+
+
+def test_a_statistic_that_never_changes_gets_no_interval():
+    assert bca_interval(1.0, np.ones(100), np.ones(5)) == "the same in every bootstrap resample"

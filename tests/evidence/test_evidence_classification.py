@@ -1,0 +1,205 @@
+"""Measures of performance, against numbers counted by hand, scikit-learn, statsmodels and published intervals."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gliocast.evidence import metrics
+from gliocast.evidence.classification import PROBABILITY_MEASURES, confusion, performance
+from gliocast.evidence.intervals import estimate, wilson
+
+rng = np.random.default_rng(7)
+OUTCOME = rng.random(120) < 0.5
+PROBABILITY = np.clip(0.5 + 0.25 * (OUTCOME - 0.5) + rng.normal(0, 0.2, 120), 0.02, 0.98)
+ALL = np.ones((1, 120))
+
+
+def from_counts(tp, fp, fn, tn):
+    outcome = np.repeat([True, False, True, False], [tp, fp, fn, tn])
+    predicted = np.repeat([True, True, False, False], [tp, fp, fn, tn])
+    return outcome, predicted
+
+
+def test_wilson_interval_is_newcombes_worked_example():
+    result = wilson(81, 263)  # Newcombe 1998, Statistics in Medicine 17, 857–872, Table I
+    assert result["ci95"] == pytest.approx([0.2553, 0.3662], abs=5e-5)
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_is_that_of_statsmodels(case):
+    from statsmodels.stats.proportion import proportion_confint
+
+    assert wilson(*case)["ci95"] == pytest.approx(proportion_confint(*case, method="wilson"), abs=1e-12)
+
+
+def test_wilson_interval_reaches_zero_and_one_exactly():
+    assert wilson(0, 9)["ci95"][0] == 0.0
+    assert wilson(9, 9)["ci95"][1] == 1.0
+
+
+def test_nobody_counted_is_null_with_a_reason():
+    assert wilson(0, 0) == {"value": None, "ci95": None, "reason": "no patient to count"}
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
+def test_what_cannot_be_computed_is_null_with_a_reason(value):
+    assert estimate(value, (0.1, 0.2), "too few")["value"] is None
+    assert estimate(value, (0.1, 0.2), "too few") == {"value": None, "ci95": None, "reason": "too few"}
+
+
+@pytest.mark.parametrize(
+    ("cells", "measure", "value", "ci95"),
+    [  # Moreau et al., Tables 2 and 4, with Wilson's intervals
+        ((71, 35, 18, 51), "accuracy", 0.6971, [0.625, 0.760]),
+        ((71, 35, 18, 51), "sensitivity", 0.7978, [0.703, 0.868]),
+        ((71, 35, 18, 51), "specificity", 0.5930, [0.487, 0.691]),
+        ((27, 2, 5, 36), "accuracy", 0.9000, [0.808, 0.951]),
+        ((27, 2, 5, 36), "sensitivity", 0.8438, [0.682, 0.931]),
+        ((27, 2, 5, 36), "specificity", 0.9474, [0.827, 0.985]),
+    ],
+)
+def test_the_papers_counts_give_the_papers_measures(cells, measure, value, ci95):
+    outcome, predicted = from_counts(*cells)
+    result = performance(outcome, None, predicted, 200, seed=1)
+    assert result[measure]["value"] == pytest.approx(value, abs=5e-5)
+    assert result[measure]["ci95"] == pytest.approx(ci95, abs=1e-3)
+
+
+def test_surgery_rules_matthews_correlation_is_four_tenths():
+    outcome, predicted = from_counts(71, 35, 18, 51)
+    assert performance(outcome, None, predicted, 200, seed=1)["mcc"]["value"] == pytest.approx(0.400, abs=5e-4)
+
+
+def test_a_rule_is_ranked_by_its_answers_and_has_no_calibration():
+    outcome, predicted = from_counts(71, 35, 18, 51)
+    result = performance(outcome, None, predicted, 200, seed=1)
+    assert result["auc"]["value"] == pytest.approx(result["balanced_accuracy"]["value"])
+    assert all(result[name]["value"] is None and result[name]["reason"] for name in PROBABILITY_MEASURES)
+
+
+def test_every_measure_has_a_value_and_an_interval():
+    result = performance(OUTCOME, PROBABILITY, PROBABILITY >= 0.5, 400, seed=1)
+    measures = {name: value for name, value in result.items() if isinstance(value, dict)}
+    assert len(measures) == 15
+    for name, measure in measures.items():
+        low, high = measure["ci95"]
+        assert low <= measure["value"] <= high, name
+
+
+def test_the_same_seed_gives_the_same_intervals():
+    first, second = (performance(OUTCOME, PROBABILITY, PROBABILITY >= 0.5, 300, seed=3) for _ in range(2))
+    assert first == second
+
+
+@given(st.randoms(use_true_random=False))
+def test_values_do_not_depend_on_the_order_of_patients(random):
+    order = np.array(random.sample(range(120), 120))
+    shuffled = performance(OUTCOME[order], PROBABILITY[order], PROBABILITY[order] >= 0.5, 200, seed=1)
+    ours = performance(OUTCOME, PROBABILITY, PROBABILITY >= 0.5, 200, seed=1)
+    for name in ("accuracy", "auc", "pr_auc", "brier", "log_loss", "calibration_slope", "ece"):
+        assert shuffled[name]["value"] == pytest.approx(ours[name]["value"], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (metrics.auc, "roc_auc_score"),
+        (metrics.pr_auc, "average_precision_score"),
+        (metrics.brier, "brier_score_loss"),
+        (metrics.log_loss, "log_loss"),
+    ],
+)
+@pytest.mark.parametrize("digits", [8, 1])  # one digit: many ties
+def test_measures_of_probabilities_are_those_of_scikit_learn(ours, theirs, digits):
+    import sklearn.metrics
+
+    probability = np.clip(PROBABILITY.round(digits), 0.05, 0.95)
+    assert ours(OUTCOME, probability, ALL)[0] == pytest.approx(getattr(sklearn.metrics, theirs)(OUTCOME, probability))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (metrics.accuracy, "accuracy_score"),
+        (metrics.balanced_accuracy, "balanced_accuracy_score"),
+        (metrics.sensitivity, "recall_score"),
+        (metrics.ppv, "precision_score"),
+        (metrics.f1, "f1_score"),
+        (metrics.mcc, "matthews_corrcoef"),
+    ],
+)
+def test_measures_of_answers_are_those_of_scikit_learn(ours, theirs):
+    import sklearn.metrics
+
+    predicted = PROBABILITY >= 0.5
+    found = ours(metrics.counts(OUTCOME, predicted, ALL))[0]
+    assert found == pytest.approx(getattr(sklearn.metrics, theirs)(OUTCOME, predicted))
+
+
+def test_drawing_a_patient_twice_equals_having_two_of_them():
+    weights = np.ones((1, 120))
+    weights[0, :5] = 2
+    twice = np.r_[np.arange(120), np.arange(5)]
+    for measure in (metrics.auc, metrics.pr_auc, metrics.calibration_slope, metrics.log_loss):
+        repeated = measure(OUTCOME[twice], PROBABILITY[twice], np.ones((1, 125)))
+        assert measure(OUTCOME, PROBABILITY, weights) == pytest.approx(repeated)
+
+
+def test_calibration_is_that_of_a_logistic_regression_in_statsmodels():
+    import statsmodels.api as sm
+
+    logit = np.log(PROBABILITY / (1 - PROBABILITY))
+    slope = sm.GLM(OUTCOME.astype(float), sm.add_constant(logit), family=sm.families.Binomial()).fit().params[1]
+    offset = sm.GLM(OUTCOME.astype(float), np.ones(120), family=sm.families.Binomial(), offset=logit).fit().params[0]
+    assert metrics.calibration_slope(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(slope, abs=1e-6)
+    assert metrics.calibration_intercept(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(offset, abs=1e-6)
+
+
+def test_classes_that_lie_apart_have_no_calibration_slope():
+    outcome = np.array([False] * 5 + [True] * 5)
+    assert np.isnan(metrics.calibration_slope(outcome, np.linspace(0.1, 0.9, 10), np.ones((1, 10)))[0])
+
+
+def test_expected_calibration_error_by_hand():
+    outcome = np.array([True, False, True, True])  # bin 0.2: 1 of 2, 0.3 too few; bin 0.9: 2 of 2, 0.1 too few
+    probability = np.array([0.2, 0.2, 0.9, 0.9])
+    assert metrics.expected_calibration_error(10)(outcome, probability, np.ones((1, 4)))[0] == pytest.approx(0.2)
+
+
+def test_probabilities_of_zero_and_one_still_have_a_log_loss():
+    outcome, probability = np.array([True, False]), np.array([0.0, 1.0])
+    assert metrics.log_loss(outcome, probability, np.ones((1, 2)))[0] == pytest.approx(-np.log(1e-6))
+
+
+def test_slices_of_one_patient_widen_the_interval_instead_of_counting_as_nine_patients():
+    patients = [f"P{number}" for number in range(40) for _ in range(9)]
+    outcome, probability = np.repeat(OUTCOME[:40], 9), np.repeat(PROBABILITY[:40], 9)
+    by_patient = performance(outcome, probability, probability >= 0.5, 800, seed=1, patients=patients)
+    naive = performance(outcome, probability, probability >= 0.5, 800, seed=1)
+    alone = performance(OUTCOME[:40], PROBABILITY[:40], PROBABILITY[:40] >= 0.5, 800, seed=1)
+    for name in ("accuracy", "auc"):
+        assert np.ptp(by_patient[name]["ci95"]) > 2 * np.ptp(naive[name]["ci95"])
+        assert np.ptp(by_patient[name]["ci95"]) == pytest.approx(np.ptp(alone[name]["ci95"]), rel=0.15)
+
+
+def test_no_patients_give_nulls_with_reasons_and_valid_json():
+    nobody = np.array([], dtype=bool)
+    result = performance(nobody, np.array([], dtype=float), nobody, 200, seed=1)
+    assert result["n"] == 0
+    assert all(value["value"] is None and value["reason"] for value in result.values() if isinstance(value, dict))
+    json.dumps(result, allow_nan=False)
+
+
+def test_one_class_alone_gives_nulls_with_reasons_and_valid_json():
+    result = performance(np.ones(5, dtype=bool), np.full(5, 0.7), np.ones(5, dtype=bool), 200, seed=1)
+    assert result["auc"]["reason"] == "only one outcome class among these patients"
+    assert result["specificity"]["value"] is None
+    json.dumps(result, allow_nan=False)
+
+
+def test_confusion_counts_long_term_survivors_as_positive():
+    outcome, predicted = np.array([True, True, False]), np.array([True, False, True])
+    assert confusion(outcome, predicted) == {"n": 3, "tp": 1, "fp": 1, "fn": 1, "tn": 0}

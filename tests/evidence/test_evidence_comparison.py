@@ -1,0 +1,131 @@
+"""Comparisons: what is said of two models, and the tests behind it."""
+
+import numpy as np
+import pytest
+
+from gliocast.evidence import metrics
+from gliocast.evidence.comparison import (
+    MRI_ADDS,
+    Question,
+    bootstrap_difference,
+    compare_paired,
+    holm,
+    mcnemar,
+    patients_needed,
+    verdict,
+)
+from gliocast.evidence.intervals import estimate
+
+rng = np.random.default_rng(11)
+
+
+def scores(n, gain, seed=0):
+    generator = np.random.default_rng(seed)
+    outcome = generator.random(n) < 0.5
+    shared = generator.normal(size=n)
+    worse = outcome * 0.8 + shared
+    return outcome, 1 / (1 + np.exp(-(worse + gain * (outcome - 0.5)))), 1 / (1 + np.exp(-worse))
+
+
+def test_an_interval_above_zero_says_that_mri_adds():
+    assert verdict(estimate(0.1, (0.02, 0.18)), 70, 400, MRI_ADDS, 0.05) == "MRI adds"
+
+
+def test_an_interval_below_the_relevant_gain_says_that_mri_does_not_add():
+    sentence = verdict(estimate(0.0, (-0.03, 0.03)), 2000, 900, MRI_ADDS, 0.05)
+    assert sentence == "MRI does not add (a gain of 0.05 in AUC is ruled out)"
+
+
+def test_a_wide_interval_says_that_it_cannot_be_told_and_how_many_would_be_needed():
+    sentence = verdict(estimate(0.02, (-0.06, 0.10)), 35, 412, MRI_ADDS, 0.05)
+    assert sentence == "cannot be told with 35 patients; about 412 would be needed to find a gain of 0.05 in AUC"
+
+
+def test_a_strong_gain_among_many_patients_is_found():
+    result = compare_paired(*scores(400, gain=1.5))
+    assert result["verdict"] == "MRI adds"
+    assert result["p_value"] < 0.001
+    assert result["delta_brier"]["value"] < 0
+
+
+def test_no_gain_among_few_patients_cannot_be_told():
+    outcome = rng.random(35) < 0.5
+    result = compare_paired(outcome, rng.random(35), rng.random(35))
+    assert result["verdict"].startswith("cannot be told with 35 patients")
+    assert result["n_needed"] > 35
+
+
+def test_two_models_that_rank_alike_give_no_p_value_and_say_why():
+    outcome, first, _ = scores(50, gain=0)
+    result = compare_paired(outcome, first, first)
+    assert result["delta_auc"]["value"] == 0
+    assert result["p_value"] is None
+    assert "alike" in result["reason"]
+
+
+def test_one_class_alone_cannot_be_compared():
+    result = compare_paired(np.ones(4, dtype=bool), np.linspace(0, 1, 4), np.linspace(1, 0, 4))
+    assert result["p_value"] is None
+    assert "only one outcome class" in result["verdict"]
+
+
+def test_swapping_the_models_swaps_the_sign():
+    outcome, first, second = scores(80, gain=0.5)
+    there, back = compare_paired(outcome, first, second), compare_paired(outcome, second, first)
+    assert there["delta_auc"]["value"] == pytest.approx(-back["delta_auc"]["value"])
+    assert there["p_value"] == pytest.approx(back["p_value"])
+
+
+def test_other_models_are_named_in_the_sentence():
+    sentence = verdict(estimate(0.1, (0.02, 0.18)), 70, 400, Question.between("clinical", "surgery rule"), 0.05)
+    assert sentence == "clinical ranks patients better than surgery rule"
+
+
+def test_several_scores_of_a_patient_are_compared_by_patient():
+    outcome, first, second = scores(60, gain=0.6)
+    once = compare_paired(outcome, first, second)
+    thrice = compare_paired(
+        np.tile(outcome, 3), np.tile(first, 3), np.tile(second, 3), patients=np.tile(np.arange(60), 3)
+    )
+    naive = compare_paired(np.tile(outcome, 3), np.tile(first, 3), np.tile(second, 3))
+    width = np.ptp(once["delta_auc"]["ci95"])
+    assert np.ptp(thrice["delta_auc"]["ci95"]) == pytest.approx(width, rel=0.15)
+    assert np.ptp(naive["delta_auc"]["ci95"]) < 0.7 * width
+
+
+def test_half_the_error_needs_a_quarter_of_the_patients():
+    many, few = patients_needed(0.06, 100, 0.05, 0.8), patients_needed(0.03, 100, 0.05, 0.8)
+    assert many == pytest.approx(4 * few, abs=4)
+    assert many == 1131  # 100 · ((1.95996 + 0.84162) · 0.06 / 0.05)²
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    from statsmodels.stats.contingency_tables import mcnemar as oracle
+
+    first = np.repeat([True, True, False, False], [30, 12, 3, 10])
+    second = np.repeat([True, False, True, False], [30, 12, 3, 10])
+    result = mcnemar(first, second)
+    assert (result["only_a"], result["only_b"]) == (12, 3)
+    assert result["p_value"] == pytest.approx(oracle([[30, 12], [3, 10]], exact=True).pvalue)
+
+
+def test_mcnemar_without_disagreement_has_no_p_value():
+    assert mcnemar(np.array([True]), np.array([True]))["p_value"] is None
+
+
+def test_holm_is_that_of_statsmodels_and_skips_what_is_missing():
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = {"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}
+    expected = multipletests(list(p_values.values()), method="holm")[1]
+    adjusted = holm(p_values | {"e": None})
+    assert [adjusted[name] for name in p_values] == pytest.approx(list(expected))
+    assert adjusted["e"] is None
+
+
+def test_difference_in_accuracy_by_hand():
+    outcome = np.array([True, True, False, False] * 10)
+    right, half = outcome, np.ones(40, dtype=bool)
+    result = bootstrap_difference(outcome, right, half, metrics.accuracy, 500, seed=1)
+    assert result["value"] == pytest.approx(0.5)
+    assert result["ci95"][0] < 0.5 < result["ci95"][1]
