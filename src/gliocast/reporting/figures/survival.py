@@ -23,6 +23,8 @@ from gliocast.reporting.figures.theme import (
 )
 from gliocast.types import Figure
 
+PAPER_OFFSET = 0.34  # of the distance between two bars: the paper's mean stands beside ours, not on it
+
 
 def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> Figure:
     """Mean survival and standard deviation by surgery, beside the paper's (Moreau et al., Figure 1).
@@ -32,48 +34,39 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
         p_value: of the one-way analysis of variance.
     """
     labels = [f"{name_of(row.surgery)}<br>n = {row.n}" for row in summary.itertuples()]
-    alt = "; ".join(
-        f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in summary.itertuples()
-    )
-    traces = [_bars(summary, labels), *_paper_means(summary, labels)]
+    shown = summary.dropna(subset=["mean_days"]).itertuples()
+    alt = "; ".join(f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in shown)
     title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", p_text(p_value)]))
-    return figure(
-        traces, title, f"{alt}. {p_text(p_value)}", yaxis=axis("Survival (days)", rangemode="tozero"), bargap=0.45
-    )
+    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "range": [-0.5, len(labels) - 0.5]}
+    axes = {"xaxis": axis("", **ticks), "yaxis": axis("Survival (days)", rangemode="tozero")}
+    return figure([_bars(summary), *_paper_means(summary)], title, f"{alt}. {p_text(p_value)}", bargap=0.5, **axes)
 
 
-def _bars(summary: pd.DataFrame, labels: list[str]) -> dict[str, Any]:
+def _bars(summary: pd.DataFrame) -> dict[str, Any]:
     colours = [colour_of(surgery, place) for place, surgery in enumerate(summary["surgery"])]
     marker = {"color": [translucent(colour, 0.55) for colour in colours], "line": {"color": colours, "width": 1.5}}
-    error = {"type": "data", "array": plain(summary["sd_days"]), "color": INK, "thickness": 1.2, "width": 8}
-    mean = plain(summary["mean_days"])
     hover = "%{y:.1f} ± %{error_y.array:.1f} days<extra></extra>"
-    return {
-        "type": "bar",
-        "name": "This cohort",
-        "x": labels,
-        "y": mean,
-        "error_y": error,
-        "marker": marker,
-        "hovertemplate": hover,
+    points = {
+        "x": list(range(len(summary))),
+        "y": plain(summary["mean_days"]),
+        "error_y": _spread(summary["sd_days"], INK),
     }
+    return {"type": "bar", "name": "This cohort", "marker": marker, "hovertemplate": hover, **points}
 
 
-def _paper_means(summary: pd.DataFrame, labels: list[str]) -> list[dict[str, Any]]:
+def _paper_means(summary: pd.DataFrame) -> list[dict[str, Any]]:
     if "paper_mean_days" not in summary:
         return []
-    spread = plain(summary["paper_sd_days"]) if "paper_sd_days" in summary else []
-    error = {"type": "data", "array": spread, "color": GREY, "thickness": 1, "width": 4}
+    points: dict[str, Any] = {"x": [place + PAPER_OFFSET for place in range(len(summary))]}
+    points |= {"y": plain(summary["paper_mean_days"])}
+    if "paper_sd_days" in summary:
+        points |= {"error_y": _spread(summary["paper_sd_days"], GREY)}
     marker = {"symbol": "diamond", "size": 10, "color": GREY}
-    trace: dict[str, Any] = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "Moreau et al.",
-        "marker": marker,
-        "x": labels,
-    }
-    trace |= {"y": plain(summary["paper_mean_days"])}
-    return [trace | {"error_y": error}]
+    return [{"type": "scatter", "mode": "markers", "name": "Moreau et al.", "marker": marker, **points}]
+
+
+def _spread(sd_days: pd.Series, colour: str) -> dict[str, Any]:
+    return {"type": "data", "array": plain(sd_days), "color": colour, "thickness": 1.3, "width": 6}
 
 
 def kaplan_meier(
@@ -82,7 +75,8 @@ def kaplan_meier(
     """Kaplan–Meier curves with their confidence bands.
 
     Args:
-        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions); one row a step.
+        curves: `group`, `time_days`, `survival`, and optionally `ci95_low`, `ci95_high` (fractions); one row a step,
+            as `evidence.survival_curves.kaplan_meier` gives them.
         p_value: of the log-rank test.
         title: what the groups are.
     """
@@ -111,14 +105,14 @@ def _step_curve(place: int, group: str, steps: pd.DataFrame) -> list[dict[str, A
         "y": survival,
     }
     curve |= {"line": line, "hovertemplate": "%{x:.0f} days: %{y:.2f}"}
-    if "lower" not in steps:
+    if "ci95_low" not in steps:
         return [curve]
-    edges = steps.dropna(subset=["lower", "upper"])
+    edges = steps.dropna(subset=["ci95_low", "ci95_high"])
     return [_step_band(edges, colour, group), curve]
 
 
 def _step_band(edges: pd.DataFrame, colour: str, group: str) -> dict[str, Any]:
     """The confidence band in steps: each bound holds until the next event."""
     time = [moment for moment in plain(edges["time_days"]) for _ in (0, 1)][1:]
-    lower, upper = ([bound for bound in plain(edges[side]) for _ in (0, 1)][:-1] for side in ("lower", "upper"))
+    lower, upper = ([bound for bound in plain(edges[side]) for _ in (0, 1)][:-1] for side in ("ci95_low", "ci95_high"))
     return band(time, lower, upper, colour, legendgroup=group)

@@ -1,0 +1,60 @@
+"""The end of every run: what the registered stages found, as `metrics.json` and as one page."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from gliocast.reporting.exhibits import exhibits_of
+
+from . import nodes
+
+# What each stage adds to the metrics: the argument of the node, and the catalog entry (or parameter) behind it.
+METRICS = {
+    "baseline": {
+        "cohort": "cohort",
+        "cohort_exclusions": "cohort_exclusions",
+        "cohort_parameters": "params:cohort",
+        "protocol": "params:protocol",
+        "seed": "params:seed",
+        "baseline_results": "baseline_results",
+    },
+    "tuning": {},
+    "cnn_training": {
+        "study_cohort": "study_cohort",
+        "partition": "partition",
+        "cnn_test_scores": "cnn_test_scores",
+        "cnn_results": "cnn_results",
+    },
+    "hybrid": {"predictions": "predictions", "model_results": "model_results"},
+}
+PAGE = {
+    "baseline": {
+        "metrics": "metrics",
+        "provenance": "provenance",
+        "paper": "params:paper",
+        "cohort": "cohort",
+        "cohort_exclusions": "cohort_exclusions",
+    },
+    "tuning": {},
+    "cnn_training": {"patient_flow": "patient_flow"},
+    "hybrid": {},
+}
+
+
+def create_pipeline(sections: tuple[str, ...] = ("baseline",)) -> Pipeline:
+    """The last nodes of a run that has the stages `sections`; `baseline` is always among them."""
+    compiled = {argument: entry for section in sections for argument, entry in METRICS[section].items()}
+    shown = {exhibit.name: exhibit.name for section in sections for exhibit in exhibits_of(section)}
+    page = {argument: entry for section in sections for argument, entry in PAGE[section].items()}
+    return Pipeline(
+        [
+            Node(nodes.compile_metrics, compiled, "metrics", name="compile_metrics"),
+            Node(
+                nodes.record_provenance,
+                ["parameters", "metrics", "clinical_table", "simulation_record"],
+                "provenance",
+                name="record_provenance",
+            ),
+            Node(nodes.write_report, page | shown, "report", name="write_report"),
+        ]
+    )

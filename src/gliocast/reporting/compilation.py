@@ -1,0 +1,76 @@
+"""From the results of the stages to `metrics.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.cohort.partitions import partition_sha256
+from gliocast.reporting.metrics import SCHEMA_VERSION, checked
+from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
+
+NO_PARTITION = "this pipeline fits nothing, so it separates no test patients"
+
+
+def compile_results(
+    cohort: Mapping[str, Any], protocol: Mapping[str, Any], stages: list[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """`metrics.json`: what each stage found, joined and checked.
+
+    Args:
+        cohort: `cohort_counts`.
+        protocol: `protocol_facts`.
+        stages: each with any of `rules`, `models`, `comparisons`, `statistics`; a model that two stages know (the CNN,
+            by slice and by patient) keeps the levels of both, a later stage's where both have one.
+
+    Raises:
+        pydantic.ValidationError: a stage broke the promised form.
+    """
+    parts: dict[str, dict[str, Any]] = {"rules": {}, "models": {}, "comparisons": {}, "statistics": {}}
+    for stage in stages:
+        for part, found in parts.items():
+            for name, value in stage.get(part, {}).items():
+                found[name] = {**found.get(name, {}), **value} if part == "models" else value
+    return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
+
+
+def cohort_counts(cohort: pd.DataFrame, n_excluded: int, survival_threshold_days: float) -> dict[str, Any]:
+    """Who is in the study: patients with an outcome, without one, and those left out."""
+    outcome = cohort["outcome"]
+    return {
+        "n_patients": len(cohort),
+        "n_excluded": n_excluded,
+        "n_long_term": int((outcome == LONG_TERM).sum()),
+        "n_short_term": int((outcome == SHORT_TERM).sum()),
+        "n_undetermined": int(outcome.isna().sum()),
+        "survival_threshold_days": survival_threshold_days,
+    }
+
+
+def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, scores: Scores | None) -> dict[str, Any]:
+    """How patients were separated, and how many test patients a model that scores them had seen.
+
+    Args:
+        name: `honest` or `paper`.
+        seed: of the run.
+        partition: None where the pipeline makes none.
+        scores: every score of a test patient, with who its model was fitted on.
+    """
+    if partition is None:
+        unknown = dict.fromkeys(("partition_sha256", "n_test_patients", "n_test_patients_seen_in_training"))
+        return {"name": name, "seed": seed, **unknown, "reason": NO_PARTITION}
+    tested = {patient for split in partition.splits for patient in split.test}
+    facts = {"name": name, "partition_sha256": partition_sha256(partition), "seed": seed}
+    return facts | {"n_test_patients": len(tested), "n_test_patients_seen_in_training": len(seen_in_training(scores))}
+
+
+def seen_in_training(scores: Scores | None) -> set[str]:
+    """The patients scored as test by a model that had seen them; the honest protocol has none."""
+    if scores is None or scores.table.empty:
+        return set()
+    asked = scores.table.loc[scores.table["role"] != "out_of_fold", ["model", "patient_id"]].drop_duplicates()
+    seen = {model: set(patients) for model, patients in scores.fitted_on.items()}
+    pairs = asked.itertuples(index=False, name=None)
+    return {patient for model, patient in pairs if patient in seen.get(model, ())}

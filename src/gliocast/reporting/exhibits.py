@@ -1,0 +1,60 @@
+"""Which exhibits the report knows: by which pipeline each is made, in which section it stands, and what it says.
+
+The names are names of the catalog. An exhibit that a pipeline does not make is simply not shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+SectionKey: TypeAlias = Literal[
+    "patients", "surgery", "surgery_tests", "tuning", "cnn", "hybrid", "leakage", "trust", "audit"
+]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One table or figure: its name in the catalog, who makes it, where it stands, and its caption."""
+
+    name: str
+    pipeline: str
+    section: SectionKey
+    title: str
+    caption: str = ""
+
+
+EXHIBITS: tuple[Exhibit, ...] = (
+    Exhibit("table1", "baseline", "patients", "The cohort, overall and by outcome", "Table 1 of the paper."),
+    Exhibit(
+        "figure1_survival_by_surgery",
+        "baseline",
+        "surgery",
+        "Survival by surgery",
+        "Figure 1 of the paper. Bars: patients of this cohort who died; diamonds: the paper's printed means.",
+    ),
+    Exhibit(
+        "figure_kaplan_meier_by_surgery",
+        "baseline",
+        "surgery",
+        "Kaplan–Meier curves by surgery",
+        "Patients who are alive count until their last day of follow-up. Bands: 95 %.",
+    ),
+    Exhibit("figure_surgery_rule", "baseline", "surgery", "The surgery rule", "Long-term unless biopsy only."),
+    Exhibit("surgery_survival", "baseline", "surgery_tests", "Tests of survival by surgery"),
+    Exhibit("hyperparameters", "tuning", "tuning", "Hyperparameters in use"),
+    Exhibit("tuning_history", "tuning", "tuning", "Tuning history"),
+    Exhibit("tuning_importance", "tuning", "tuning", "Importance of the hyperparameters"),
+    Exhibit("tuning_slice", "tuning", "tuning", "Trials by hyperparameter"),
+    Exhibit("tuning_parallel", "tuning", "tuning", "All trials at once"),
+)
+
+
+def exhibits_of(pipeline: str) -> tuple[Exhibit, ...]:
+    """The exhibits that `pipeline` makes, in the order of the page."""
+    return tuple(exhibit for exhibit in EXHIBITS if exhibit.pipeline == pipeline)
+
+
+def exhibits_in(section: str) -> tuple[Exhibit, ...]:
+    """The exhibits that stand in `section`, in their order."""
+    return tuple(exhibit for exhibit in EXHIBITS if exhibit.section == section)

@@ -1,0 +1,77 @@
+"""What the report says in words, so that the code beside it can be read as code."""
+
+from __future__ import annotations
+
+SIMULATED = (
+    "This cohort is simulated.",
+    "Every patient on this page was drawn by a program from the paper's Table 1; "
+    "no number here says anything about real patients.",
+)
+LEAKING = (
+    "The paper's protocol, for comparison only.",
+    "Test patients were seen in training. These numbers do not hold for new patients; "
+    "run with protocol: honest for numbers that do.",
+)
+SUBTITLE = (
+    "Who lives at least {days:g} days with glioblastoma, predicted before treatment: surgery alone, MRI alone, "
+    "and both together with clinical facts, each beside what Moreau et al. report."
+)
+LEVELS = (
+    "Every row says what was counted: patients, or slices. Nine slices of one patient are nine looks at one outcome, "
+    "so slices make no larger study."
+)
+INTERVALS = (
+    "95 % intervals: Wilson for proportions, DeLong for the AUC, bootstrap by patient where slices are counted. "
+    "The paper gives no interval; Wilson's for its counts is shown where a count is a patient."
+)
+PATIENTS = (
+    "Long-term means at least {days:g} days of survival; it is the positive class throughout. "
+    "Alive with a shorter follow-up, and so neither long- nor short-term: {undetermined}. "
+    "Left out, each for the reason given: {excluded}."
+)
+SURGERY = (
+    "No artificial intelligence yet: does survival differ between surgeries, and how far does the rule “long-term "
+    "unless biopsy only” come? A difference between group means, however significant, is not yet a prediction for "
+    "one patient."
+)
+TESTS = (
+    "Survival is skewed and its variance differs between groups, so Welch's test and rank tests stand beside the "
+    "classical one. From the paper's printed means, standard deviations and n the same tests can be computed again."
+)
+WHOLE_COHORT = "Whole cohort: a fixed rule is not fitted, so it needs no test patients."
+TUNING = "Hyperparameters are searched on folds inside the training patients; the test patients play no part."
+CNN = (
+    "Nine slices around the largest cross-section of the tumour, one network. Training patients are scored out of "
+    "fold, test patients by the ensemble of the folds; a patient's probability is that of all their slices together."
+)
+HYBRID = (
+    "The CNN's out-of-fold probability beside age, sex, WHO performance status and surgery, in eight classifiers. "
+    "The choice among them is made inside the training patients."
+)
+COMPARISONS = (
+    "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
+    "interval allows one; otherwise the number of patients that would be needed."
+)
+LEAKAGE = (
+    "The same patients, the same models, two protocols: what is claimed when test patients were seen in training, "
+    "and what holds."
+)
+TRUST = "Calibration, usefulness, subgroups and stability, on test patients unless a caption says otherwise."
+AUDIT = "Simulated cohorts of known truth: what each protocol claims, and what is true on new patients."
+PROVENANCE = "Enough to repeat this run: the same versions, parameters, data and seed give the same numbers."
+SEPARATION = "Test patients: {tested}. Of them seen in training by a model that scores them: {seen}."
+FITS_NOTHING = "This pipeline fits nothing, so no patient had to be kept apart."
+HONEST_PROTOCOL = (
+    "Patients, never slices, are divided into training and test patients, once, and all stages share that division.",
+    "The CNN's score of a training patient comes from a fold that was neither fitted on that patient nor stopped by "
+    "them.",
+    "Imputing, encoding, scaling, tuning, the choice of classifier and the operating threshold happen inside the "
+    "training patients.",
+    "Test patients are scored once, without their outcomes; the outcomes are opened by one step, after the scoring.",
+)
+PAPER_PROTOCOL = (
+    "The paper's protocol: the CNN is trained on 60 % of the patients and scores everyone, its own training patients "
+    "included.",
+    "All patients are then divided anew, at random, 60/40, for the second stage; the scaler is fitted on everyone.",
+    "The classifier is chosen by its result on the test part. These numbers do not hold for new patients.",
+)

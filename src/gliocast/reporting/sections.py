@@ -1,0 +1,212 @@
+"""The sections of the report, in the order in which a reader wants them: result, patients, then every step to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from markupsafe import Markup
+
+from gliocast.reporting import blocks, formatting, prose, tables
+from gliocast.reporting.blocks import Gallery
+from gliocast.reporting.exhibits import Exhibit, exhibits_in
+from gliocast.reporting.figures import forest_of_models
+from gliocast.reporting.figures.theme import name_of
+from gliocast.reporting.paper import paper_claims
+from gliocast.reporting.statistics import statistics_html
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page is made from."""
+
+    metrics: Mapping[str, Any]
+    patient_flow: Any
+    provenance: Mapping[str, Any]
+    paper: Mapping[str, Any]
+    gallery: Gallery
+
+    @property
+    def models(self) -> Mapping[str, Any]:
+        """Every model on the test patients; empty where none was fitted."""
+        return self.metrics["models"]
+
+    def shown(self, key: str) -> list[Markup]:
+        """The exhibits of one section that this run has made."""
+        return [block for exhibit in exhibits_in(key) for block in self.gallery.show(exhibit)]
+
+
+Builder: TypeAlias = Callable[[Report], list[Markup]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: its anchor, its title, and its blocks."""
+
+    key: str
+    title: str
+    blocks: list[Markup]
+
+
+def sections(report: Report) -> list[Section]:
+    """All sections that have something to say."""
+    built = [Section(key, title, build(report)) for key, title, build in BUILDERS]
+    return [section for section in built if section.blocks]
+
+
+def result(report: Report) -> list[Markup]:
+    """The answer: the numbers, the verdicts, and every model beside the paper."""
+    numbers = blocks.big_numbers(headline_numbers(report.metrics))
+    if not report.models:
+        rows = tables.rule_rows(report.metrics, report.paper)
+        rules = report.gallery.table(tables.result_html(rows, "Rules"), "Rules that need no fitting", prose.LEVELS)
+        return [numbers, rules, blocks.absent("hybrid", "the models, each beside the paper's numbers")]
+    html = tables.result_html(tables.result_rows(report.metrics, report.paper), "Results")
+    title = "Every model on the same test patients, beside the paper"
+    table = report.gallery.table(html, title, f"{prose.LEVELS} {prose.INTERVALS}")
+    return [numbers, *_verdicts(report), table, _forest(report)]
+
+
+def headline_numbers(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The few numbers that a reader looks for first: name, value, and what it rests on."""
+    cohort = metrics["cohort"]
+    classes = f"{cohort['n_long_term']} long-term, {cohort['n_short_term']} short-term"
+    patients = ("Patients with a known outcome", str(cohort["n_long_term"] + cohort["n_short_term"]), classes)
+    models = [("models", model, "auc") for model in ("hybrid", "clinical", "cnn", "image_features")]
+    wanted = [*models, ("rules", "surgery_rule", "accuracy")]
+    return [patients, *(_headline(metrics, *key) for key in wanted if key[1] in metrics[key[0]])]
+
+
+def _headline(metrics: Mapping[str, Any], part: str, model: str, measure: str) -> tuple[str, str, str]:
+    performance = metrics[part][model]["patient"]
+    value, kind = performance[measure], "test patients" if part == "models" else "patients"
+    label = "AUC" if measure == "auc" else measure
+    interval = f"95 % {formatting.interval(value['ci95'])}, " if value.get("ci95") else ""
+    small = f"{interval}{performance['n']} {kind}"
+    return f"{name_of(model)}, {label}", formatting.fraction(value["value"]), small
+
+
+def _verdicts(report: Report) -> list[Markup]:
+    comparisons = report.metrics["comparisons"]
+    return [blocks.verdicts(_sentence(*found) for found in comparisons.items())] if comparisons else []
+
+
+def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
+    delta, p_value = formatting.difference(found["delta_auc"]), formatting.p_value(found["p_value"])
+    return f"{tables.pair_name(pair)}: {found['verdict'].rstrip('.')}.", f"difference in AUC {delta}, p = {p_value}"
+
+
+def _forest(report: Report) -> Markup:
+    caption = "Squares with their intervals are this run's; diamonds are the paper's claims; the dotted line is chance."
+    exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", caption)
+    return report.gallery.figure(exhibit, forest_of_models(report.models, paper_claims(report.paper, "auc"), "auc"))
+
+
+def patients(report: Report) -> list[Markup]:
+    """Who is in the study, who is not, and why."""
+    cohort = report.metrics["cohort"]
+    counts = {"undetermined": cohort["n_undetermined"], "excluded": cohort["n_excluded"]}
+    text = prose.PATIENTS.format(days=cohort["survival_threshold_days"], **counts)
+    flow = blocks.flow_diagram(report.patient_flow["stages"])
+    return [blocks.paragraph(text), flow, *report.shown("patients")]
+
+
+def surgery(report: Report) -> list[Markup]:
+    """Survival by surgery, and the surgery rule (Figure 1 and Table 2 of the paper)."""
+    html = tables.result_html(tables.rule_rows(report.metrics, report.paper), "Surgery rule")
+    survival = report.gallery.exhibits.get("surgery_survival") or {}
+    tests = statistics_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
+    figures = report.shown("surgery")
+    tested = report.gallery.table(tests, "Tests of survival by surgery", prose.TESTS)
+    rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.WHOLE_COHORT)
+    return [blocks.paragraph(prose.SURGERY), *figures, tested, rules]
+
+
+def step(key: str, command: str, text: str, missing: str) -> Builder:
+    """A section of exhibits that says, where they are absent, which pipeline adds them."""
+
+    def build(report: Report) -> list[Markup]:
+        shown = report.shown(key)
+        return [blocks.paragraph(text), *shown] if shown else [blocks.absent(command, missing)]
+
+    return build
+
+
+def model_step(model: str, table: str, level: str, title: str, exhibits: Builder) -> Builder:
+    """A section about one model: its table beside the paper's, then its exhibits."""
+
+    def build(report: Report) -> list[Markup]:
+        if model not in report.models:
+            return exhibits(report)
+        rows = tables.beside_paper(report.models[model], model, report.paper[table], level)
+        beside = report.gallery.table(tables.result_html(rows, title), title, prose.LEVELS)
+        opening, *shown = exhibits(report)
+        return [opening, beside, *shown]
+
+    return build
+
+
+def comparisons(report: Report) -> list[Markup]:
+    """Does MRI add to what is known without it?"""
+    if not report.metrics["comparisons"]:
+        return []
+    html = tables.comparison_html(report.metrics["comparisons"])
+    return [blocks.paragraph(prose.COMPARISONS), report.gallery.table(html, "Paired differences between models")]
+
+
+def only_if_shown(key: str, text: str) -> Builder:
+    """A section that exists only where it has exhibits."""
+
+    def build(report: Report) -> list[Markup]:
+        shown = report.shown(key)
+        return [blocks.paragraph(text), *shown] if shown else []
+
+    return build
+
+
+def methods(report: Report) -> list[Markup]:
+    """The protocol in words, and how many test patients it had shown to its models."""
+    protocol = report.metrics["protocol"]
+    tested, seen = protocol["n_test_patients"], protocol["n_test_patients_seen_in_training"]
+    count = prose.FITS_NOTHING if tested is None else prose.SEPARATION.format(tested=tested, seen=seen)
+    rules = prose.HONEST_PROTOCOL if protocol["name"] == "honest" else prose.PAPER_PROTOCOL
+    facts = {name.removeprefix("n_"): value for name, value in protocol.items() if value is not None}
+    return [blocks.paragraph(count), blocks.bullets(rules), tables.facts_html(facts)]
+
+
+def provenance(report: Report) -> list[Markup]:
+    """Versions, parameters, data and hardware."""
+    simple = {name: value for name, value in report.provenance.items() if not isinstance(value, Mapping)}
+    nested = {name: value for name, value in report.provenance.items() if isinstance(value, Mapping) and value}
+    parts = [blocks.folded(tables.header(name), tables.facts_html(flattened(value))) for name, value in nested.items()]
+    return [blocks.paragraph(prose.PROVENANCE), tables.facts_html(simple), *parts]
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        is_section = isinstance(value, Mapping) and value
+        flat |= flattened(value, f"{prefix}{name}.") if is_section else {f"{prefix}{name}": value}
+    return flat
+
+
+TUNING = step("tuning", "tuning", prose.TUNING, "the search for hyperparameters")
+CNN = step("cnn", "cnn_training", prose.CNN, "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
+HYBRID = step("hybrid", "hybrid", prose.HYBRID, "deep hybrid learning (Table 4 and Figure 4 of the paper)")
+DHL = "Deep hybrid learning (the paper's Table 4)"
+BUILDERS: tuple[tuple[str, str, Builder], ...] = (
+    ("result", "The result", result),
+    ("patients", "Patients", patients),
+    ("surgery", "Surgery alone", surgery),
+    ("tuning", "Tuning", TUNING),
+    ("cnn", "MRI alone", model_step("cnn", "table3", "slice", "The CNN (the paper's Table 3)", CNN)),
+    ("hybrid", "MRI and clinical facts", model_step("hybrid", "table4", "patient", DHL, HYBRID)),
+    ("comparisons", "Does MRI add?", comparisons),
+    ("leakage", "The leakage gap", only_if_shown("leakage", prose.LEAKAGE)),
+    ("trust", "How far to trust it", only_if_shown("trust", prose.TRUST)),
+    ("audit", "Proof by simulation", only_if_shown("audit", prose.AUDIT)),
+    ("methods", "How it was done", methods),
+    ("provenance", "Provenance", provenance),
+)

@@ -1,0 +1,182 @@
+"""Tables of the report: from small data frames and results to HTML, every text escaped, every number formatted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from gliocast.reporting import formatting
+from gliocast.reporting.figures.theme import name_of
+from gliocast.reporting.paper import paper_performance
+
+RESULT_HEADERS = ("", "Level", "n", "AUC", "Accuracy", "Sensitivity", "Specificity", "TP", "FP", "FN", "TN")
+FRAME = Markup(
+    '<div class="table" role="region" tabindex="0" aria-label="{}">'
+    "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+)
+PAPER_NAME = "Moreau et al."
+HEADERS = {
+    "auc": "AUC",
+    "n": "n",
+    "p": "p",
+    "ci95": "95 % interval",
+    "mcc": "MCC",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "df": "df",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of text; a row that holds the paper's numbers is set apart."""
+
+    cells: tuple[str, ...]
+    is_paper: bool = False
+
+
+def html_table(headers: Sequence[str], rows: Iterable[Row], numeric: Sequence[bool], label: str) -> Markup:
+    """A table that a screen reader can announce, a phone can scroll, and a printer can break between rows."""
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(_aligned(right), name)
+        for name, right in zip(headers, numeric, strict=True)
+    )
+    body = Markup("").join(_html_row(row, numeric) for row in rows)
+    return FRAME.format(label, head, body)
+
+
+def _html_row(row: Row, numeric: Sequence[bool]) -> Markup:
+    first, *others = row.cells
+    paper = Markup(' class="paper"') if row.is_paper else Markup("")
+    cells = (
+        Markup("<td{}>{}</td>").format(_aligned(right), text) for text, right in zip(others, numeric[1:], strict=True)
+    )
+    return Markup('<tr{}><th scope="row">{}</th>{}</tr>').format(paper, first, Markup("").join(cells))
+
+
+def _aligned(right: bool) -> Markup:
+    return Markup(' class="number"') if right else Markup("")
+
+
+def table_of(table: pd.DataFrame, label: str) -> Markup:
+    """Any small table of aggregates."""
+    numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
+    texts = ([_text(value) for value in values] for values in table.astype(object).itertuples(index=False, name=None))
+    rows = [Row(tuple(cells)) for cells in texts]
+    return html_table([header(str(column)) for column in table.columns], rows, numeric, label)
+
+
+def header(column: str) -> str:
+    """A column's name as a heading: `age_years` becomes `Age (years)`."""
+    if column in HEADERS:
+        return HEADERS[column]
+    for suffix, unit in (("_days", "days"), ("_years", "years"), ("_mm", "mm"), ("_seconds", "s")):
+        if column.endswith(suffix):
+            return f"{header(column.removesuffix(suffix))} ({unit})"
+    return name_of(column) if name_of(column) != column.replace("_", " ") else column.replace("_", " ").capitalize()
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping) and "value" in value:
+        return formatting.estimate(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(formatting.cell, value))
+    return (
+        name_of(value) if isinstance(value, str) and value == value.lower() and "_" in value else formatting.cell(value)
+    )
+
+
+def _is_numeric(value: Any) -> bool:
+    return formatting.is_number(value) or value is None or (isinstance(value, Mapping) and "value" in value)
+
+
+def result_row(name: str, level: str, performance: Mapping[str, Any], is_paper: bool = False) -> Row:
+    """One model's performance as a row of the result tables."""
+    estimates = (
+        formatting.estimate(performance.get(measure)) for measure in ("auc", "accuracy", "sensitivity", "specificity")
+    )
+    counts = (str(performance[count]) for count in ("tp", "fp", "fn", "tn"))
+    return Row((name, level, str(performance["n"]), *estimates, *counts), is_paper)
+
+
+def result_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
+    """Every model on the test patients, each followed by the paper's claim for it."""
+    claims = {
+        "surgery_rule": result_row(PAPER_NAME, "patient, all 175", paper_performance(paper["table2"]), is_paper=True),
+        "cnn": result_row(PAPER_NAME, "slice", paper_performance(paper["table3"], independent=False), is_paper=True),
+        "hybrid": result_row(PAPER_NAME, "patient", paper_performance(paper["table4"]), is_paper=True),
+    }
+    rows = []
+    for model, levels in metrics["models"].items():
+        rows += [result_row(name_of(model), level, performance) for level, performance in levels.items() if performance]
+        rows += [claims[model]] if model in claims else []
+    return rows
+
+
+def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
+    """The rules that need no fitting, on the whole cohort, beside the paper's Table 2."""
+    rows = [
+        result_row(name_of(rule), "patient, whole cohort", levels["patient"])
+        for rule, levels in metrics["rules"].items()
+    ]
+    return [
+        *rows,
+        result_row(
+            f"{PAPER_NAME} (surgery rule)", "patient, all 175", paper_performance(paper["table2"]), is_paper=True
+        ),
+    ]
+
+
+def beside_paper(ours: Mapping[str, Any] | None, model: str, claim: Mapping[str, Any], level: str) -> list[Row]:
+    """One model at each of its levels, above the paper's counts for it."""
+    mine = [
+        result_row(name_of(model), f"{name}", performance) for name, performance in (ours or {}).items() if performance
+    ]
+    return [
+        *mine,
+        result_row(PAPER_NAME, level, paper_performance(claim, independent=level == "patient"), is_paper=True),
+    ]
+
+
+def result_html(rows: Sequence[Row], label: str) -> Markup:
+    """Rows of `result_row` as HTML."""
+    return html_table(RESULT_HEADERS, rows, (False, False, *[True] * 9), label)
+
+
+def comparison_rows(comparisons: Mapping[str, Any]) -> list[Row]:
+    """Each pair of models on the same patients: difference in AUC with its interval, p, and the sentence."""
+    return [
+        Row(
+            (
+                pair_name(pair),
+                formatting.difference(found["delta_auc"]),
+                formatting.p_value(found["p_value"]),
+                found["verdict"],
+            )
+        )
+        for pair, found in comparisons.items()
+    ]
+
+
+def pair_name(pair: str) -> str:
+    """`hybrid_vs_clinical` becomes `Hybrid (MRI + clinical) vs Clinical only`."""
+    return " vs ".join(name_of(model) for model in pair.split("_vs_"))
+
+
+def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
+    """The comparisons as HTML."""
+    headers = ("Comparison", "Difference in AUC", "p", "In words")
+    return html_table(headers, comparison_rows(comparisons), (False, True, True, False), "Comparisons between models")
+
+
+def facts_html(facts: Mapping[str, Any]) -> Markup:
+    """Names and values as a definition list."""
+    pairs = (
+        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value))
+        for name, value in facts.items()
+    )
+    return Markup('<dl class="facts">') + Markup("").join(pairs) + Markup("</dl>")
