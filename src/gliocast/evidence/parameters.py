@@ -20,5 +20,6 @@ class EvidenceParameters(Parameters):
     required_specificity: float = Field(gt=0, lt=1)
     recalibration: Literal["none", "platt", "isotonic", "beta"]
     minimum_subgroup: int = Field(ge=2)
+    age_bands_years: tuple[float, ...] = Field(min_length=1)
     sweep_days: tuple[int, ...] = Field(min_length=1)
     horizons_days: tuple[int, ...] = Field(min_length=1)

@@ -1,0 +1,97 @@
+"""The same performance in every subgroup, and an honest "too few" where it cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from .auc import delong
+from .intervals import Estimate, wilson
+
+SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
+COLUMNS = (
+    *("characteristic", "level", "n", "n_long_term"),
+    *(
+        f"{measure}{side}"
+        for measure in ("accuracy", "sensitivity", "specificity", "auc")
+        for side in ("", "_lower", "_upper")
+    ),
+    "note",
+)
+
+
+def by_subgroup(
+    patients: pd.DataFrame,
+    outcome: Bool[np.ndarray, " patients"],
+    probability: Float[np.ndarray, " patients"],
+    predicted: Bool[np.ndarray, " patients"],
+    minimum: int,
+    age_bands_years: Sequence[float],
+) -> pd.DataFrame:
+    """Performance of one model by sex, age band, surgery, performance status, field strength and centre.
+
+    Args:
+        patients: canonical columns, one row a patient, in the order of the arrays; absent columns are skipped.
+        outcome: True for long-term survivors.
+        probability: of being one.
+        predicted: the model's answer.
+        minimum: subgroups of fewer patients are only counted: "too few".
+        age_bands_years: the ages at which a new band begins.
+
+    Returns:
+        One row a subgroup, the first one being everyone, with the columns `COLUMNS`.
+    """
+    banded = patients.assign(age_band_years=age_bands(patients["age_years"], age_bands_years))
+    rows = [
+        {"characteristic": name, "level": level, **_measures(outcome[who], probability[who], predicted[who], minimum)}
+        for name, level, who in _members(banded)
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
+    """The band of each age, as text: `<60`, `60–69`, `≥70`; missing where the age is."""
+    edges = [-np.inf, *starts, np.inf]
+    names = [
+        f"<{starts[0]:g}",
+        *(f"{a:g}–{b - 1:g}" for a, b in zip(starts, starts[1:], strict=False)),
+        f"≥{starts[-1]:g}",
+    ]
+    return pd.cut(age_years.astype(float), edges, right=False, labels=names).astype("string")
+
+
+def _members(patients: pd.DataFrame) -> Iterator[tuple[str, str, Bool[np.ndarray, " patients"]]]:
+    yield "all", "all", np.ones(len(patients), dtype=bool)
+    for name in SUBGROUPS:
+        if name in patients and patients[name].notna().any():
+            for level in sorted(patients[name].dropna().unique()):
+                yield name, str(level), (patients[name] == level).fillna(False).to_numpy(dtype=bool)
+
+
+def _measures(
+    outcome: Bool[np.ndarray, " members"],
+    probability: Float[np.ndarray, " members"],
+    predicted: Bool[np.ndarray, " members"],
+    minimum: int,
+) -> dict[str, object]:
+    counted = {"n": len(outcome), "n_long_term": int(outcome.sum())}
+    if len(outcome) < minimum:
+        return counted | {"note": "too few"}
+    estimates = {
+        "accuracy": wilson(int((outcome == predicted).sum()), len(outcome)),
+        "sensitivity": wilson(int((outcome & predicted).sum()), int(outcome.sum())),
+        "specificity": wilson(int((~outcome & ~predicted).sum()), int((~outcome).sum())),
+        "auc": delong(outcome, probability),
+    }
+    note = estimates["auc"].get("reason", "")
+    return (
+        counted | {key: value for name, part in estimates.items() for key, value in _flat(name, part)} | {"note": note}
+    )
+
+
+def _flat(name: str, part: Estimate) -> list[tuple[str, float | None]]:
+    low, high = part["ci95"] or (None, None)
+    return [(name, part["value"]), (f"{name}_lower", low), (f"{name}_upper", high)]

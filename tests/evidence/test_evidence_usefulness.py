@@ -1,0 +1,154 @@
+"""Thresholds, calibration, decision curves and subgroups, by hand and against scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gliocast.errors import LeakageError
+from gliocast.evidence import metrics
+from gliocast.evidence.calibration import recalibrate, reliability
+from gliocast.evidence.curves import operating_points, roc_curve
+from gliocast.evidence.decision import decision_curves, net_benefit
+from gliocast.evidence.subgroups import age_bands, by_subgroup
+from gliocast.evidence.thresholds import choose_threshold
+
+OUTCOME = np.array([False, False, True, False, True, True])
+PROBABILITY = np.array([0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
+NAMES = list("abcdef")
+rng = np.random.default_rng(3)
+MANY = rng.random(2000) < 0.5
+HONEST = 1 / (1 + np.exp(-(rng.normal(size=2000) + 1.5 * (MANY - 0.5))))
+EXTREME = 1 / (1 + np.exp(-3 * metrics.logit(HONEST) - 1))  # three times too sure, and too hopeful
+MANY_NAMES = [f"P{number}" for number in range(2000)]
+
+
+def test_points_of_the_roc_curve_are_those_of_scikit_learn():
+    from sklearn.metrics import roc_curve as oracle
+
+    rate, hits, thresholds = oracle(OUTCOME, PROBABILITY, drop_intermediate=False)
+    points = operating_points(OUTCOME, PROBABILITY)
+    assert points.false_positive_rate == pytest.approx(rate)
+    assert points.true_positive_rate == pytest.approx(hits)
+    assert points.threshold == pytest.approx(thresholds)
+
+
+def test_roc_curve_of_one_class_is_empty():
+    assert roc_curve(np.array([True]), np.array([0.5]), "cnn").empty
+
+
+def test_half_is_half_and_was_learnt_from_nobody():
+    threshold = choose_threshold(OUTCOME, PROBABILITY, NAMES, "half")
+    assert (threshold.probability, threshold.fitted_on) == (0.5, ())
+
+
+def test_youden_takes_the_first_best_threshold():
+    assert (
+        choose_threshold(OUTCOME, PROBABILITY, NAMES, "youden").probability == 0.7
+    )  # 2/3 + 1, as good as 0.4's 1 + 2/3
+
+
+@pytest.mark.parametrize(("required", "expected"), [(1.0, 0.7), (0.6, 0.4), (0.3, 0.3)])
+def test_required_specificity_takes_the_lowest_threshold_that_keeps_it(required, expected):
+    threshold = choose_threshold(OUTCOME, PROBABILITY, NAMES, "specificity", required)
+    assert threshold.probability == expected
+    answers = threshold.probability <= PROBABILITY
+    assert (~answers[~OUTCOME]).mean() >= required
+
+
+def test_a_chosen_threshold_refuses_the_patients_it_was_chosen_on():
+    with pytest.raises(LeakageError):
+        choose_threshold(OUTCOME, PROBABILITY, NAMES, "youden").check_unseen(["f"])
+
+
+def test_reliability_by_hand():
+    curve = reliability(OUTCOME, PROBABILITY, "cnn", n_bins=2)
+    assert curve["predicted"].tolist() == pytest.approx([0.8 / 3, 2.2 / 3])
+    assert curve["observed"].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert curve["n"].tolist() == [3, 3]
+    assert ((curve["lower"] < curve["observed"]) & (curve["observed"] < curve["upper"])).all()
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic", "beta"])
+def test_recalibration_mends_probabilities_that_are_too_sure(method):
+    train, test = slice(0, 1000), slice(1000, 2000)
+    learnt = recalibrate(MANY[train], EXTREME[train], MANY_NAMES[train], method)
+    mended = learnt.apply(EXTREME[test], MANY_NAMES[test])
+    ones = np.ones((1, 1000))
+    assert metrics.brier(MANY[test], mended, ones)[0] < metrics.brier(MANY[test], EXTREME[test], ones)[0] - 0.02
+    if method != "isotonic":
+        assert metrics.calibration_slope(MANY[test], mended, ones)[0] == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("method", ["platt", "isotonic", "beta"])
+def test_recalibration_never_reverses_two_patients(method):
+    learnt = recalibrate(MANY, EXTREME, MANY_NAMES, method)
+    assert (np.diff(learnt.apply(np.linspace(0, 1, 50), [])) >= -1e-12).all()
+
+
+def test_recalibration_refuses_the_patients_it_was_learnt_from():
+    with pytest.raises(LeakageError, match="P7"):
+        recalibrate(MANY, HONEST, MANY_NAMES, "platt").apply(HONEST[7:8], ["P7"])
+
+
+def test_no_recalibration_changes_nothing():
+    learnt = recalibrate(MANY, HONEST, MANY_NAMES, "none")
+    assert (learnt.apply(HONEST, MANY_NAMES) == HONEST).all()
+
+
+def test_isotonic_recalibration_is_that_of_scikit_learn():
+    from sklearn.isotonic import IsotonicRegression
+
+    expected = IsotonicRegression(out_of_bounds="clip").fit(HONEST[:500], MANY[:500]).predict(HONEST[500:])
+    learnt = recalibrate(MANY[:500], HONEST[:500], MANY_NAMES[:500], "isotonic")
+    assert learnt.apply(HONEST[500:], MANY_NAMES[500:]) == pytest.approx(expected)
+
+
+def test_platts_recalibration_is_that_of_scikit_learn():
+    from sklearn.calibration import _sigmoid_calibration
+
+    slope, intercept = _sigmoid_calibration(metrics.logit(EXTREME[:500]), MANY[:500].astype(float))
+    learnt = recalibrate(MANY[:500], EXTREME[:500], MANY_NAMES[:500], "platt")
+    assert learnt.numbers == pytest.approx((-intercept, -slope), abs=1e-3)
+
+
+def test_net_benefit_by_hand():
+    called = np.array([False, False, True, True, True, True])  # 3 hits, 1 false alarm of 6
+    assert net_benefit(OUTCOME, called, 0.5) == pytest.approx((3 - 1) / 6)
+    assert net_benefit(OUTCOME, called, 0.75) == pytest.approx((3 - 3 * 1) / 6)
+
+
+def test_calling_everyone_is_worth_nothing_at_the_prevalence():
+    curves = decision_curves(OUTCOME, {"cnn": PROBABILITY}, np.array([0.5])).set_index("strategy")
+    assert curves.loc["treat_all", "net_benefit"] == pytest.approx(0)
+    assert curves.loc["treat_none", "net_benefit"] == 0
+    assert curves.loc["cnn", "net_benefit"] == pytest.approx((2 - 1) / 6)
+
+
+@given(st.floats(0.05, 0.95))
+def test_a_perfect_model_is_worth_the_prevalence_at_any_threshold(threshold):
+    assert net_benefit(OUTCOME, OUTCOME, threshold) == pytest.approx(0.5)
+
+
+def test_age_bands():
+    ages = pd.Series([59.9, 60.0, 69.9, 70.0, None])
+    assert age_bands(ages, [60, 70]).tolist()[:4] == ["<60", "60–69", "60–69", "≥70"]
+    assert age_bands(ages, [60, 70]).isna().tolist()[4]
+
+
+def test_subgroups_below_ten_are_counted_and_called_too_few():
+    patients = pd.DataFrame({"age_years": 65.0, "sex": ["F"] * 5 + ["M"] * 195})
+    table = by_subgroup(patients, MANY[:200], HONEST[:200], HONEST[:200] > 0.5, 10, [60, 70])
+    rows = table.set_index(["characteristic", "level"])
+    assert rows.loc[("sex", "F"), "note"] == "too few"
+    assert pd.isna(rows.loc[("sex", "F"), "accuracy"])
+    assert rows.loc[("sex", "M"), "n"] == 195
+    assert rows.loc[("sex", "M"), "auc_lower"] < rows.loc[("sex", "M"), "auc"] < rows.loc[("sex", "M"), "auc_upper"]
+
+
+def test_subgroups_of_one_characteristic_add_up_to_everyone():
+    patients = pd.DataFrame({"age_years": rng.uniform(40, 90, 300), "surgery": rng.choice(["biopsy", "complete"], 300)})
+    table = by_subgroup(patients, MANY[:300], HONEST[:300], HONEST[:300] > 0.5, 10, [60, 70])
+    sums = table.groupby("characteristic")["n"].sum()
+    assert sums.to_dict() == {"all": 300, "age_band_years": 300, "surgery": 300}
