@@ -1,0 +1,39 @@
+"""The study of the search for hyperparameters: where it is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gliocast.datasets.workspace import WorkspaceDataset
+from gliocast.tuning.storage import StudyStorage
+
+
+class StudyDataset(WorkspaceDataset):
+    """A journal file, or any database that SQLAlchemy reaches.
+
+    Loading gives a handle (`tuning.storage.StudyStorage`) that touches no disk and no network until the search uses it.
+
+    Args:
+        filepath: the journal file.
+        url: an SQLAlchemy URL without secrets, in place of the file.
+        credentials: `{"url": …}` from conf/local/credentials.yml, where the URL holds a password.
+        metadata: for Kedro-Viz.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        url: str | None = None,
+        credentials: dict[str, str] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath, metadata)
+        self.storage = StudyStorage(Path(filepath), (credentials or {}).get("url", url))
+
+    def load(self) -> StudyStorage:
+        """The handle."""
+        return self.storage
+
+    def _describe(self) -> dict[str, Any]:
+        return {"storage": str(self.storage)}

@@ -1,0 +1,68 @@
+"""The study in pictures: how it went, what mattered, and where the good points lie."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from gliocast.tuning.optuna_types import Study
+from gliocast.tuning.parameters import Measure
+from gliocast.types import Figure
+
+FIGURES: tuple[str, ...] = ("tuning_history", "tuning_importance", "tuning_slice", "tuning_parallel")
+TITLES = {
+    "tuning_history": "Value of each trial",
+    "tuning_importance": "What mattered: share of each hyperparameter (PED-ANOVA)",
+    "tuning_slice": "Value over each hyperparameter",
+    "tuning_parallel": "Trials as lines through their hyperparameters",
+}
+LEAST_TRIALS = {"tuning_history": 1, "tuning_importance": 4, "tuning_slice": 2, "tuning_parallel": 2}
+MEASURES: dict[Measure, str] = {"log_loss": "Patient-level log-loss", "auc": "Patient-level AUC"}
+
+
+def study_figures(study: Study, measure: Measure) -> dict[str, Figure]:
+    """The figures by name; one that needs more trials than there are says so in its place."""
+    from optuna.trial import TrialState
+
+    complete = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+    return {name: study_figure(name, study, measure, complete) for name in FIGURES}
+
+
+def study_figure(name: str, study: Study, measure: Measure, complete: int) -> Figure:
+    """One figure of the study, of which `complete` trials came to their end."""
+    if complete < LEAST_TRIALS[name]:
+        return empty_figure(name, f"{complete} complete trials; this figure needs {LEAST_TRIALS[name]}")
+    figure = _plot(name)(study, target_name=MEASURES[measure])
+    return titled(name, json.loads(figure.to_json()))
+
+
+def reasoned_figures(reason: str) -> dict[str, Figure]:
+    """In place of each figure, why there is none."""
+    return {name: empty_figure(name, reason) for name in FIGURES}
+
+
+def empty_figure(name: str, reason: str) -> Figure:
+    """A figure that shows nothing but why."""
+    note = {"text": reason, "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+    hidden = {"visible": False}
+    return titled(name, {"data": [], "layout": {"annotations": [note], "xaxis": hidden, "yaxis": hidden}})
+
+
+def titled(name: str, figure: Figure) -> Figure:
+    """The figure with our title, and without a template that would be stored again in each."""
+    layout = {**figure["layout"], "title": {"text": TITLES[name]}}
+    layout.pop("template", None)
+    return {"data": figure["data"], "layout": layout}
+
+
+def _plot(name: str) -> Callable[..., Any]:
+    from optuna import visualization
+
+    plots: dict[str, Callable[..., Any]] = {
+        "tuning_history": visualization.plot_optimization_history,
+        "tuning_importance": visualization.plot_param_importances,
+        "tuning_slice": visualization.plot_slice,
+        "tuning_parallel": visualization.plot_parallel_coordinate,
+    }
+    return plots[name]

@@ -1,0 +1,51 @@
+"""Reading a study: which trials count, which were cut off, and what became of each.
+
+A trial that fails leaves its reason in the attribute `REASON`. One that failed without a reason was cut off: its
+process was killed. It is repeated once with the same hyperparameters, and the repetition stands for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from gliocast.tuning.optuna_types import FrozenTrial
+
+REASON = "reason"  # why a trial failed
+REPEATS = "repeats"  # the number of the cut-off trial that this one repeats
+WORKER = "worker"  # the process that runs a trial
+SURPLUS = "another process had taken the last place"
+
+State: TypeAlias = Literal["complete", "pruned", "failed", "cut_off", "running", "waiting"]
+
+
+def state_of(trial: FrozenTrial) -> State:
+    """What became of a trial."""
+    if trial.state.name == "FAIL":
+        return "failed" if REASON in trial.user_attrs else "cut_off"
+    return trial.state.name.lower()  # type: ignore[return-value]
+
+
+def takes_a_place(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of the `trials` that were asked for.
+
+    Not while it waits, nor where it was cut off and may be repeated, nor where the last place was gone.
+    """
+    state = state_of(trial)
+    repeated_later = state == "cut_off" and REPEATS not in trial.user_attrs
+    return state != "waiting" and not repeated_later and trial.user_attrs.get(REASON) != SURPLUS
+
+
+def places_taken(trials: Sequence[FrozenTrial]) -> int:
+    """How many of the trials asked for have been started."""
+    return sum(map(takes_a_place, trials))
+
+
+def place_of(number: int, trials: Sequence[FrozenTrial]) -> int:
+    """The place in the study of the trial `number`, from 0: the trials before it that take one."""
+    return places_taken([trial for trial in trials if trial.number < number])
+
+
+def is_repeated(number: int, trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a trial repeats, or waits to repeat, the cut-off trial `number`."""
+    return any(trial.user_attrs.get(REPEATS) == number for trial in trials)

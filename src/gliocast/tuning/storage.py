@@ -1,0 +1,121 @@
+"""Where a study lives: a journal file, or a database that SQLAlchemy reaches. Secrets and paths are never shown."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gliocast.errors import ArtefactError, ConfigurationError, Problem
+from gliocast.tuning.journal import open_journal
+from gliocast.tuning.optuna_types import BaseStorage
+from gliocast.tuning.presence import DatabasePresence, JournalPresence, Presence, repeat
+
+HEARTBEAT_SECONDS = 30
+GRACE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class OpenStorage:
+    """A storage in use: Optuna's object, who else works on it, and the repairs made to it."""
+
+    optuna_storage: BaseStorage
+    presence: Presence
+    repairs: list[str]
+
+
+@dataclass(frozen=True)
+class StudyStorage:
+    """Where the study is kept; touches no disk and no network until it is opened.
+
+    Attributes:
+        journal: the journal file, where no database is configured.
+        url: an SQLAlchemy URL, which may hold a password; never shown.
+        heartbeat_seconds: how often a process that works on a database says that it is alive.
+        grace_seconds: how long a process may be silent before its trial counts as cut off.
+    """
+
+    journal: Path
+    url: str | None = field(default=None, repr=False)
+    heartbeat_seconds: int = HEARTBEAT_SECONDS
+    grace_seconds: int = GRACE_SECONDS
+
+    def __str__(self) -> str:
+        return shown_url(self.url) if self.url else self.journal.name
+
+    @contextmanager
+    def opened(self) -> Iterator[OpenStorage]:
+        """The storage, ready for use; every failure to reach it while it is in use is told in our words.
+
+        Raises:
+            ConfigurationError: the URL is wrong, or the database cannot be reached.
+            ArtefactError: the journal is damaged, or cannot be written.
+        """
+        from optuna.exceptions import StorageInternalError
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield self._open()
+        except (SQLAlchemyError, StorageInternalError) as error:
+            raise ConfigurationError(_unreachable(self, error)) from None
+        except OSError as error:
+            raise ArtefactError(_unwritable(self, error)) from None
+
+    def _open(self) -> OpenStorage:
+        if self.url is None:
+            storage, repairs = open_journal(self.journal)
+            return OpenStorage(storage, JournalPresence(Path(f"{self.journal}.workers")), repairs)
+        try:
+            return OpenStorage(self._open_database(self.url), DatabasePresence(), [])
+        except ImportError as error:
+            raise ConfigurationError(_unreachable(self, error)) from None
+
+    def _open_database(self, url: str) -> BaseStorage:
+        from optuna.exceptions import ExperimentalWarning
+        from optuna.storages import RDBStorage
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return RDBStorage(
+                url,
+                heartbeat_interval=self.heartbeat_seconds,
+                grace_period=self.grace_seconds,
+                heartbeat_stale_trial_callback=repeat,
+            )
+
+
+def shown_url(url: str) -> str:
+    """An SQLAlchemy URL fit to be shown: its dialect and database, without user, password, host or options."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return "a database URL that cannot be read"
+    return f"{parsed.drivername}, database {Path(parsed.database or '?').name}"
+
+
+def _unreachable(storage: StudyStorage, error: Exception) -> Problem:
+    missing_driver = isinstance(error, ImportError)
+    return Problem(
+        "–",
+        "tuning_study: url",
+        f"{storage} ({type(error).__name__})",
+        "a database that answers, by a URL such as postgresql+psycopg://user:password@host/name",
+        "Install the database's driver."
+        if missing_driver
+        else "Check that the database runs, and the URL in conf/local/credentials.yml.",
+    )
+
+
+def _unwritable(storage: StudyStorage, error: OSError) -> Problem:
+    return Problem(
+        "–",
+        f"tuning study {storage}",
+        error.strerror or type(error).__name__,
+        "a file that can be read and written, with space left on the disk",
+        "Free space or mend the folder's rights, and run again: the search goes on where it stopped.",
+    )

@@ -1,0 +1,131 @@
+"""From slices and outcomes of training patients to the hyperparameters to train with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from gliocast.errors import ConfigurationError, Problem
+from gliocast.model.parameters import ModelParameters
+from gliocast.model.training import FoldIndices
+from gliocast.tuning.figures import reasoned_figures, study_figures
+from gliocast.tuning.fingerprint import fingerprint_of_search
+from gliocast.tuning.parameters import TuningParameters
+from gliocast.tuning.progress import trial_bar
+from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
+from gliocast.tuning.search import Search
+from gliocast.tuning.storage import StudyStorage
+from gliocast.tuning.training import FoldTrainer
+from gliocast.tuning.workers import work_together
+from gliocast.types import Figure, Partition, Split
+
+Tuned = tuple[dict[str, Any], pd.DataFrame, dict[str, Figure]]  # hyperparameters, trials, figures by name
+
+
+def tune(
+    stacks: Float[np.ndarray, "patients slices height width"],
+    patient_ids: Sequence[str],
+    classes: Int[np.ndarray, " patients"],
+    partition: Partition,
+    model: ModelParameters,
+    tuning: TuningParameters,
+    seed: int,
+    storage: StudyStorage,
+) -> Tuned:
+    """Seek learning rate, weight decay and dropout by tree-structured Parzen estimators (Moreau et al., section 2.3).
+
+    Each trial fits on a fold's fitting patients and is judged by its stopping patients; the patients that the fold
+    holds out, and the test patients, are not read. The search is that of the first split.
+
+    Args:
+        stacks: slice stacks of the training patients.
+        patient_ids: one a stack.
+        classes: class of each patient, -1 where undetermined.
+        partition: of which the first split's first `tuning.folds` folds are used.
+        model: the network; its hyperparameters are the configured ones.
+        tuning: the search.
+        seed: of all draws and all trainings.
+        storage: where the study is kept, and continued from.
+
+    Raises:
+        ConfigurationError: the study searched something else before, its storage cannot be reached, or there are fewer
+            folds than `tuning.folds`.
+        ArtefactError: the study's journal is damaged or cannot be written.
+        TrainingError: no trial succeeded, or too many failed one after the other.
+    """
+    if tuning.trials == 0:
+        return untuned(model, "tuning.trials is 0")
+    params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
+    trainer = FoldTrainer(
+        stacks, classes, fold_positions(partition.splits[0], patient_ids, tuning.folds), params, tuning.measure, seed
+    )
+    return run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
+
+
+def untuned(model: ModelParameters, reason: str) -> Tuned:
+    """The configured hyperparameters, no trials, and in each figure the reason."""
+    return configured_hyperparameters(model.hyperparameters, reason), trials_table([]), reasoned_figures(reason)
+
+
+def search_with(
+    trainer: FoldTrainer,
+    patient_ids: Sequence[str],
+    model: ModelParameters,
+    tuning: TuningParameters,
+    seed: int,
+    storage: StudyStorage,
+) -> Search:
+    """The search whose trials `trainer` trains."""
+    epochs = trainer.params.epochs
+    return Search(
+        train=trainer,
+        tuning=tuning,
+        configured=model.hyperparameters,
+        fingerprint=fingerprint_of_search(
+            tuning, model.hyperparameters, epochs, seed, trainer.settings(), trainer.digests()
+        ),
+        epochs=epochs,
+        seed=seed,
+        storage=storage,
+        patient_ids=tuple(patient_ids),
+    )
+
+
+def run_search(search: Search) -> Tuned:
+    """Work on the study until all its trials have ended, and tell what it has come to."""
+    with trial_bar(search.tuning.trials) as watch:
+        work_together(search, watch)
+    with search.opened() as (study, _):
+        hyperparameters = tuned_hyperparameters(study, search.tuning)
+        return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
+
+
+def searched_patients(split: Split, folds: int) -> tuple[str, ...]:
+    """The patients that a search on the split's first folds reads: those fitted on and those that stop; sorted."""
+    return tuple(sorted({patient for fold in split.folds[:folds] for patient in fold.seen}))
+
+
+def fold_positions(split: Split, patient_ids: Sequence[str], folds: int) -> list[FoldIndices]:
+    """Where the patients of the split's first folds stand in the stacks; those held out are left out.
+
+    Raises:
+        ConfigurationError: the split has fewer folds.
+    """
+    if folds > len(split.folds):
+        raise ConfigurationError(_too_many_folds(folds, len(split.folds)))
+    place = {patient: position for position, patient in enumerate(patient_ids)}
+    return [
+        FoldIndices(np.array([place[p] for p in fold.fit]), np.array([place[p] for p in fold.stop]))
+        for fold in split.folds[:folds]
+    ]
+
+
+def _too_many_folds(asked: int, there: int) -> Problem:
+    remedy = "Lower tuning.folds, or use a partition with more folds."
+    return Problem(
+        "–", "tuning.folds", str(asked), f"at most {there}, the folds of the partition's first split", remedy
+    )

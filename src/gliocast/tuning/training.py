@@ -1,0 +1,144 @@
+"""The bridge from a trial to the network: what a trial trains, and how patients who stop it judge it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+
+from gliocast.model.classes import binary_classes, survival_classes
+from gliocast.model.device import choose_devices
+from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.training import EpochReport, FoldIndices, train_fold
+from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
+from gliocast.tuning.objective import Report, Trainer
+from gliocast.tuning.parameters import Measure
+
+# Parameters of the network that give a trial no other value: where it runs, and what the search itself replaces.
+NOT_SEARCHED_WITH = (
+    "learning_rate",
+    "weight_decay",
+    "dropout",
+    "weights_folder",
+    "threads",
+    "devices",
+    "checkpoint_seconds",
+    "paper_protocol",
+    "explained_patients",
+)
+
+
+@dataclass(frozen=True)
+class FoldTrainer(Trainer):
+    """Trains one fold of the first split with given hyperparameters; reads nobody that the fold holds out.
+
+    Attributes:
+        stacks: slice stacks of the training patients, `[patients, slices, height, width]`.
+        classes: class of each patient, -1 where undetermined.
+        folds: positions of the patients that each fold fits on and stops by.
+        params: of the network, with the epochs of the search.
+        measure: what a trial is judged by.
+        seed: the same for each trial, so that trials differ by their hyperparameters alone.
+    """
+
+    stacks: Float[np.ndarray, "patients slices height width"] = field(repr=False)
+    classes: Int[np.ndarray, " patients"] = field(repr=False)
+    folds: Sequence[FoldIndices] = field(repr=False)
+    params: ModelParameters
+    measure: Measure
+    seed: int
+
+    def __call__(self, fold: int, hyperparameters: Hyperparameters, report: Report) -> float:
+        """Train on fold `fold`; the value, at the best epoch, of the patients that stop the training."""
+        best = BestEpoch(self._stop_outcomes(fold), self.measure, report)
+        train_fold(
+            self.stacks,
+            self.classes,
+            self.folds[fold],
+            hyperparameters,
+            self.params,
+            self.seed,
+            name=f"fold {fold + 1} of a trial",
+            on_epoch=best.follow,
+        )
+        return best.value
+
+    def for_worker(self, number: int, workers: int) -> FoldTrainer:
+        """The machine's devices are handed round, and its processor's threads are divided."""
+        devices = self.params.devices
+        if devices == ("auto",):
+            devices = tuple(map(str, choose_devices(devices)))
+        return replace(
+            self,
+            params=self.params.model_copy(
+                update={
+                    "devices": (devices[number % len(devices)],),
+                    "threads": self.params.threads
+                    or (max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None),
+                }
+            ),
+        )
+
+    def digests(self) -> dict[str, str]:
+        """What is trained on, in digests that lead back to no patient."""
+        return {
+            "images": digest_of_array(self.stacks),
+            "outcomes": digest_of_array(self.classes),
+            "folds": digest_of_value([[fold.fit.tolist(), fold.stop.tolist()] for fold in self.folds]),
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """The network's parameters that a trial's value depends on."""
+        return self.params.model_dump(mode="json", exclude=set(NOT_SEARCHED_WITH))
+
+    def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
+        classes = self.classes[self.folds[fold].stop]
+        first_long_term = 1 if self.params.classes == 2 else self.params.first_long_term_class
+        return classes[classes >= 0] >= first_long_term
+
+
+@dataclass
+class BestEpoch:
+    """Follows a training, whose best epoch is the one with the lowest loss of the stopping patients."""
+
+    outcome: Bool[np.ndarray, " stop"]
+    measure: Measure
+    report: Report
+    loss: float = math.inf
+    value: float = math.nan
+
+    def follow(self, epoch: EpochReport) -> None:
+        """Take note of an epoch, and report the value at the best one so far."""
+        if epoch.stop_loss < self.loss:
+            self.loss, self.value = epoch.stop_loss, measured(self.measure, self.outcome, epoch.stop_probability)
+        self.report(epoch.epoch, self.value)
+
+
+def measured(
+    measure: Measure, outcome: Bool[np.ndarray, " patients"], probability: Float[np.ndarray, " patients"]
+) -> float:
+    """Patient-level log-loss, or area under the ROC curve (Mann–Whitney; a tie counts one half).
+
+    Returns:
+        Log-loss from 0; AUC from 0 to 1, NaN where all patients have one outcome.
+    """
+    if measure == "log_loss":
+        likely = np.clip(np.where(outcome, probability, 1 - probability), np.finfo(np.float64).eps, 1)
+        return float(-np.log(likely).mean())
+    if outcome.all() or not outcome.any():
+        return math.nan
+    above = probability[outcome][:, None] - probability[~outcome][None, :]
+    return float((above > 0).mean() + (above == 0).mean() / 2)
+
+
+def classes_of(cohort: pd.DataFrame, params: ModelParameters) -> Int[np.ndarray, " patients"]:
+    """The class of each patient that the network is trained on, -1 where undetermined."""
+    if params.classes == 2:
+        return binary_classes(cohort["outcome"])
+    return survival_classes(cohort["survival_days"], cohort["event_observed"], params.survival_cut_points_days)

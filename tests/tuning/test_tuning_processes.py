@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tuning_fakes import Falling, Killed, a_search
+
+from gliocast.tuning.study import run_search
+
+HERE = Path(__file__).parent
+DRAWN = ["value", "learning_rate", "weight_decay", "dropout", "epochs"]
+
+
+def started(script: str) -> subprocess.Popen[bytes]:
+    """A process that runs `script`; the fakes and Path are imported."""
+    opening = f"import sys; sys.path.insert(0, {str(HERE)!r})\nfrom pathlib import Path\nfrom tuning_fakes import *\n"
+    return subprocess.Popen([sys.executable, "-c", opening + script], stderr=subprocess.PIPE)
+
+
+def working(folder: Path, trials: int, seconds_an_epoch: float = 0.0) -> subprocess.Popen[bytes]:
+    train = f"Falling(seconds_an_epoch={seconds_an_epoch})"
+    return started(f"a_search(Path({str(folder)!r}), {train}, trials={trials}).work()")
+
+
+def finished_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[trials["state"] == "complete"][DRAWN].reset_index(drop=True)
+
+
+def test_a_trial_killed_in_its_middle_is_repeated_and_the_study_ends_as_if_it_had_not_been(tmp_path: Path):
+    marker = tmp_path / "marker"
+    process = started(f"a_search(Path({str(tmp_path)!r}), Killed(Path({str(marker)!r}), 3), trials=6).work()")
+    assert process.wait(60) == -signal.SIGKILL
+    _, trials, _ = run_search(a_search(tmp_path, Killed(marker, -1), trials=6))
+    undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=6))[1]
+    assert trials["state"].tolist() == [
+        "complete",
+        "complete",
+        "cut_off",
+        "complete",
+        "complete",
+        "complete",
+        "complete",
+    ]
+    assert trials.loc[3, "repeats_trial"] == 2
+    assert finished_trials(trials).equals(finished_trials(undisturbed))
+
+
+def test_a_trial_that_kills_its_process_twice_is_not_repeated_for_ever(tmp_path: Path):
+    marker = tmp_path / "marker"
+    for at_trial in (1, 2):
+        killed = f"a_search(Path({str(tmp_path)!r}), Killed(Path({str(marker)!r}), {at_trial}), trials=3).work()"
+        assert started(killed).wait(60) == -signal.SIGKILL
+    _, trials, _ = run_search(a_search(tmp_path, trials=3))
+    assert trials["state"].tolist() == ["cut_off", "cut_off", "complete", "complete"]
+
+
+@pytest.mark.parametrize("moment", [0.1, 0.5, 0.9])
+def test_a_process_killed_at_any_moment_leaves_a_study_that_goes_on(tmp_path: Path, moment: float):
+    process = working(tmp_path, trials=20, seconds_an_epoch=0.01)
+    wait_for_trials(tmp_path, process)
+    time.sleep(moment)
+    process.kill()
+    process.wait()
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=20))
+    undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=20))[1]
+    assert hyperparameters["n_complete"] == 20
+    assert finished_trials(trials).equals(finished_trials(undisturbed))
+
+
+def test_two_processes_share_one_study_and_its_trials(tmp_path: Path):
+    processes = [working(tmp_path, trials=12, seconds_an_epoch=0.01) for _ in range(2)]
+    assert [process.wait(120) for process in processes] == [0, 0]
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=12))
+    assert hyperparameters["n_trials"] == hyperparameters["n_complete"] == 12
+    assert trials["learning_rate"].is_unique
+
+
+def test_a_process_waits_for_the_trials_of_the_other_and_takes_them_over_when_it_dies(tmp_path: Path):
+    slow = working(tmp_path, trials=2, seconds_an_epoch=30)
+    wait_for_trials(tmp_path, slow)
+    quick = working(tmp_path, trials=2)
+    time.sleep(3)
+    assert quick.poll() is None, "the quick process should wait for the slow one's trial"
+    slow.kill()
+    slow.wait()
+    assert quick.wait(60) == 0
+    _, trials, _ = run_search(a_search(tmp_path, trials=2))
+    assert sorted(trials["state"]) == ["complete", "complete", "cut_off"]
+
+
+def test_further_workers_share_the_trials(tmp_path: Path):
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, Falling(seconds_an_epoch=0.05), trials=14, workers=2))
+    assert hyperparameters["n_trials"] == hyperparameters["n_complete"] == 14
+    assert trials["learning_rate"].is_unique
+
+
+def wait_for_trials(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Until the process has begun its first trial."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        journal = folder / "study.log"
+        if journal.exists() and b'"worker"' in journal.read_bytes():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no trial was begun; exit code {process.poll()}, {os.fspath(folder)}")

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
+
+from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
+from gliocast.model.parameters import Hyperparameters
+from gliocast.tuning.ledger import state_of
+from gliocast.tuning.results import TRIAL_COLUMNS
+from gliocast.tuning.study import run_search
+
+DRAWN = ["trial", "state", "value", "learning_rate", "weight_decay", "dropout", "epochs"]
+
+
+def test_the_best_trial_gives_the_hyperparameters(tmp_path: Path):
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=6))
+    best = trials.loc[trials["value"].idxmin()]
+    assert hyperparameters["source"] == "tuned"
+    assert hyperparameters["learning_rate"] == best["learning_rate"]
+    assert hyperparameters["best_value"] == best["value"] == trials["value"].min()
+    assert list(trials.columns) == list(TRIAL_COLUMNS)
+
+
+def test_draws_lie_in_their_ranges(tmp_path: Path):
+    _, trials, _ = run_search(a_search(tmp_path, trials=12))
+    assert trials["learning_rate"].between(1e-7, 1e-2).all()
+    assert trials["weight_decay"].between(1e-6, 1e-2).all()
+    assert trials["dropout"].between(0.1, 0.5).all()
+
+
+def test_the_same_seed_draws_the_same_trials_and_another_seed_others(tmp_path: Path):
+    def drawn(folder: str, seed: int):
+        return run_search(a_search(tmp_path / folder, trials=8, seed=seed))[1][DRAWN]
+
+    assert drawn("a", 1).equals(drawn("b", 1))
+    assert not drawn("c", 2)["learning_rate"].isin(drawn("d", 1)["learning_rate"]).any()
+
+
+def test_a_study_in_two_runs_draws_what_one_run_draws(tmp_path: Path):
+    run_search(a_search(tmp_path / "two", trials=3))
+    in_two = run_search(a_search(tmp_path / "two", trials=8))[1]
+    in_one = run_search(a_search(tmp_path / "one", trials=8))[1]
+    assert in_two[DRAWN].equals(in_one[DRAWN])
+    assert in_two["learning_rate"].is_unique
+
+
+def test_a_finished_study_is_not_searched_again(tmp_path: Path):
+    run_search(a_search(tmp_path, trials=3))
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, Failing(), trials=3))
+    assert hyperparameters["n_trials"] == 3
+    assert set(trials["state"]) == {"complete"}
+
+
+def test_the_first_trial_can_take_the_configured_hyperparameters(tmp_path: Path):
+    _, trials, _ = run_search(a_search(tmp_path, trials=2, try_configured=True))
+    assert trials.loc[0, ["learning_rate", "weight_decay", "dropout"]].tolist() == [1e-3, 1e-4, 0.2]
+    assert trials.loc[1, "learning_rate"] != 1e-3
+
+
+def test_the_value_of_a_trial_is_the_mean_over_its_folds(tmp_path: Path):
+    one = run_search(a_search(tmp_path / "one", trials=1))[1]
+    two = run_search(a_search(tmp_path / "two", trials=1, folds=2))[1]
+    assert two.loc[0, "value"] == pytest.approx(one.loc[0, "value"] + 0.005)
+    assert (one.loc[0, "epochs"], two.loc[0, "epochs"]) == (10, 20)
+
+
+def test_auc_is_maximised(tmp_path: Path):
+    class Rising(Falling):
+        def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
+            return 1 - floor(hyperparameters)
+
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, Rising(), trials=5, measure="auc"))
+    assert hyperparameters["best_value"] == trials["value"].max()
+
+
+@pytest.mark.parametrize("method", ["percentile", "median", "hyperband"])
+def test_pruning_ends_trials_early_and_keeps_the_best(tmp_path: Path, method: str):
+    pruning = {"method": method, "warmup_epochs": 1, "startup_trials": 2}
+    pruned = run_search(a_search(tmp_path / "pruned", trials=20, pruning=pruning))
+    whole = run_search(a_search(tmp_path / "whole", trials=20))
+    assert pruned[0]["n_pruned"] > 0
+    assert pruned[0]["epochs"] < whole[0]["epochs"] == 200
+    assert pruned[0]["best_value"] == pytest.approx(whole[0]["best_value"], abs=0.02)
+
+
+def test_a_failing_trial_is_recorded_and_the_search_goes_on(tmp_path: Path):
+    hyperparameters, trials, _ = run_search(
+        a_search(tmp_path, Failing(only_above=1e-4), trials=8, max_consecutive_failures=8)
+    )
+    failed = trials[trials["state"] == "failed"]
+    assert 0 < len(failed) == hyperparameters["n_failed"] < 8
+    assert failed["reason"].str.contains("loss is NaN").all()
+    assert hyperparameters["learning_rate"] <= 1e-4
+
+
+def test_no_patient_is_named_in_a_stored_reason(tmp_path: Path):
+    run_search(a_search(tmp_path, Failing(only_above=1e-4), trials=8, max_consecutive_failures=8))
+    journal = (tmp_path / "study.log").read_text()
+    assert "(patient): loss is NaN" in journal
+    assert "P017" not in journal
+
+
+def test_failures_one_after_the_other_end_the_search_with_their_reasons(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"3 trials failed one after the other: .*loss is NaN"):
+        run_search(a_search(tmp_path, Failing(), trials=9, max_consecutive_failures=3))
+
+
+def test_a_search_whose_trials_all_failed_is_an_error(tmp_path: Path):
+    with pytest.raises(TrainingError, match=r"all trials failed: .*loss is NaN"):
+        run_search(a_search(tmp_path, Failing(), trials=2, max_consecutive_failures=3))
+
+
+def test_a_value_that_is_no_number_fails_the_trial(tmp_path: Path):
+    class NoNumber(Falling):
+        def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
+            return float("nan")
+
+    with pytest.raises(TrainingError, match="the value at the best epoch is nan"):
+        run_search(a_search(tmp_path, NoNumber(), trials=2))
+
+
+def test_a_wrong_configuration_ends_the_search_at_once_and_takes_no_place(tmp_path: Path):
+    class Wrong(Falling):
+        def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
+            raise ConfigurationError([])
+
+    with pytest.raises(ConfigurationError):
+        run_search(a_search(tmp_path, Wrong(), trials=3))
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=3))
+    assert hyperparameters["n_complete"] == 3
+    assert trials["state"].tolist().count("cut_off") == 1
+
+
+def test_a_changed_search_starts_afresh_and_leaves_the_old_study_as_it_was(tmp_path: Path):
+    run_search(a_search(tmp_path, trials=3))
+    changed, _, _ = run_search(a_search(tmp_path, trials=2, fingerprint={"ranges": "a", "images": "other"}))
+    again, _, _ = run_search(a_search(tmp_path, Failing(), trials=3))
+    assert (changed["n_trials"], again["n_trials"]) == (2, 3)
+    assert changed["study_name"] != again["study_name"]
+
+
+def test_a_named_study_refuses_a_changed_search_and_says_what_changed(tmp_path: Path):
+    run_search(a_search(tmp_path, trials=2, study_name="mine"))
+    with pytest.raises(ConfigurationError, match=r"its images differ.*Give tuning.study_name another name"):
+        run_search(a_search(tmp_path, trials=4, study_name="mine", fingerprint={"ranges": "a", "images": "other"}))
+
+
+def test_a_named_study_of_another_program_is_refused(tmp_path: Path):
+    search = a_search(tmp_path, trials=2, study_name="theirs")
+    import optuna
+
+    with search.storage.opened() as storage:
+        theirs = optuna.create_study(study_name="theirs", storage=storage.optuna_storage)
+        theirs.optimize(lambda trial: trial.suggest_float("anything", 0, 1), n_trials=1)
+    with pytest.raises(ConfigurationError, match="trials of another search"):
+        run_search(search)
+
+
+def test_a_torn_last_line_is_removed_with_a_recorded_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    run_search(a_search(tmp_path, trials=3))
+    journal = tmp_path / "study.log"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":4,"worker_id":"71')
+    with caplog.at_level(logging.WARNING):
+        hyperparameters, _, _ = run_search(a_search(tmp_path, trials=5))
+    assert hyperparameters["n_complete"] == 5
+    assert "cut short by a crash" in hyperparameters["repairs"][0]
+    assert "cut short by a crash" in caplog.text
+    assert journal.read_bytes().startswith(whole)
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 7))
+def test_a_journal_cut_anywhere_in_its_last_line_goes_on(tmp_path: Path, cut: int):
+    run_search(a_search(tmp_path, trials=2))
+    journal = tmp_path / "study.log"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    assert run_search(a_search(tmp_path, trials=3))[0]["n_complete"] == 3
+
+
+def test_a_line_torn_by_another_process_is_mended_before_the_next_is_added(tmp_path: Path):
+    class Tearing(Falling):
+        def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
+            with (tmp_path / "study.log").open("ab") as file:
+                file.write(b'{"op_code":7,"tri')
+            return super().__call__(fold, hyperparameters, report)
+
+    hyperparameters, _, _ = run_search(a_search(tmp_path, Tearing(), trials=3))
+    assert hyperparameters["n_complete"] == 3
+    assert len(hyperparameters["repairs"]) == 3
+
+
+def test_a_journal_damaged_in_its_middle_is_refused_and_left_as_it_is(tmp_path: Path):
+    run_search(a_search(tmp_path, trials=2))
+    journal = tmp_path / "study.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([lines[0], b"\xff\xfe?\n", *lines[2:]])
+    journal.write_bytes(damaged)
+    with pytest.raises(ArtefactError, match="line 2 of its journal"):
+        run_search(a_search(tmp_path, trials=3))
+    assert journal.read_bytes() == damaged
+
+
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path: Path):
+    (tmp_path / "study.log").write_text("my notes")
+    with pytest.raises(ArtefactError, match="no journal entry"):
+        run_search(a_search(tmp_path))
+    assert (tmp_path / "study.log").read_text() == "my notes"
+
+
+def test_figures_say_why_they_are_empty_where_trials_are_too_few(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=1))[2]
+    assert figures["tuning_history"]["data"]
+    assert figures["tuning_importance"]["data"] == []
+    assert "1 complete trials; this figure needs 4" in str(figures["tuning_importance"]["layout"])
+
+
+def test_figures_hold_no_template_and_have_titles(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=5))[2]
+    assert all(figure["data"] and figure["layout"]["title"]["text"] for figure in figures.values())
+    assert not any("template" in figure["layout"] for figure in figures.values())
+
+
+def test_a_range_upside_down_is_refused():
+    with pytest.raises(ValueError, match=r"low .* is above high"):
+        a_tuning(
+            ranges={
+                "learning_rate": {"low": 1e-2, "high": 1e-7, "log": True},
+                "weight_decay": {"low": 1e-6, "high": 1e-2, "log": True},
+                "dropout": {"low": 0.1, "high": 0.5, "log": False},
+            }
+        )
+
+
+def test_an_interrupted_trial_is_repeated_with_the_same_hyperparameters(tmp_path: Path):
+    class Interrupted(Falling):
+        def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_search(a_search(tmp_path, Interrupted(), trials=2))
+    _, trials, _ = run_search(a_search(tmp_path, trials=2))
+    assert trials["state"].tolist() == ["cut_off", "complete", "complete"]
+    assert trials.loc[1, "repeats_trial"] == 0
+    assert trials.loc[1, "learning_rate"] == trials.loc[0, "learning_rate"]
+
+
+def test_states_are_told_apart():
+    import optuna
+
+    study = optuna.create_study()
+    study.enqueue_trial({})
+    assert [state_of(trial) for trial in study.trials] == ["waiting"]
+    study.tell(study.ask(), 1.0)
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    assert [state_of(trial) for trial in study.trials] == ["complete", "cut_off"]
