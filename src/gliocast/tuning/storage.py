@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from gliocast.errors import ArtefactError, ConfigurationError, Problem
@@ -26,7 +26,7 @@ class OpenStorage:
     repairs: list[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyStorage:
     """Where the study is kept; touches no disk and no network until it is opened.
 
@@ -38,12 +38,15 @@ class StudyStorage:
     """
 
     journal: Path
-    url: str | None = field(default=None, repr=False)
+    url: str | None = None
     heartbeat_seconds: int = HEARTBEAT_SECONDS
     grace_seconds: int = GRACE_SECONDS
 
     def __str__(self) -> str:
         return shown_url(self.url) if self.url else self.journal.name
+
+    def __repr__(self) -> str:
+        return f"StudyStorage({self})"
 
     @contextmanager
     def opened(self) -> Iterator[OpenStorage]:
