@@ -1,0 +1,77 @@
+"""The patients' images: a folder and its layout, touched only when somebody asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES, ImageSource
+
+
+class ImagingDataset(AbstractDataset[None, ImageSource]):
+    """A folder of studies, one patient each, read as it was downloaded or exported.
+
+    Example of a catalog entry::
+
+        imaging:
+          type: gliocast.datasets.ImagingDataset
+          filepath: data/01_raw/imaging
+          volumes: ["<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/"]
+          lesion_masks: ["<patient_id>/lesion_mask.<nii.gz|nii|nrrd|mha|dcm>", "<patient_id>/lesion_mask/"]
+          lesion_labels: [1, 4]      # BraTS: necrotic core and enhancing tumour; empty: every label
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        volumes: list[str] | None = None,
+        lesion_masks: list[str] | None = None,
+        lesion_labels: list[int | str] | None = None,
+        spacing_mm: list[float] | None = None,
+        patient_id: str = "<patient_id>",
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Describe the folder.
+
+        Args:
+            filepath: the imaging folder.
+            volumes: path patterns of the T1-Gd volumes; the grammar is in `gliocast.imaging.patterns`.
+            lesion_masks: path patterns of the lesion masks; an empty list where there are none.
+            lesion_labels: values, segment numbers or segment names that are lesion; empty: all of them.
+            spacing_mm: distance of voxels along the stored axes, overriding headers that are known to be wrong.
+            patient_id: how an identifier is written, where the patterns hold a `<number:…>` only.
+            metadata: for Kedro-Viz.
+        """
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+        spacing = None if spacing_mm is None else (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
+        self.source = ImageSource(
+            root=self.filepath,
+            volumes=tuple(DEFAULT_VOLUMES if volumes is None else volumes),
+            lesion_masks=tuple(DEFAULT_LESION_MASKS if lesion_masks is None else lesion_masks),
+            lesion_labels=tuple(lesion_labels or ()),
+            spacing_mm=spacing,
+            patient_id=patient_id,
+        )
+
+    def load(self) -> ImageSource:
+        """The folder and its patterns. Nothing is read yet."""
+        return self.source
+
+    def save(self, data: None) -> None:
+        """Refuse: raw images are never written."""
+        raise TypeError("raw images are never written")
+
+    def fingerprint(self) -> str:
+        """SHA-256 over names, sizes and modification times of all files in the folder."""
+        return hashlib.sha256(json.dumps(self.source.listing()).encode()).hexdigest()
+
+    def _exists(self) -> bool:
+        return self.filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": self.filepath.name}

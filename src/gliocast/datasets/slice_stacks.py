@@ -1,0 +1,67 @@
+"""Slice stacks as a catalog entry: saving asks the extraction only for the patients that are not stored yet."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+
+from gliocast.datasets.base import missing
+from gliocast.datasets.slice_shelf import SliceShelf
+from gliocast.errors import ArtefactError
+from gliocast.imaging.pipeline import Extraction
+from gliocast.imaging.storage import COMPLETE, MANIFEST, REFUSED, SliceStackStore
+from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+
+
+class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
+    """A folder of shards with a manifest.
+
+    Saving stores every finished patient at once, so that a killed run resumes where it was; patients who have left the
+    cohort disappear from the disk; patients whose files, parameters and code are unchanged are not touched. The folder
+    counts as existing only when a save has come to its end.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> SliceStackStore:
+        """A handle for random access by patient.
+
+        Raises:
+            ArtefactError: there is no complete store.
+        """
+        if not self._exists():
+            raise ArtefactError(missing(self.filepath))
+        return SliceStackStore(self.filepath)
+
+    def save(self, data: Extraction) -> None:
+        """Make and store the stacks that are absent or stale, and forget those that are not wanted any more."""
+        (self.filepath / COMPLETE).unlink(missing_ok=True)
+        shelf, keys = SliceShelf(self.filepath), data.keys()
+        for result in data.run(shelf.absent(keys)):
+            shelf.add(result, keys[result.patient_id])
+        shelf.settle(keys)
+        self._complete(shelf, data)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the manifest and the refusals; the manifest holds the hash of every stack."""
+        return sha256_of_value([sha256_of_file(self.filepath / name) for name in (MANIFEST, REFUSED, COMPLETE)])
+
+    def _complete(self, shelf: SliceShelf, extraction: Extraction) -> None:
+        for name, table in ((MANIFEST, shelf.manifest()), (REFUSED, shelf.refused(extraction.unclaimed()))):
+            with atomic_write(self.filepath / name) as temporary:
+                table.to_parquet(temporary, index=False)
+        rule = extraction.parameters
+        with atomic_write(self.filepath / COMPLETE) as temporary:
+            temporary.write_text(json.dumps({"shape": [rule.count, rule.size_px, rule.size_px]}), encoding="utf-8")
+
+    def _exists(self) -> bool:
+        return (self.filepath / COMPLETE).is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"folder": self.filepath.name}

@@ -1,0 +1,64 @@
+"""Lesion masks in DICOM: segmentations (SEG) and structure sets (RTSTRUCT)."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, read_header
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.lesion import Lesion
+from gliocast.imaging.volume import Volume
+
+
+def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+    """The lesion of the one SEG or RTSTRUCT at `path`, a file or a folder.
+
+    Args:
+        path: where it is.
+        labels: numbers or names of the segments or structures that are lesion; empty: all of a SEG, the only one of an
+            RTSTRUCT.
+        volume: what it was drawn on; contours are filled on its grid.
+
+    Raises:
+        Refused: there is none, several, or it is damaged or empty.
+    """
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    headers = {file: read_header(file) for file in files}
+    kinds = {file: str(header.get("SOPClassUID", "")) for file, header in headers.items() if header is not None}
+    masks = [file for file, kind in kinds.items() if kind in (SEGMENTATION, RTSTRUCT)]
+    if len(masks) != 1:
+        expected = "one DICOM SEG or RTSTRUCT"
+        raise Refused(Finding("lesion_mask_unreadable", path.name, f"{len(masks)} lesion masks", expected))
+    file = masks[0]
+    try:
+        return _read(file, kinds[file], labels, volume)
+    except Refused:
+        raise
+    except Exception:
+        found, expected = "cut or damaged", "a whole DICOM SEG or RTSTRUCT"
+        raise Refused(Finding("lesion_mask_unreadable", file.name, found, expected, "Export it again.")) from None
+
+
+def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+    from gliocast.imaging.contours import lesion_of_contours
+    from gliocast.imaging.segmentations import lesion_of_segments
+
+    stored = _whole(file)
+    if kind == SEGMENTATION:
+        return lesion_of_segments(stored, file.name, labels)
+    return lesion_of_contours(stored, file.name, labels, volume)
+
+
+def _whole(file: Path) -> Any:
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pydicom.dcmread(file, force=True)
+
+
+def chosen(number: int, name: str, labels: tuple[int | str, ...]) -> bool:
+    """Whether a segment or structure is one of `labels`, by its number or its name (case ignored)."""
+    return not labels or number in labels or name.lower() in [str(label).lower() for label in labels]

@@ -1,0 +1,167 @@
+"""From the headers of a folder to one regular series: which one, in which order, and whether it is a volume.
+
+A series is a regular volume when its slices are parallel, stacked straight along their normal, and equally far apart,
+each to a share of the slice distance (1 %, the rule of highdicom's `get_volume`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float64
+
+from gliocast.imaging.dicom_headers import SECONDARY_CAPTURE, Frame, Instance
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import Grid
+from gliocast.imaging.parameters import SeriesParameters
+
+PARALLEL = 1e-3  # largest difference of direction cosines within a series; scanners write six digits
+
+
+def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParameters) -> tuple[list[Instance], str]:
+    """The instances of the one series that the rule allows, and a sentence about the choice.
+
+    Raises:
+        Refused: no series is eligible, or several are and the rule does not choose.
+    """
+    series: dict[str, list[Instance]] = {}
+    for instance in instances:
+        series.setdefault(instance.series, []).append(instance)
+    if len(series) == 1:
+        return list(instances), "the only series"
+    eligible = {uid: members for uid, members in series.items() if not any(ineligible(members, rule))}
+    if not eligible:
+        raise Refused(
+            Finding("no_eligible_series", name, f"none of {len(series)} series", "one that the series rule allows")
+        )
+    ranked = sorted(eligible.values(), key=lambda members: (-_n_frames(members), members[0].series))
+    tied = len(ranked) > 1 and _n_frames(ranked[0]) == _n_frames(ranked[1])
+    if len(ranked) > 1 and (rule.choose == "refuse" or tied):
+        found = ", ".join(f"series {members[0].series_number} ({_n_frames(members)} slices)" for members in ranked)
+        remedy = "Set slices.series.description, or slices.series.choose: most_slices."
+        raise Refused(Finding("several_series", name, found, "one eligible series", remedy))
+    chosen = ranked[0]
+    return chosen, f"series {chosen[0].series_number} of {len(series)}, {len(eligible)} eligible"
+
+
+def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[Finding]:
+    """Why a series is not the contrast-enhanced T1 of the study."""
+    first, where = members[0], f"series {members[0].series_number}"
+    text = first.description
+    if first.modality != rule.modality:
+        yield Finding("wrong_modality", where, first.modality, rule.modality)
+    if rule.refuse_description and re.search(rule.refuse_description, text, re.IGNORECASE):
+        yield Finding("wrong_sequence", f"description of {where}", "one that is refused", "a contrast-enhanced T1")
+    if rule.description and not re.search(rule.description, text, re.IGNORECASE):
+        yield Finding("wrong_sequence", f"description of {where}", "another", "one that fits slices.series.description")
+    if any(member.burned_in for member in members) or first.sop_class.startswith(SECONDARY_CAPTURE):
+        yield Finding("burned_in", where, "a screenshot, or text within the pixels", "an image as acquired")
+    if any(member.samples != 1 for member in members):
+        yield Finding("not_scalar", where, f"{first.samples} values a pixel", "one grey value a pixel")
+    if not any(member.contrast_agent for member in members) and rule.contrast != "ignore":
+        kept = rule.contrast == "warn"
+        yield Finding(
+            "contrast_unknown", f"ContrastBolusAgent of {where}", "not recorded", "a contrast agent", doubt=kept
+        )
+
+
+def series_grid(
+    instances: Sequence[Instance], name: str, tolerance: float
+) -> tuple[Grid | None, list[Frame], list[Finding]]:
+    """Sort the frames along their normal and check that they are a regular volume.
+
+    Returns:
+        The grid (stored axes: column, row, slice), its frames in the order of the last axis, and all findings; no grid
+        where the findings leave none.
+    """
+    findings = list(_mixed(instances))
+    frames = [frame for instance in instances for frame in instance.frames]
+    findings += [] if findings else list(_not_parallel(frames, name))
+    if len(frames) < 2 and not findings:
+        findings.append(Finding("too_few_slices", name, f"{len(frames)} slice", "a stack of slices"))
+    if findings:
+        return None, frames, findings
+    normal = np.cross(frames[0].orientation[:3], frames[0].orientation[3:])
+    frames.sort(key=lambda frame: float(frame.position_mm @ normal))
+    findings = list(_irregular(frames, normal, tolerance))
+    return (None if findings else _grid(frames, instances[0].shape)), frames, findings
+
+
+def _n_frames(members: Sequence[Instance]) -> int:
+    return sum(len(member.frames) for member in members)
+
+
+def _mixed(instances: Sequence[Instance]) -> Iterator[Finding]:
+    if len({instance.patient_digest for instance in instances}) > 1:
+        yield Finding(
+            "mixed_patients", "PatientID", "more than one in the series", "one patient", "Separate the files."
+        )
+    shapes = sorted({instance.shape for instance in instances})
+    if len(shapes) > 1:
+        yield Finding("mixed_shapes", "Rows and Columns", " and ".join(map(str, shapes)), "one size in the series")
+
+
+def _not_parallel(frames: Sequence[Frame], name: str) -> Iterator[Finding]:
+    first = frames[0]
+    lengths = [np.linalg.norm(first.orientation[:3]), np.linalg.norm(first.orientation[3:])]
+    off = max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(first.orientation[:3] @ first.orientation[3:]))
+    if off > PARALLEL:
+        yield Finding(
+            "bad_orientation",
+            f"ImageOrientationPatient in {name}",
+            f"{off:.3f} off",
+            "two unit vectors at a right angle",
+        )
+    for frame in frames[1:]:
+        if np.abs(frame.orientation - first.orientation).max() > PARALLEL:
+            found = f"instances {first.number} and {frame.number} turned against each other"
+            yield Finding("mixed_orientation", "ImageOrientationPatient", found, "parallel slices")
+            return
+        if not np.allclose(frame.spacing_mm, first.spacing_mm, rtol=1e-3):
+            found = f"instances {first.number} and {frame.number} differ"
+            yield Finding("mixed_spacing", "PixelSpacing", found, "one spacing in the series")
+            return
+
+
+def _irregular(frames: Sequence[Frame], normal: Float64[np.ndarray, "3"], tolerance: float) -> Iterator[Finding]:
+    steps = np.diff([frame.position_mm for frame in frames], axis=0)
+    along = steps @ normal
+    usual = float(np.median(along))
+    allowed = tolerance * usual
+    for step, length, (before, after) in zip(steps, along, pairwise(frames), strict=True):
+        pair = f"instances {before.number} and {after.number}"
+        if length <= max(allowed, 1e-6):
+            yield Finding("duplicate_position", pair, "at the same position", "one slice a position")
+            return
+        if abs(length - usual) > allowed:
+            n_missing = round(length / usual) - 1
+            gap = n_missing > 0 and abs(length - (n_missing + 1) * usual) <= allowed * (n_missing + 1)
+            code, found = (
+                ("missing_slice", f"{n_missing} missing between them")
+                if gap
+                else ("uneven_slices", f"{length:.3f} mm apart")
+            )
+            yield Finding(code, pair, found, f"{usual:.3f} mm apart, to {tolerance:.0%}")
+            return
+        if np.linalg.norm(step - length * normal) > max(allowed, 1e-3):
+            shift = np.linalg.norm(step - length * normal)
+            yield Finding(
+                "gantry_tilt", pair, f"shifted by {shift:.3f} mm within the plane", "stacked along the slices' normal"
+            )
+            return
+
+
+def _grid(frames: Sequence[Frame], shape: tuple[int, int]) -> Grid:
+    first, last = frames[0], frames[-1]
+    columns = np.stack(
+        [
+            first.orientation[:3] * first.spacing_mm[1],
+            first.orientation[3:] * first.spacing_mm[0],
+            (last.position_mm - first.position_mm) / (len(frames) - 1),
+        ],
+        axis=1,
+    )
+    return Grid.from_lps((*shape, len(frames)), columns, first.position_mm)

@@ -1,0 +1,72 @@
+"""A DICOM series as a volume: headers first, then only the pixels of the slices that are needed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32
+
+from gliocast.imaging.checks import grid_findings
+from gliocast.imaging.dicom_headers import Frame, read_instances
+from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
+from gliocast.imaging.findings import Finding, Refused, refuse_if_any
+from gliocast.imaging.grid import Region
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.volume import Volume
+
+
+class DicomVolume(Volume):
+    """The eligible series below a folder, or one enhanced multi-frame file.
+
+    Raises:
+        Refused: with everything that makes the series no regular, contrast-enhanced volume.
+    """
+
+    def __init__(
+        self, folder: Path, parameters: SliceParameters, spacing_mm: tuple[float, float, float] | None = None
+    ) -> None:
+        self.name = folder.name
+        instances, findings = read_instances(folder)
+        if not instances:
+            raise Refused(findings or Finding("image_missing", self.name, "no DICOM image", "a series of slices"))
+        members, choice = choose_series(instances, self.name, parameters.series)
+        findings += ineligible(members, parameters.series)
+        grid, self._frames, irregular = series_grid(members, self.name, parameters.geometry.regularity)
+        findings += irregular
+        if grid is not None:
+            grid = grid if spacing_mm is None else grid.with_spacing_mm(spacing_mm)
+            findings += grid_findings(grid, self.name, parameters.geometry)
+        self.doubts = refuse_if_any(findings)
+        if grid is None:
+            raise Refused(Finding("irregular", self.name, "no regular volume", "equally spaced parallel slices"))
+        self.grid = grid
+        self.record = {"format": "dicom", "orientation": grid.orientation, "series": choice}
+
+    def read(self, region: Region) -> Float32[np.ndarray, "i j k"]:
+        """Grey values inside `region`: the pixels of other slices are never touched."""
+        columns, rows, slices = region
+        pictures = [picture[rows, columns] for picture in _pictures(self._frames[slices], self.grid.shape[:2])]
+        return np.stack(pictures).T
+
+
+def _pictures(frames: Sequence[Frame], shape: tuple[int, int]) -> list[Float32[np.ndarray, "rows columns"]]:
+    return [_picture(frame, shape) for frame in frames]
+
+
+def _picture(frame: Frame, shape: tuple[int, int]) -> Float32[np.ndarray, "rows columns"]:
+    """One frame's grey values, rescaled as its header says."""
+    from pydicom.pixels.utils import pixel_array
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            stored = pixel_array(frame.path, index=frame.index)
+    except Exception:
+        found, expected = "cut, damaged, or compressed in a way no decoder reads", "whole pixel data"
+        raise Refused(Finding("unreadable_pixels", frame.path.name, found, expected, "Export it again.")) from None
+    if stored.shape != shape[::-1]:
+        raise Refused(Finding("not_scalar", frame.path.name, f"pixels of shape {stored.shape}", f"{shape[::-1]}"))
+    return (stored.astype(np.float32) * frame.slope + frame.intercept).astype(np.float32)

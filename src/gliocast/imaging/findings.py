@@ -1,0 +1,63 @@
+"""What can be wrong with a patient's images, said so that a person can mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gliocast.errors import ImagingError, Problem
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing wrong, or doubtful, about a patient's images.
+
+    Attributes:
+        code: one word of ours for the kind of fault, stable across versions (`gantry_tilt`, `empty_lesion_mask`, …).
+        where: the file, tag or measure that shows it; never a path outside the imaging folder, never a DICOM text.
+        found: the offending value.
+        expected: what would be right.
+        remedy: what a person does next.
+        doubt: the patient stays in, and the doubt is recorded.
+    """
+
+    code: str
+    where: str
+    found: str
+    expected: str
+    remedy: str = "Re-export the series, or exclude the patient."
+    doubt: bool = False
+
+    def problem(self, patient_id: str) -> Problem:
+        """The same as a line of the table that a user sees."""
+        return Problem(patient_id, self.where, self.found, self.expected, self.remedy)
+
+    def __str__(self) -> str:
+        return f"{self.where} is {self.found}; expected {self.expected}"
+
+
+class Refused(ImagingError):  # noqa: N818 - a verdict on a study, and read as one
+    """Images that cannot be used. Carries every finding; whoever knows the patient adds the name."""
+
+    def __init__(self, findings: Finding | Iterable[Finding]) -> None:
+        self.findings = (findings,) if isinstance(findings, Finding) else tuple(findings)
+        super().__init__([finding.problem("–") for finding in self.findings])
+
+    def __reduce__(self) -> tuple[type[Refused], tuple[tuple[Finding, ...]]]:  # type: ignore[override]
+        return type(self), (self.findings,)
+
+
+@dataclass(frozen=True)
+class RefusedPatient:
+    """A patient without a slice stack, and every reason for it."""
+
+    patient_id: str
+    findings: tuple[Finding, ...]
+
+
+def refuse_if_any(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Raise `Refused` where a finding is more than a doubt; otherwise return the doubts."""
+    found = tuple(findings)
+    if any(not finding.doubt for finding in found):
+        raise Refused(finding for finding in found if not finding.doubt)
+    return found

@@ -1,0 +1,67 @@
+"""Lesion masks of every kind, made into one `Lesion`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gliocast.imaging.files import SUFFIXES, FileVolume
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.lesion import Lesion, cut_out
+from gliocast.imaging.parameters import GeometryParameters
+from gliocast.imaging.volume import Volume
+
+
+def read_lesion(
+    path: Path,
+    labels: tuple[int | str, ...],
+    volume: Volume,
+    rules: GeometryParameters,
+    spacing_mm: tuple[float, float, float] | None = None,
+) -> Lesion:
+    """Read a lesion mask and check that it belongs to the volume.
+
+    Args:
+        path: NIfTI, NRRD or MetaImage file, DICOM SEG or RTSTRUCT file, or a folder with one of these two.
+        labels: values (files), segment numbers or names (DICOM) that are lesion; empty: all.
+        volume: what the mask was drawn on.
+        rules: tolerances.
+        spacing_mm: overrides the header, as it did the volume's.
+
+    Raises:
+        Refused: the mask is unreadable, empty, or lies elsewhere.
+    """
+    if path.name.lower().endswith(SUFFIXES):
+        mask = FileVolume(path, rules, spacing_mm)
+        _check_grid(mask, volume, rules)
+        lesion = cut_out(mask.voxels, mask.grid, tuple(int(label) for label in labels), path.name)
+    else:
+        from gliocast.imaging.dicom_masks import read_dicom_lesion
+
+        lesion = read_dicom_lesion(path, labels, volume)
+    _check_place(lesion, volume, path.name)
+    return lesion
+
+
+def _check_grid(mask: Volume, volume: Volume, rules: GeometryParameters) -> None:
+    """A mask of the volume's own shape must lie on it; a mask of another shape is trusted by its physical position."""
+    same_shape = sorted(mask.grid.shape) == sorted(volume.grid.shape)
+    must_match = rules.lesion_mask_grid == "same" or same_shape
+    if (
+        must_match
+        and not mask.grid.matches(volume.grid)
+        and not (same_shape and mask.grid.covers_the_same_box(volume.grid))
+    ):
+        found = "other voxel positions" if same_shape else f"shape {mask.grid.shape}"
+        expected = f"the volume's grid {volume.grid.shape}, to a thousandth of a voxel"
+        raise Refused(Finding("lesion_mask_elsewhere", mask.name, found, expected, "Redo or resample the mask."))
+
+
+def _check_place(lesion: Lesion, volume: Volume, name: str) -> None:
+    """Every lesion voxel must lie inside the volume, half a voxel apart at most."""
+    at = volume.grid.to_voxels(lesion.grid.corners_mm())
+    slack = 0.5 + 0.5 * float((lesion.grid.spacing_mm / volume.grid.spacing_mm.min()).max())
+    size = [int(value) for value in volume.grid.shape]
+    if (at < -slack).any() or (at > [value - 1 + slack for value in size]).any():
+        raise Refused(
+            Finding("lesion_mask_elsewhere", name, "lesion outside the volume", "inside it", "Redo the mask.")
+        )

@@ -1,0 +1,106 @@
+"""Path patterns: how a data set's own layout says which file is which patient's.
+
+A pattern is a path below the imaging folder, `/` between folders, with
+
+- `<patient_id>` – the patient's identifier;
+- `<number:4>` – the digits at the end of the identifier, as a number of at least four digits;
+- `<nii.gz|nii|nrrd|mha>` – one of several texts;
+- `*` – any text within one name; `**/` – any folders.
+
+A pattern that ends in `/` names a folder (a DICOM series); `.*` at the end means any suffix.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gliocast.errors import ConfigurationError, Problem
+
+SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+TOKENS = re.compile(r"<patient_id>|<number:\d>|<[^<>]+>|\*\*/|\*|[^<>*]+")
+NUMBER = re.compile(r"\d+$")
+
+
+@dataclass(frozen=True)
+class PathPattern:
+    """One pattern, and the two questions it answers: where are a patient's files, and whose file is this?"""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        bad = self.text.startswith("/") or ".." in Path(self.text).parts
+        if bad or not ("<patient_id>" in self.text or "<number:" in self.text):
+            raise ConfigurationError(
+                Problem(
+                    "–",
+                    "a path pattern",
+                    repr(self.text),
+                    "a path below the imaging folder with <patient_id>",
+                    "Correct it.",
+                )
+            )
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it names folders rather than files."""
+        return self.text.endswith("/")
+
+    def globs(self, patient_id: str) -> list[str]:
+        """Glob patterns of one patient's files, one a choice of alternatives."""
+        texts = [""]
+        for token in TOKENS.findall(self.text.rstrip("/")):
+            texts = [text + choice for text in texts for choice in _choices(token, patient_id)]
+        return texts
+
+    def find(self, root: Path, patient_id: str) -> list[Path]:
+        """The patient's files (or folders) that exist, sorted."""
+        if not SAFE_ID.fullmatch(patient_id):
+            return []
+        found = {path for glob in self.globs(patient_id) for path in _existing(root, glob)}
+        return sorted(path for path in found if path.is_dir() == self.is_folder)
+
+    def identifiers(self, root: Path) -> dict[str, str]:
+        """What stands in the identifier's place in every path that fits: the text (or number), and the path."""
+        matcher = re.compile(_regex(TOKENS.findall(self.text.rstrip("/"))))
+        found: dict[str, str] = {}
+        for path in _walk(root, self.text.rstrip("/")):
+            relative = path.relative_to(root).as_posix()
+            match = matcher.fullmatch(relative)
+            if match and path.is_dir() == self.is_folder:
+                found.setdefault(match.group("who"), relative)
+        return found
+
+
+def _choices(token: str, patient_id: str) -> list[str]:
+    if token == "<patient_id>":  # noqa: S105 - a placeholder, no password
+        return [patient_id]
+    if token.startswith("<number:"):
+        digits = NUMBER.search(patient_id)
+        return [digits.group().lstrip("0").zfill(int(token[8]))] if digits else []
+    return token[1:-1].split("|") if token.startswith("<") else [token]
+
+
+def _regex(tokens: list[str]) -> str:
+    text, named = "", False
+    for token in tokens:
+        if token.startswith(("<patient_id>", "<number:")):
+            kind = "[A-Za-z0-9_-]{1,64}" if token == "<patient_id>" else r"\d{" + token[8] + ",}"  # noqa: S105
+            text += "(?P=who)" if named else f"(?P<who>{kind})"
+            named = True
+        elif token.startswith("<"):
+            text += "(?:" + "|".join(map(re.escape, token[1:-1].split("|"))) + ")"
+        else:
+            text += {"**/": "(?:.*/)?", "*": "[^/]*"}.get(token, re.escape(token))
+    return text
+
+
+def _existing(root: Path, glob: str) -> list[Path]:
+    if "*" not in glob:
+        return [root / glob] if (root / glob).exists() else []
+    return list(root.glob(glob))
+
+
+def _walk(root: Path, text: str) -> list[Path]:
+    return sorted(root.rglob("*") if "**/" in text else root.glob("/".join("*" * (text.count("/") + 1))))

@@ -1,0 +1,162 @@
+"""A cohort's studies, patient by patient, on all processor cores, with one patient in memory a core."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+from gliocast.imaging.findings import Finding, Refused, RefusedPatient
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.source import ImageSource
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack
+
+FEW_PATIENTS = 16  # below, starting worker processes takes longer than they save
+
+Result: TypeAlias = SliceStack | RefusedPatient
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The slice stacks of a cohort, described but not yet made: whoever stores them asks only for those it lacks.
+
+    Attributes:
+        source: where the studies are.
+        central_slice_mm: every patient of the cohort, with the central slice's position where a person has chosen it.
+        parameters: the slice rule.
+        code: fingerprint of the code that makes a stack.
+        others: patients with an image who are not in the cohort.
+    """
+
+    source: ImageSource
+    central_slice_mm: Mapping[str, float | None]
+    parameters: SliceParameters
+    code: str = ""
+    others: tuple[str, ...] = ()
+
+    def keys(self) -> dict[str, str]:
+        """What each patient's stack depends on: files (names, sizes, times), the chosen slice, parameters, code."""
+        return {patient_id: self._key(patient_id) for patient_id in self.central_slice_mm}
+
+    def run(self, patient_ids: Sequence[str]) -> Iterator[Result]:
+        """Make the stacks of `patient_ids`, in their order."""
+        chosen = {patient_id: self.central_slice_mm[patient_id] for patient_id in patient_ids}
+        yield from extract_slices(self.source, chosen, self.parameters)
+
+    def unclaimed(self) -> list[RefusedPatient]:
+        """Images without a patient: listed, so that the counts of both sides add up."""
+        where, expected = "imaging", "a patient of the cohort (absent from the clinical table, or excluded from it)"
+        finding = Finding(
+            "patient_missing", where, "an image without a patient", expected, "Add the row, or remove the image."
+        )
+        return [RefusedPatient(patient_id, (finding,)) for patient_id in self.others]
+
+    def _key(self, patient_id: str) -> str:
+        try:
+            study = self.source.study(patient_id)
+            files: Any = [study.listing(self.source.root), study.lesion_labels, study.spacing_mm]
+        except Refused as refused:
+            files = [str(finding) for finding in refused.findings]
+        rule = self.parameters.model_dump(mode="json", exclude={"workers"})
+        parts = [files, self.central_slice_mm[patient_id], rule, self.code]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def extract_slices(
+    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters
+) -> Iterator[Result]:
+    """Each patient's slice stack, or the reasons why there is none, in the order of `central_slice_mm`.
+
+    Args:
+        source: where the studies are.
+        central_slice_mm: patients, with the position (RAS mm) of the central slice where a person has chosen it.
+        parameters: the slice rule, and the number of workers.
+    """
+    workers = min(parameters.workers or n_cores(), len(central_slice_mm))
+    results = (
+        _one_by_one(source, central_slice_mm, parameters)
+        if workers < 2 or len(central_slice_mm) < FEW_PATIENTS
+        else _in_parallel(source, central_slice_mm, parameters, workers)
+    )
+    yield from with_progress(results, len(central_slice_mm), "slices")
+
+
+def n_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def with_progress(results: Iterator[Result], total: int, what: str) -> Iterator[Result]:
+    """Show on a terminal how far the work is and how long it will take; log it at every tenth elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal or total == 0) as progress:
+        task = progress.add_task(what, total=total)
+        for done, result in enumerate(results, start=1):
+            yield result
+            progress.advance(task)
+            if done == total or done * 10 // total > (done - 1) * 10 // total:
+                _log.info("%s: %d of %d patients", what, done, total)
+
+
+def _one_by_one(
+    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters
+) -> Iterator[Result]:
+    for patient_id, centre_mm in central_slice_mm.items():
+        yield extract_stack(source, patient_id, centre_mm, parameters)
+
+
+def _in_parallel(
+    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters, workers: int
+) -> Iterator[Result]:
+    """Worker processes, each with one patient; at most two a worker are under way, so that memory stays flat."""
+    from collections import deque
+    from concurrent.futures import Future, ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    extract = partial(_extract, source=source, parameters=parameters)
+    waiting = iter(central_slice_mm.items())
+    under_way: deque[Future[Result]] = deque()
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["gliocast.imaging.study"])
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker) as pool:
+        try:
+            for patient_id, centre_mm in waiting:
+                under_way.append(pool.submit(extract, patient_id, centre_mm))
+                if len(under_way) == 2 * workers:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def _extract(patient_id: str, centre_mm: float | None, *, source: ImageSource, parameters: SliceParameters) -> Result:
+    return extract_stack(source, patient_id, centre_mm, parameters)
+
+
+def one_thread_a_worker() -> None:
+    """Worker processes share the cores already; threads within each would only get in each other's way."""
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def check_studies(extraction: Extraction) -> list[RefusedPatient]:
+    """Everyone who cannot be used, and why: every study is read and cut as for training, and nothing is kept."""
+    results = extraction.run(list(extraction.central_slice_mm))
+    refused = [result for result in results if isinstance(result, RefusedPatient)]
+    _log.info("checked %d studies: %d cannot be used", len(extraction.central_slice_mm), len(refused))
+    return [*refused, *extraction.unclaimed()]

@@ -1,0 +1,115 @@
+"""Grey values on the slices' pixels: only the voxels around them are read, only they are interpolated."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import Grid, region_around
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.planes import SlicePlanes, slice_planes
+from gliocast.imaging.volume import Volume
+
+NEAR_AN_AXIS = 1e-3  # voxels of drift across the picture; below, a rotation is a rounding error of the header
+
+
+def sample_slices(
+    volume: Volume,
+    positions_mm: Float64[np.ndarray, " slices"],
+    centre_mm: Float64[np.ndarray, "3"],
+    parameters: SliceParameters,
+) -> Float32[np.ndarray, "slices height width"]:
+    """Resample the volume on its slices: linear between voxels, averaged over each pixel where voxels are finer.
+
+    Outside the volume the value is 0, as the air around the head nearly is.
+
+    Raises:
+        Refused: no pixel of the slices lies inside the volume.
+    """
+    refinement = _refinement(volume.grid, parameters) if parameters.antialias else 1
+    planes = slice_planes(positions_mm, centre_mm, parameters, refinement)
+    region = region_around(volume.grid, planes.grid.corners_mm())
+    if region is None:
+        raise Refused(
+            Finding("slices_outside_volume", volume.name, "no voxel on the slices", "slices inside the volume")
+        )
+    voxels = volume.read(region)
+    return interpolate(voxels, volume.grid.cropped(region), planes, refinement)
+
+
+def _refinement(grid: Grid, parameters: SliceParameters) -> int:
+    """How many voxels, at most, a pixel's side covers within the slice."""
+    in_plane = np.delete(np.arange(3), _slice_axis(grid, parameters))
+    return max(1, round(parameters.pixel_mm / float(grid.spacing_mm[in_plane].min())))
+
+
+def _slice_axis(grid: Grid, parameters: SliceParameters) -> int:
+    from gliocast.imaging.grid import AXES
+
+    return grid.stored_axis(AXES[parameters.axis])
+
+
+def interpolate(
+    voxels: Float32[np.ndarray, "i j k"], grid: Grid, planes: SlicePlanes, refinement: int = 1
+) -> Float32[np.ndarray, "slices height width"]:
+    """Linear interpolation of `voxels` at the planes' pixels, averaged over blocks of `refinement` × `refinement`."""
+    step = np.linalg.inv(grid.affine) @ planes.grid.affine  # pixel index → voxel index
+    stored = np.abs(step[:3, :3]).argmax(axis=0)
+    off_axis = np.abs(step[:3, :3]).copy()
+    off_axis[stored, range(3)] = 0.0
+    if len(set(stored)) == 3 and (off_axis * np.array(planes.grid.shape)).max() < NEAR_AN_AXIS:
+        return _separable(voxels, step, tuple(int(axis) for axis in stored), planes.grid.shape, refinement)
+    return _general(voxels, step, planes.grid.shape, refinement)
+
+
+def _separable(
+    voxels: Float32[np.ndarray, "i j k"],
+    step: Float64[np.ndarray, "4 4"],
+    stored: tuple[int, ...],
+    shape: tuple[int, int, int],
+    refinement: int,
+) -> Float32[np.ndarray, "slices height width"]:
+    """Along anatomical axes, interpolation and averaging are one small matrix an axis."""
+    columns, rows, slices = (
+        _weights(step[stored[axis], 3] + step[stored[axis], axis] * np.arange(shape[axis]), voxels.shape[stored[axis]])
+        for axis in range(3)
+    )
+    columns, rows = _averaged(columns, refinement), _averaged(rows, refinement)
+    ordered = voxels.transpose(stored[2], stored[1], stored[0])  # slice, row, column
+    on_slices = np.tensordot(slices, ordered, axes=1)
+    return np.ascontiguousarray(rows @ on_slices @ columns.T)
+
+
+def _weights(positions: Float64[np.ndarray, " out"], n_voxels: int) -> Float32[np.ndarray, "out voxels"]:
+    """Linear weights of voxels at fractional positions; the outermost voxels reach one step further, then comes air."""
+    weights = np.maximum(0.0, 1.0 - np.abs(np.clip(positions, 0, n_voxels - 1)[:, None] - np.arange(n_voxels)))
+    return (weights * ((positions > -1) & (positions < n_voxels))[:, None]).astype(np.float32)
+
+
+def _averaged(weights: Float32[np.ndarray, "fine voxels"], refinement: int) -> Float32[np.ndarray, "out voxels"]:
+    return weights.reshape(-1, refinement, weights.shape[1]).mean(axis=1, dtype=np.float32)
+
+
+def _general(
+    voxels: Float32[np.ndarray, "i j k"], step: Float64[np.ndarray, "4 4"], shape: tuple[int, int, int], refinement: int
+) -> Float32[np.ndarray, "slices height width"]:
+    from scipy.ndimage import affine_transform
+
+    padded = np.pad(voxels, 1, mode="edge")
+    fine = affine_transform(padded, step[:3, :3], step[:3, 3] + 1, shape, np.float32, order=1, mode="constant")
+    width, height = shape[0] // refinement, shape[1] // refinement
+    blocks = fine.transpose(2, 1, 0).reshape(shape[2], height, refinement, width, refinement)
+    return np.ascontiguousarray(blocks.mean(axis=(2, 4), dtype=np.float32))
+
+
+def sample_mask(
+    lesion: Bool[np.ndarray, "i j k"], grid: Grid, planes: SlicePlanes
+) -> Bool[np.ndarray, "slices height width"]:
+    """Which pixels lie in the lesion: more than half of their neighbourhood does."""
+    region = region_around(grid, planes.grid.corners_mm())
+    if region is None:
+        columns, rows, slices = planes.grid.shape
+        return np.zeros((slices, rows, columns), dtype=bool)
+    cropped = lesion[region].astype(np.float32)
+    return interpolate(cropped, grid.cropped(region), planes) > 0.5

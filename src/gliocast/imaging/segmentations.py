@@ -1,0 +1,84 @@
+"""DICOM segmentations: binary or fractional, sparse, with segments that may overlap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from gliocast.imaging.dicom_masks import chosen
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import Grid
+from gliocast.imaging.lesion import Lesion, cut_out
+
+HALF = 0.5  # a fractional voxel belongs to the lesion from half of its volume on
+
+
+def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...]) -> Lesion:
+    """The union of the chosen segments.
+
+    Args:
+        stored: the SEG object with its pixels.
+        name: its file, for messages.
+        labels: segment numbers or labels; empty: all.
+    """
+    segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
+    wanted = {number for number, label in segments.items() if chosen(number, label, labels)}
+    frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
+    if not frames:
+        raise Refused(Finding("empty_lesion_mask", name, "no frame of the chosen segments", "one at least"))
+    origins = np.array(
+        [_numbers(groups, stored, "PlanePositionSequence", "ImagePositionPatient") for _, groups in frames]
+    )
+    measures = _numbers(frames[0][1], stored, "PixelMeasuresSequence", "PixelSpacing")
+    axes = _numbers(frames[0][1], stored, "PlaneOrientationSequence", "ImageOrientationPatient")
+    normal = np.cross(axes[:3], axes[3:])
+    depths = origins @ normal
+    step_mm = _step_mm(depths, frames[0][1], stored)
+    places = np.round((depths - depths.min()) / step_mm).astype(int)
+    if np.abs(places * step_mm - (depths - depths.min())).max() > 0.01 * step_mm * max(1, places.max()):
+        raise Refused(Finding("lesion_mask_irregular", name, "unevenly spaced frames", "frames on one regular grid"))
+    voxels = _stacked([plane for plane, _ in frames], places)
+    columns = np.stack([axes[:3] * measures[1], axes[3:] * measures[0], normal * step_mm], axis=1)
+    grid = Grid.from_lps(voxels.shape, columns, origins[depths.argmin()])
+    return cut_out(voxels, grid, (), name)
+
+
+def _frames(stored: Any) -> list[tuple[Bool[np.ndarray, "rows columns"], Any]]:
+    pixels = np.asarray(stored.pixel_array)
+    pixels = pixels if pixels.ndim == 3 else pixels[None]
+    fractional = str(stored.SegmentationType).upper() == "FRACTIONAL"
+    limit = HALF * float(stored.get("MaximumFractionalValue") or 255) if fractional else HALF
+    return list(zip(pixels >= limit, stored.PerFrameFunctionalGroupsSequence, strict=True))
+
+
+def _segment(groups: Any, stored: Any) -> int:
+    return int(_item(groups, stored, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+
+
+def _item(groups: Any, stored: Any, sequence: str) -> Any:
+    shared = stored.get("SharedFunctionalGroupsSequence")
+    return (groups.get(sequence) or shared[0].get(sequence))[0]
+
+
+def _numbers(groups: Any, stored: Any, sequence: str, tag: str) -> Float64[np.ndarray, " numbers"]:
+    return np.array([float(value) for value in getattr(_item(groups, stored, sequence), tag)])
+
+
+def _step_mm(depths: Float64[np.ndarray, " frames"], groups: Any, stored: Any) -> float:
+    """Distance of neighbouring slices: as declared, or else the smallest distance between frames, or the thickness."""
+    measures = _item(groups, stored, "PixelMeasuresSequence")
+    declared = measures.get("SpacingBetweenSlices")
+    distances = np.diff(np.unique(np.round(depths, 3)))
+    if distances.size:
+        smallest = float(distances.min())
+        return float(declared) if declared and abs(smallest / float(declared) % 1) < 1e-2 else smallest
+    return float(declared or measures.get("SliceThickness") or 1.0)
+
+
+def _stacked(planes: list[Bool[np.ndarray, "rows columns"]], places: np.ndarray) -> Bool[np.ndarray, "i j k"]:
+    voxels = np.zeros((*planes[0].shape[::-1], int(places.max()) + 1), dtype=bool)
+    for plane, place in zip(planes, places, strict=True):
+        voxels[:, :, place] |= plane.T
+    return voxels

@@ -1,0 +1,73 @@
+"""The text headers of NRRD and MetaImage, looked at before ITK fills their gaps with defaults.
+
+NRRD: http://teem.sourceforge.net/nrrd/format.html. MetaImage: https://itk.org/Wiki/MetaIO/Documentation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gliocast.imaging import nifti
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import Grid
+
+HEADER_LIMIT = 1 << 16
+NEEDED = {  # without these ITK assumes a spacing of 1 mm and an orientation
+    ".nrrd": ("space", "space directions", "space origin"),
+    ".mha": ("elementspacing", "transformmatrix", "offset"),
+}
+ALIASES = {"position": "offset", "origin": "offset", "orientation": "transformmatrix", "rotation": "transformmatrix"}
+EXTERNAL = (
+    "data file",
+    "datafile",
+)  # NRRD: pixels elsewhere; MetaImage says it by an ElementDataFile that is not LOCAL
+
+
+def fields(path: Path) -> dict[str, str]:
+    """The header's `name: value` (NRRD) or `Name = Value` (MetaImage) lines, names in lower case."""
+    with path.open("rb") as file:
+        head = file.read(HEADER_LIMIT)
+    separator = b":" if path.suffix.lower() == ".nrrd" else b"="
+    found: dict[str, str] = {}
+    for line in head.split(b"\n"):
+        if separator not in line:
+            if not line.strip() and separator == b":":
+                break  # NRRD: an empty line ends the header
+            continue
+        name, _, value = line.partition(separator)
+        key = name.decode("latin-1").strip().lower()
+        found[ALIASES.get(key, key)] = value.decode("latin-1").strip()
+        if key == "elementdatafile":
+            break
+    return found
+
+
+def describe(path: Path) -> tuple[Grid, int]:
+    """Grid and claimed number of bytes of an NRRD or MetaImage file.
+
+    Raises:
+        Refused: the header is unreadable, leaves the orientation open, or points to another file.
+    """
+    import SimpleITK
+
+    header, suffix = fields(path), path.suffix.lower()
+    if header.get("elementdatafile", "LOCAL") != "LOCAL" or any(key in header for key in EXTERNAL):
+        raise Refused(Finding("external_pixels", path.name, "pixels in another file", "header and pixels in one file"))
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        raise Refused(nifti.unreadable(path)) from None
+    size = reader.GetSize()
+    if len(size) != 3 or reader.GetNumberOfComponents() != 1:
+        what = f"shape {size} with {reader.GetNumberOfComponents()} numbers a voxel"
+        raise Refused(Finding("not_three_dimensional", path.name, what, "three dimensions of one number"))
+    absent = [key for key in NEEDED[suffix] if key not in header]
+    if absent:
+        raise Refused(Finding("no_orientation", path.name, f"no {', '.join(absent)}", "spacing, axes and origin"))
+    columns = np.array(reader.GetDirection()).reshape(3, 3) * np.array(reader.GetSpacing())
+    grid = Grid.from_lps((size[0], size[1], size[2]), columns, np.array(reader.GetOrigin()))
+    return grid, int(np.prod(size, dtype=object))

@@ -1,0 +1,37 @@
+"""A volume: where its voxels lie is known at once, the voxels themselves are read when asked for."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from gliocast.imaging.findings import Finding
+from gliocast.imaging.grid import Grid, Region
+
+
+class Volume(ABC):
+    """One three-dimensional image of one patient.
+
+    Attributes:
+        name: the file or folder, for messages.
+        grid: where the voxels lie.
+        record: what was read and chosen, for the slice manifest.
+        doubts: findings that do not exclude the patient.
+    """
+
+    name: str
+    grid: Grid
+    record: Mapping[str, Any]
+    doubts: tuple[Finding, ...] = ()
+
+    @abstractmethod
+    def read(self, region: Region) -> Float32[np.ndarray, "i j k"]:
+        """Grey values of the voxels inside `region`, along the stored axes of `grid`.
+
+        Raises:
+            Refused: the voxels cannot be read, or are no grey values.
+        """

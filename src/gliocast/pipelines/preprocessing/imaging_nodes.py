@@ -1,0 +1,90 @@
+"""Nodes from the patients' images to slice stacks, and to who has none."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+
+from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
+from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.pipeline import Extraction, check_studies
+from gliocast.imaging.source import ImageSource
+from gliocast.imaging.storage import SliceStackStore
+from gliocast.persistence.code import module_fingerprint
+from gliocast.types import ImageScoreKind
+
+EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
+INTERNAL_COLUMNS = ("shard", "row", "key")
+
+
+def extract_slices(
+    imaging: ImageSource,
+    cohort: pd.DataFrame,
+    slices: SliceParameters,
+    image_score: ImageScoreKind,
+    on_invalid_patient: Literal["exclude", "stop"],
+    check_only: bool,
+) -> Extraction:
+    """Describe the slice stacks of the cohort; the catalog entry makes and stores those that it lacks.
+
+    Args:
+        imaging: where the studies are.
+        cohort: `patient_id`, and `central_slice_mm` where people have chosen slices.
+        slices: the slice rule.
+        image_score: nothing is extracted unless it is `cnn`.
+        on_invalid_patient: `stop` checks every study first, and raises with all problems.
+        check_only: the same check, whatever `on_invalid_patient` says.
+
+    Raises:
+        ImagingError: the imaging folder is absent, or the check has found problems.
+    """
+    extraction = _extraction(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
+    if check_only or on_invalid_patient == "stop":
+        raise_if_any(_problems(check_studies(extraction)), ImagingError)
+    return extraction
+
+
+def summarise_slices(
+    slice_stacks: SliceStackStore, on_invalid_patient: Literal["exclude", "stop"]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The slice manifest, one row a patient with a stack, and the exclusions, one row a reason.
+
+    Raises:
+        ImagingError: somebody has no stack, and `on_invalid_patient` is `stop`.
+        LeakageError: the same image stands under two patients.
+    """
+    manifest, refused = slice_stacks.manifest.drop(columns=list(INTERNAL_COLUMNS)), slice_stacks.refused
+    raise_if_any(shared_images(manifest), LeakageError)
+    if on_invalid_patient == "stop":
+        columns = ("patient_id", "where", "found", "expected", "remedy")
+        raise_if_any([Problem(*(str(row[name]) for name in columns)) for _, row in refused.iterrows()], ImagingError)
+    reasons = refused["where"] + " is " + refused["found"] + "; expected " + refused["expected"]
+    exclusions = refused[["patient_id", "code"]].assign(stage="imaging", reason=reasons)
+    return manifest, exclusions[list(EXCLUSION_COLUMNS)]
+
+
+def shared_images(manifest: pd.DataFrame) -> list[Problem]:
+    """Patients whose image is another patient's: one of the two could be trained on, and the other tested."""
+    if "image_sha256" not in manifest:
+        return []
+    twins = manifest[manifest["image_sha256"].duplicated(keep=False)]
+    expected, remedy = "an image of each patient's own", "Find out whose it is, and remove it from the others."
+    return [
+        Problem(" = ".join(members["patient_id"]), "imaging", "the same image", expected, remedy)
+        for _, members in twins.groupby("image_sha256")
+    ]
+
+
+def _extraction(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParameters) -> Extraction:
+    imaging.check()
+    patient_ids = [str(patient_id) for patient_id in cohort["patient_id"]]
+    chosen = cohort["central_slice_mm"] if "central_slice_mm" in cohort else [None] * len(patient_ids)
+    centres = {who: None if pd.isna(centre) else float(centre) for who, centre in zip(patient_ids, chosen, strict=True)}
+    others = tuple(sorted(set(imaging.patient_ids()) - set(patient_ids)))
+    return Extraction(imaging, centres, slices, module_fingerprint("gliocast.imaging.study"), others)
+
+
+def _problems(refused: list[RefusedPatient]) -> list[Problem]:
+    return [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]

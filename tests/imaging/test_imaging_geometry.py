@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gliocast.imaging.grid import Grid
+from gliocast.imaging.planes import slice_planes
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
+
+LESION_MM = (8.0, -12.0, 24.0)
+RADII_MM = (6.0, 7.0, 5.0)
+ORIENTATIONS = ["LPS", "RAS", "LAS", "RPI", "PSR", "AIL", "SRA", "PIR"]
+TURNS = [(0.0, 0.0, 12.0), (9.0, 0.0, 0.0), (5.0, -7.0, 11.0), (0.0, 25.0, 0.0)]
+
+
+def extracted(site: Site, patient_id: str = "P1") -> SliceStack:
+    stack = extract_stack(site.source, patient_id, None, site.parameters)
+    assert isinstance(stack, SliceStack), stack
+    return stack
+
+
+def expected_grey(stack: SliceStack, grid: Grid, site: Site) -> np.ndarray:
+    """The phantom's grey value at every pixel of the slices, by the position that the manifest claims."""
+    first, count = stack.record["first_slice_mm"], site.parameters.count
+    planes = slice_planes(first + np.arange(count) * site.parameters.distance_mm, grid.centre_mm, site.parameters)
+    return grey_at(positions(planes.grid)).transpose(2, 1, 0)
+
+
+def assert_grey_is_where_it_should_be(stack: SliceStack, grid: Grid, site: Site) -> None:
+    expected = expected_grey(stack, grid, site)
+    grey = stack.pixels.astype(np.float32) * stack.record["intensity_scale"]
+    middle = np.s_[:, 6:-6, 6:-6]  # a turned volume does not fill the corners of the picture
+    assert np.abs(grey - expected)[middle].max() < 0.3  # half precision alone is 0.25 at 500; 0.1 mm is up to 0.2
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("suffix", ["nii.gz", "nii", "nrrd", "mha"])
+def test_the_same_nine_slices_come_out_of_every_format_and_orientation(tmp_path, orientation, suffix):
+    site, grid = Site(tmp_path), a_grid(orientation, shape=(56, 56, 56))
+    site.add("P1", grid, suffix=suffix)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM), suffix=suffix)
+    stack = extracted(site)
+    assert abs(stack.record["center_slice_mm"] - 24.0) <= 0.5  # voxel centres lie half a millimetre apart from it
+    assert_grey_is_where_it_should_be(stack, grid, site)
+
+
+@pytest.mark.parametrize("turn", TURNS)
+@pytest.mark.parametrize("orientation", ["LPS", "PSR"])
+def test_oblique_acquisitions_are_cut_along_scanner_axes(tmp_path, orientation, turn):
+    site, grid = Site(tmp_path), a_grid(orientation, shape=(64, 64, 64), turned_degrees=turn)
+    site.add("P1", grid)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert abs(stack.record["center_slice_mm"] - 24.0) < 0.6
+    assert_grey_is_where_it_should_be(stack, grid, site)
+
+
+def test_anisotropic_voxels_and_a_mask_on_another_grid(tmp_path):
+    site = Site(tmp_path)
+    grid = a_grid("LPS", (110, 56, 30), (0.5, 1.0, 2.5))
+    finer = a_grid("RAS", (40, 40, 40), (0.8, 0.8, 0.8), centre_mm=LESION_MM)
+    site.add("P1", grid)
+    site.add_mask("P1", finer, ellipsoid(finer, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert abs(stack.record["center_slice_mm"] - 24.0) <= 0.41  # half a voxel of the mask
+    assert_grey_is_where_it_should_be(stack, grid, site)
+
+
+@pytest.mark.parametrize("axis", ["axial", "coronal", "sagittal"])
+def test_slices_may_be_cut_along_any_axis(tmp_path, axis):
+    site, grid = Site(tmp_path, slice_parameters(axis=axis)), a_grid("PSR", (56, 56, 56))
+    site.add("P1", grid)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert abs(stack.record["center_slice_mm"] - LESION_MM[("sagittal", "coronal", "axial").index(axis)]) <= 0.5
+    assert_grey_is_where_it_should_be(stack, grid, site)
+
+
+def test_pictures_show_the_patient_as_a_radiologist_looks_at_them(tmp_path):
+    site, grid = Site(tmp_path), a_grid("RAS")
+    site.add("P1", grid, grey_voxels(grid) + 100 * ellipsoid(grid, (20.0, 10.0, 20.0), (4.0, 4.0, 20.0)))
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    row, column = np.unravel_index(extracted(site).pixels[4].argmax(), (32, 32))
+    assert row < 16  # anterior is above
+    assert column < 16  # the patient's right is on the left
+
+
+def test_orientation_names_the_stored_axes():
+    assert a_grid("LPS").orientation == "LPS"
+    assert a_grid("SRA", turned_degrees=(5.0, 5.0, 5.0)).orientation == "SRA"

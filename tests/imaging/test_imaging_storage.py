@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliocast.datasets import slice_shelf
+from gliocast.datasets.slice_stacks import SliceStacksDataset
+from gliocast.errors import ArtefactError, ImagingError, LeakageError
+from gliocast.imaging import pipeline
+from gliocast.imaging.pipeline import Extraction
+from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
+
+
+def a_site(root: Path, n_patients: int = 5) -> Site:
+    site = Site(root, slice_parameters(size_px=16))
+    for number in range(1, n_patients + 1):
+        add_patient(site, f"P{number}", at_mm=17.5 + number)
+    return site
+
+
+def add_patient(site: Site, patient_id: str, at_mm: float) -> None:
+    grid = a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
+    site.add(patient_id, grid, grey_voxels(grid) + at_mm)
+    site.add_mask(patient_id, grid, ellipsoid(grid, (3.0, -7.0, at_mm), (8.0, 8.0, 3.4)))
+
+
+def extraction(site: Site, *patient_ids: str) -> Extraction:
+    cohort = pd.DataFrame({"patient_id": patient_ids or site.source.patient_ids()})
+    return extract_slices(site.source, cohort, site.parameters, "cnn", "exclude", False)
+
+
+@pytest.fixture
+def dataset(tmp_path) -> SliceStacksDataset:
+    return SliceStacksDataset(str(tmp_path / "slice_stacks"))
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[str]:
+    """The patients whose stacks are made, in order."""
+    made: list[str] = []
+    extract = pipeline.extract_stack
+
+    def noted(source, patient_id, *others):
+        made.append(patient_id)
+        return extract(source, patient_id, *others)
+
+    monkeypatch.setattr(pipeline, "extract_stack", noted)
+    return made
+
+
+def test_stacks_come_back_in_the_order_asked_for(tmp_path, dataset):
+    dataset.save(extraction(a_site(tmp_path / "site")))
+    store = dataset.load()
+    assert store.patient_ids == ("P1", "P2", "P3", "P4", "P5")
+    stacks = store.load(["P4", "P1"])
+    assert stacks.shape == (2, 9, 16, 16)
+    assert np.array_equal(stacks[1], store.load(["P1"])[0])
+    assert store.load_lesions(["P4"])[0, 4].any()
+    assert dict(zip(store.manifest["patient_id"], store.manifest["center_slice_mm"], strict=True))["P4"] == 21.5
+
+
+def test_the_manifest_begins_with_the_promised_columns(tmp_path, dataset):
+    dataset.save(extraction(a_site(tmp_path / "site")))
+    manifest, exclusions = summarise_slices(dataset.load(), "exclude")
+    promised = ["patient_id", "center_slice_mm", "first_slice_mm", "last_slice_mm", "source", "confidence", "sha256"]
+    assert list(manifest.columns[:7]) == promised
+    assert manifest.loc[0, ["first_slice_mm", "last_slice_mm", "source"]].to_list() == [14.5, 22.5, "mask"]
+    assert exclusions.empty
+
+
+def test_finished_patients_are_not_made_again(tmp_path, dataset, made):
+    site = a_site(tmp_path / "site")
+    dataset.save(extraction(site))
+    before = dataset.fingerprint()
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2", "P3", "P4", "P5"]
+    assert dataset.fingerprint() == before
+
+
+def test_a_changed_file_is_made_again_and_the_others_are_not(tmp_path, dataset, made):
+    site = a_site(tmp_path / "site")
+    dataset.save(extraction(site))
+    add_patient(site, "P2", at_mm=25.5)
+    dataset.save(extraction(site))
+    assert made[5:] == ["P2"]
+    assert dataset.load().manifest["center_slice_mm"][1] == 25.5
+
+
+def test_changed_parameters_or_code_make_everything_again(tmp_path, dataset, made):
+    site = a_site(tmp_path / "site", 2)
+    dataset.save(extraction(site))
+    site.parameters = slice_parameters(size_px=8)
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2"] * 2
+    assert dataset.load().load(["P2"]).shape == (1, 9, 8, 8)
+
+
+def test_a_killed_run_resumes_with_the_patient_it_was_working_on(tmp_path, dataset, made, monkeypatch):
+    site = a_site(tmp_path / "site")
+    extract = pipeline.extract_stack
+
+    def killed_at_the_fourth(source, patient_id, *others):
+        if patient_id == "P4":
+            raise KeyboardInterrupt
+        return extract(source, patient_id, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "extract_stack", killed_at_the_fourth)
+        with pytest.raises(KeyboardInterrupt):
+            dataset.save(extraction(site))
+    assert not dataset.exists()
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2", "P3", "P4", "P5"]
+    resumed = dataset.load().load(["P1", "P5"])
+    whole = SliceStacksDataset(str(tmp_path / "whole"))
+    whole.save(extraction(site))
+    assert np.array_equal(resumed, whole.load().load(["P1", "P5"]))
+    assert dataset.fingerprint() == whole.fingerprint()
+
+
+def test_removed_patients_disappear_from_the_disk(tmp_path, dataset, made):
+    site = a_site(tmp_path / "site")
+    dataset.save(extraction(site))
+    for patient_id in ("P2", "P4", "P5"):
+        shutil.rmtree(site.root / patient_id)
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2", "P3", "P4", "P5"]
+    assert dataset.load().patient_ids == ("P1", "P3")
+    stored = b"".join(path.read_bytes() for path in dataset.filepath.rglob("*") if path.is_file())
+    assert b"P1" in stored
+    assert b"P2" not in stored
+    with pytest.raises(ArtefactError, match="P2"):
+        dataset.load().load(["P1", "P2"])
+
+
+def test_small_shards_are_packed_into_full_ones(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(slice_shelf, "SHARD_PATIENTS", 2)
+    site = a_site(tmp_path / "site")
+    dataset.save(extraction(site))
+    assert len(list((dataset.filepath / "shards").iterdir())) == 3
+    before = dataset.load().load(["P1", "P4", "P5"])
+    dataset.save(extraction(site, "P1", "P4", "P5"))
+    assert len(list((dataset.filepath / "shards").iterdir())) == 2
+    assert np.array_equal(dataset.load().load(["P1", "P4", "P5"]), before)
+
+
+def test_one_flipped_byte_in_a_shard_is_noticed(tmp_path, dataset):
+    dataset.save(extraction(a_site(tmp_path / "site")))
+    (shard,) = (dataset.filepath / "shards").iterdir()
+    content = bytearray(shard.read_bytes())
+    content[-2000] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(ArtefactError, match="changed or damaged"):
+        dataset.load().load(dataset.load().patient_ids)
+
+
+def test_patients_without_image_and_images_without_patient_are_both_listed(tmp_path, dataset):
+    dataset.save(extraction(a_site(tmp_path / "site", 2), "P1", "P9"))
+    manifest, exclusions = summarise_slices(dataset.load(), "exclude")
+    assert manifest["patient_id"].to_list() == ["P1"]
+    assert exclusions[["patient_id", "code"]].to_numpy().tolist() == [
+        ["P2", "patient_missing"],
+        ["P9", "image_missing"],
+    ]
+    with pytest.raises(ImagingError, match="P9"):
+        summarise_slices(dataset.load(), "stop")
+
+
+def test_check_only_names_every_problem_and_stores_nothing(tmp_path):
+    site = a_site(tmp_path / "site", 3)
+    (tmp_path / "site/P1/t1gd.nii.gz").write_bytes(b"no volume")
+    (tmp_path / "site/P2/t1gd.nii.gz").unlink()
+    cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
+    with pytest.raises(ImagingError) as raised:
+        extract_slices(site.source, cohort, site.parameters, "cnn", "exclude", True)
+    assert [problem.patient for problem in raised.value.problems] == ["P1", "P2"]
+
+
+def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):
+    site = a_site(tmp_path / "site", 2)
+    (tmp_path / "site/P2/t1gd.nii.gz").write_bytes((tmp_path / "site/P1/t1gd.nii.gz").read_bytes())
+    dataset.save(extraction(site))
+    with pytest.raises(LeakageError, match="P1 = P2"):
+        summarise_slices(dataset.load(), "exclude")
+
+
+def test_without_the_network_no_image_is_touched(tmp_path, dataset):
+    site = Site(tmp_path / "absent", slice_parameters(size_px=16))
+    cohort = pd.DataFrame({"patient_id": ["P1"]})
+    dataset.save(extract_slices(site.source, cohort, site.parameters, "features", "exclude", False))
+    manifest, exclusions = summarise_slices(dataset.load(), "exclude")
+    assert manifest.empty
+    assert exclusions.empty
+    assert dataset.load().load([]).shape == (0, 9, 16, 16)
+
+
+def test_workers_give_the_same_stacks_as_one_after_the_other(tmp_path):
+    site = a_site(tmp_path / "site", 3)
+    chosen: dict[str, float | None] = dict.fromkeys(site.source.patient_ids())
+
+    def hashes(results: Iterator[pipeline.Result]) -> list[str]:
+        return [result.sha256 for result in results]
+
+    serial = hashes(pipeline.extract_slices(site.source, chosen, site.parameters))
+    assert hashes(pipeline._in_parallel(site.source, chosen, site.parameters, 2)) == serial
