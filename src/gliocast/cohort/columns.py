@@ -1,0 +1,140 @@
+"""Which column of the clinical table is which canonical column, with a hint where one cannot be found."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+
+import pandas as pd
+
+from gliocast.cohort.parameters import ANYTHING_ELSE, CANONICAL_COLUMNS, CohortParameters
+from gliocast.errors import NOT_APPLICABLE, Problem
+from gliocast.types import OPTIONAL_COLUMNS
+
+# Words that hospitals use, to find the column a site may mean. Only ever a hint in an error.
+OTHER_WORDS: dict[str, tuple[str, ...]] = {
+    "patient_id": ("id", "patient", "identifiant", "subject", "subject_id", "numero_patient", "nip", "case"),
+    "age_years": ("age", "age_at_mri", "age_at_diagnosis", "age_ans", "alter"),
+    "sex": ("sexe", "gender", "genre", "geschlecht"),
+    "who_status": ("ecog", "oms", "statut_oms", "performance_status", "ps", "zubrod", "who_ps", "who"),
+    "surgery": ("chirurgie", "exerese", "type_chirurgie", "eor", "extent_of_resection", "resection", "operation"),
+    "survival_days": ("survie", "survie_jours", "os", "overall_survival", "survie_globale", "survival", "os_days"),
+    "event_observed": ("deces", "dead", "death", "died", "event", "vital_status", "status", "statut_vital", "censor"),
+    "centre": ("center", "site", "hospital", "hopital"),
+    "karnofsky": ("kps", "indice_karnofsky", "ik"),
+}
+CLOSE = 0.6
+VERY_CLOSE = 0.85
+SHOWN_COLUMNS = 40
+
+
+def column_cells(cells: pd.DataFrame, column: str, cohort: CohortParameters) -> pd.Series:
+    """The cells of a canonical column: the first of the table's own columns that has a value, missing as NA."""
+    merged = pd.Series(pd.NA, index=cells.index, dtype="string")
+    for source in cohort.sources(column):
+        if source in cells:
+            found = cells[source].mask(cells[source].isin(["", *cohort.missing]))
+            merged = merged.fillna(with_meaning(found, cohort.values.get(column, {})))
+    return merged
+
+
+def with_meaning(cells: pd.Series, meanings: dict[str, str | None]) -> pd.Series:
+    """The cells with a site's own values replaced by what they mean; those that mean "not known" become NA."""
+    if not meanings:
+        return cells
+    named = cells.isin([*meanings])
+    rest = cells.mask(cells.notna(), meanings[ANYTHING_ELSE]) if ANYTHING_ELSE in meanings else cells
+    return cells.map(meanings).astype("string").where(named, rest)
+
+
+def column_problems(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
+    """Every mapped column that the table lacks, and every mapping that would read the wrong fact."""
+    for column in CANONICAL_COLUMNS:
+        for source in cohort.sources(column):
+            if source not in present and not may_be_absent(column, source):
+                yield missing_column(column, source, present)
+        if column == "who_status":
+            yield from grade_problems(cohort.sources(column))
+    yield from keep_problems(present, cohort)
+    yield from overlooked_event(present, cohort)
+
+
+def may_be_absent(column: str, source: str) -> bool:
+    """Optional columns may be absent, unless a site has said what its own is called."""
+    return column in OPTIONAL_COLUMNS and source == column
+
+
+def missing_column(column: str, source: str, present: list[str]) -> Problem:
+    """A column that the configuration names and the table lacks."""
+    near = closest(column, source, present)
+    found = "absent" if near else f"absent; the table has {listed_columns(present)}"
+    remedy = f"Set `cohort.columns.{column}: {near or '…'}` in conf/local/parameters.yml" + (
+        ", if that is the one." if near else ", or null where the table has none."
+    )
+    return Problem(NOT_APPLICABLE, f"column {source}", found, near or f"the {column}", remedy)
+
+
+def closest(column: str, source: str, present: list[str]) -> str | None:
+    """The table's column that the missing one is most likely called, if any is likely."""
+    by_word = {plain(name): name for name in present if not (column == "who_status" and is_grade(name))}
+    wanted = [source, column, *OTHER_WORDS.get(column, ())]
+    for word in map(plain, wanted):
+        if word in by_word:
+            return by_word[word]
+    for word in map(plain, wanted):
+        if len(word) > 3 and (near := get_close_matches(word, by_word, n=1, cutoff=CLOSE)):
+            return by_word[near[0]]
+    return None
+
+
+def grade_problems(sources: Iterable[str]) -> Iterator[Problem]:
+    """The tumour's WHO grade is not the patient's WHO performance status, though both are small whole numbers."""
+    for source in filter(is_grade, sources):
+        remedy = "Name the performance status (ECOG), or null where the table has none."
+        yield Problem(
+            NOT_APPLICABLE, "cohort.columns.who_status", source, "the performance status, not the grade", remedy
+        )
+
+
+def is_grade(name: str) -> bool:
+    """Whether a column seems to hold the tumour's grade."""
+    return "grad" in plain(name)
+
+
+def keep_problems(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
+    """Every rule that looks at a column the table lacks."""
+    for rule in cohort.keep:
+        if rule.column not in present:
+            near = get_close_matches(rule.column, present, n=1, cutoff=CLOSE)
+            remedy = f"Did you mean `{near[0]}`?" if near else "Correct the rule's column in conf/local/parameters.yml."
+            yield Problem(NOT_APPLICABLE, f"cohort.keep ({rule.code})", f"no column {rule.column}", "a column", remedy)
+
+
+def overlooked_event(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
+    """Without `event_observed` all patients count as dead, so a column that nearly has its name must not be ignored."""
+    if cohort.sources("event_observed") != ("event_observed",) or "event_observed" in present:
+        return
+    others = [name for name in present if name not in used_columns(cohort)]
+    for name in others:
+        if get_close_matches(plain(name), ["event_observed"], n=1, cutoff=VERY_CLOSE):
+            remedy = f"Set `cohort.columns.event_observed: {name}`, or null where all patients died."
+            yield Problem(NOT_APPLICABLE, f"column {name}", "ignored", "event_observed", remedy)
+
+
+def used_columns(cohort: CohortParameters) -> set[str]:
+    """The table's own names of all columns that are read."""
+    mapped = {source for column in CANONICAL_COLUMNS for source in cohort.sources(column)}
+    return mapped | {rule.column for rule in cohort.keep}
+
+
+def plain(name: str) -> str:
+    """A column's name without accents, case and punctuation."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", letters.lower()).strip("_")
+
+
+def listed_columns(present: list[str]) -> str:
+    """The table's columns, the first of very many."""
+    return ", ".join(present[:SHOWN_COLUMNS]) + (", …" if len(present) > SHOWN_COLUMNS else "")

@@ -1,0 +1,116 @@
+"""The patient flow: how many stand at each stage, how many left there and why. Counts only, never who."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
+from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind
+
+STAGES = (  # a name, and the stages of exclusion through which patients leave it
+    ("rows of the clinical table", (ROW_SELECTION, CLINICAL_TABLE)),
+    ("patients of the cohort", (IMAGES,)),
+    ("patients with an image", (OUTCOME, PREDICTORS)),
+)
+WITH_IMAGES = "patients with an image and a known outcome"
+WITHOUT_IMAGES = "patients with a known outcome"
+OFTEN = 0.3  # a predictor missing more often than this is more imputed than known
+
+
+def patient_flow(
+    cohort: pd.DataFrame,
+    study_cohort: pd.DataFrame,
+    exclusions: pd.DataFrame,
+    notes: Mapping[str, Any],
+    image_score: ImageScoreKind,
+) -> dict[str, Any]:
+    """The patient flow of a run.
+
+    Args:
+        cohort: all patients of the clinical table.
+        study_cohort: those that the models are made for.
+        exclusions: everyone who is in the table and not in the study.
+        notes: on the clinical table (`cohort.notes.table_notes`).
+        image_score: whether the study needs images.
+
+    Returns:
+        `stages`, each with its number, and beside it who left: every number is the one before less those who left.
+        Then the counts of outcomes, of missing predictors, the notes, and warnings in words.
+    """
+    stages = stages_of(len(cohort) + in_stages(exclusions, (ROW_SELECTION, CLINICAL_TABLE)), exclusions, image_score)
+    missing = missing_predictors(study_cohort)
+    return {
+        "stages": stages,
+        "n_excluded": len(exclusions),
+        "n_long_term": int((study_cohort["outcome"] == LONG_TERM).sum()),
+        "n_short_term": int((study_cohort["outcome"] == SHORT_TERM).sum()),
+        "exclusions": counted(exclusions),
+        "missing_predictors": missing,
+        "clinical_table": {name: note for name, note in notes.items() if name != "patients_alike"},
+        "warnings": warnings(missing, notes, len(study_cohort)),
+    }
+
+
+def stages_of(n_rows: int, exclusions: pd.DataFrame, image_score: ImageScoreKind) -> list[dict[str, Any]]:
+    """Each stage with the number that stands there and those who leave it."""
+    stages, n = [], n_rows
+    for name, leaving in merged_stages(image_score):
+        gone = exclusions[exclusions["stage"].isin(leaving)]
+        stages.append({"name": name, "n": n, "left": counted(gone)})
+        n -= len(gone)
+    last = WITHOUT_IMAGES if image_score == "none" else WITH_IMAGES
+    return [*stages, {"name": last, "n": n, "left": []}]
+
+
+def merged_stages(image_score: ImageScoreKind) -> list[tuple[str, tuple[str, ...]]]:
+    """The stages of a study, with or without images."""
+    if image_score != "none":
+        return [*STAGES]
+    return [STAGES[0], (STAGES[1][0], STAGES[2][1])]
+
+
+def counted(exclusions: pd.DataFrame) -> list[dict[str, Any]]:
+    """How many left for each kind of reason, the most frequent first."""
+    groups = [
+        {"n": len(group), "stage": str(stage), "code": str(code), "reason": common_reason(group)}
+        for (stage, code), group in exclusions.groupby(["stage", "code"], sort=True)
+    ]
+    return sorted(groups, key=lambda group: -group["n"])
+
+
+def common_reason(group: pd.DataFrame) -> str:
+    """The sentence that all share; where each has a value of its own, the code in words."""
+    reasons = group["reason"].unique()
+    return str(reasons[0]) if len(reasons) == 1 else str(group["code"].iloc[0]).replace("_", " ")
+
+
+def in_stages(exclusions: pd.DataFrame, stages: tuple[str, ...]) -> int:
+    """How many left at the given stages."""
+    return int(exclusions["stage"].isin(stages).sum())
+
+
+def missing_predictors(study_cohort: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """How often each predictor is missing; such values are imputed inside the folds, never before."""
+    n = len(study_cohort)
+    missing = {column: int(study_cohort[column].isna().sum()) for column in CLINICAL_PREDICTORS}
+    return {column: {"n": count, "fraction": count / n if n else 0.0} for column, count in missing.items()}
+
+
+def warnings(missing: dict[str, dict[str, float]], notes: Mapping[str, Any], n_patients: int) -> list[str]:
+    """What a reader of the results should be told about the patients, in words."""
+    told = []
+    for column, count in missing.items():
+        if count["fraction"] > OFTEN:
+            told.append(f"{column} is missing for {count['n']:.0f} of {n_patients} patients.")
+    if notes.get("columns_ignored"):
+        told.append(f"Columns of the clinical table that were not read: {', '.join(notes['columns_ignored'])}.")
+    if "event_observed" in notes.get("columns_absent", ()):
+        told.append("The clinical table has no event_observed: every patient is taken to have died.")
+    if derived := notes.get("who_status_from_karnofsky"):
+        told.append(f"who_status was derived from the Karnofsky status for {derived} patients.")
+    if alike := notes.get("n_groups_alike"):
+        told.append(f"{alike} groups of patients agree in age, survival and all else: perhaps scans of one person.")
+    return told

@@ -1,0 +1,86 @@
+"""Patients' identifiers: read as text, normalised once, and one row a patient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from gliocast.cohort.findings import listed, shown
+from gliocast.cohort.parameters import IdentifierRule
+from gliocast.errors import Problem
+
+SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # it becomes a file's name
+WHOLE_NUMBER_OF_A_SPREADSHEET = r"^(\d+)\.0$"
+
+
+def identifiers(cells: pd.Series, rule: IdentifierRule) -> pd.Series:
+    """The identifier in each cell, NA where there is none.
+
+    Blanks around it and a spreadsheet's `.0` are not part of it; zeros at its beginning are (`001` stays `001`).
+    """
+    pattern = re.compile(rule.pattern)
+    written = cells.str.strip().str.replace(WHOLE_NUMBER_OF_A_SPREADSHEET, r"\1", regex=True)
+    return written.map(lambda cell: identifier(cell, pattern, rule.digits), na_action="ignore").astype("string")
+
+
+def identifier(cell: str, pattern: re.Pattern[str], digits: int) -> str | None:
+    """What the pattern finds in a cell, its last number padded to `digits`."""
+    match = pattern.match(cell)
+    if match is None:
+        return None
+    found = match.group(1) if pattern.groups else match.group()
+    return re.sub(r"\d+$", lambda number: number.group().zfill(digits), found or "")
+
+
+def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule) -> Iterator[Problem]:
+    """Every row without an identifier, or with one that could not name a file; told by its row, not by its content."""
+    absent = patient_id[patient_id.isna()]
+    if len(absent):
+        expected = "an identifier" if rule.pattern == ".*" else f"an identifier like {rule.pattern}"
+        yield Problem(listed(rows(absent)), source, "missing", expected, "Give each patient an identifier.")
+    unsafe = patient_id[patient_id.notna() & ~patient_id.str.fullmatch(SAFE_IDENTIFIER).fillna(True)]
+    if len(unsafe):
+        expected = "1 to 64 letters, digits, - and _"
+        remedy = "Use pseudonyms without blanks, or set `cohort.identifier.pattern`."
+        yield Problem(listed(rows(unsafe)), source, "an identifier with other characters", expected, remedy)
+
+
+def rows(column: pd.Series) -> list[str]:
+    """The rows of a column by their numbers in the file."""
+    return [f"row {row}" for row in column.index]
+
+
+def duplicate_problems(patient_id: pd.Series, cells: pd.DataFrame, source: str) -> Iterator[Problem]:
+    """Every patient with several rows: which rows, and in which columns they differ.
+
+    Two spellings of one identifier, such as `p7` and `P007`, are one patient.
+    """
+    key = patient_id.map(spelling_free, na_action="ignore")
+    repeated = key[key.notna() & key.duplicated(keep=False)]
+    for _, group in repeated.groupby(repeated, sort=False):
+        spellings = patient_id[group.index]
+        yield duplicate(spellings, differing(cells.loc[group.index].drop(columns=source, errors="ignore")))
+
+
+def spelling_free(patient: str) -> str:
+    """The identifier without what a spreadsheet or a typist changes: case, and zeros before a number."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())
+
+
+def differing(cells: pd.DataFrame) -> list[str]:
+    """The columns in which the rows are not all the same."""
+    return [str(column) for column in cells if len(cells[column].drop_duplicates()) > 1]
+
+
+def duplicate(spellings: pd.Series, columns: list[str]) -> Problem:
+    """The problem of one patient with several rows."""
+    written = sorted({shown(str(spelling)) for spelling in spellings})
+    where = ", ".join(str(row) for row in spellings.index)
+    as_written = f", written {' and '.join(written)}" if len(written) > 1 else ""
+    found = f"{len(spellings)} rows ({where}){as_written}, " + (
+        f"differing in {', '.join(columns)}" if columns else "identical"
+    )
+    remedy = "Keep the baseline row, or say by `cohort.keep` which rows belong to the study."
+    return Problem(written[0], "patient_id", found, "one row a patient", remedy if columns else "Remove the others.")

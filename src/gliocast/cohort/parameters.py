@@ -1,0 +1,211 @@
+"""The typed parameters of the cohort and of the partition."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
+
+from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SEXES, SURGERIES, WHO_STATUSES, Parameters
+
+CANONICAL_COLUMNS: tuple[str, ...] = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+NUMBERS: tuple[str, ...] = ("age_years", "survival_days", "karnofsky", "scanner_field_t", "central_slice_mm")
+VOCABULARIES: dict[str, tuple[str, ...]] = {
+    "sex": SEXES,
+    "surgery": SURGERIES,
+    "who_status": tuple(map(str, WHO_STATUSES)),
+    "event_observed": ("0", "1"),
+}
+ANYTHING_ELSE = "*"  # in cohort.values: every value that the vocabulary does not name
+InvalidPatientPolicy: TypeAlias = Literal["exclude", "stop"]
+
+
+def as_text(value: object) -> object:
+    """A YAML scalar as the text that a table would hold: 1 and true are `1`."""
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(as_text)]
+
+Meanings: TypeAlias = dict[str, dict[Text, Text | None]]  # canonical column: {the table's own value: what it means}
+
+
+def compiles(pattern: str) -> str:
+    """The pattern, if it is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"a regular expression; this one fails with: {error}") from None
+    return pattern
+
+
+class Range(Parameters):
+    """The plausible values of a number, both ends included."""
+
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _is_ascending(self) -> Range:
+        if self.min > self.max:
+            raise ValueError("min at most max")
+        return self
+
+
+class KeepRule(Parameters):
+    """Which rows of the clinical table belong to the study; a row that fails a rule is left out and counted.
+
+    Attributes:
+        column: the table's own name of the column that is looked at.
+        one_of: keep the rows whose value is one of these.
+        none_of: keep the rows whose value is none of these.
+        matches: keep the rows in which this regular expression is found.
+        lacks: keep the rows in which this regular expression is not found.
+        code: one word for the rows left out, for instance `follow_up_scan`.
+        reason: why they are left out, for the patient flow.
+    """
+
+    column: str
+    one_of: tuple[Text, ...] | None = None
+    none_of: tuple[Text, ...] | None = None
+    matches: str | None = None
+    lacks: str | None = None
+    code: str = Field(pattern=r"^[a-z0-9_]+$")
+    reason: str = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_one_condition(self) -> KeepRule:
+        conditions = (self.one_of, self.none_of, self.matches, self.lacks)
+        if sum(condition is not None for condition in conditions) != 1:
+            raise ValueError("exactly one of one_of, none_of, matches and lacks")
+        for pattern in (self.matches, self.lacks):
+            compiles(pattern or "")
+        return self
+
+
+class IdentifierRule(Parameters):
+    """How a patient's identifier is read from a cell.
+
+    Attributes:
+        pattern: the part of the cell that names the patient, for instance without the number of the scan; a regular
+            expression that must match at the cell's start, its first group (or all of it) being the identifier.
+        digits: pad the number at the identifier's end with zeros to this length, as the images' folders do; 0: never.
+    """
+
+    pattern: str
+    digits: int = Field(ge=0, le=12)
+
+    _pattern_compiles = field_validator("pattern")(compiles)
+
+
+class CohortParameters(Parameters):
+    """How a site's clinical table becomes the cohort.
+
+    Attributes:
+        separator: between two cells.
+        decimal: mark of decimal numbers.
+        missing: texts that mean "not known"; an empty cell always does.
+        columns: for each canonical column the table's own name, several of them (the first that has a value counts),
+            or null where the table has none.
+        values: for each canonical column the table's own values and what they mean; null means "not known", and the
+            key `*` stands for every other value.
+        ranges: plausible values of the numbers.
+        identifier: how the patient's identifier is read.
+        keep: which rows belong to the study.
+        survival_threshold_days: a patient who survives at least so long is a long-term survivor.
+        threshold_mode: `fixed`, or `training_median`: the median survival of the training patients alone.
+        exclude_when_missing: predictors without which a patient is left out; others are imputed inside the folds.
+    """
+
+    separator: str = Field(min_length=1, max_length=1)
+    decimal: Literal[".", ","]
+    missing: tuple[str, ...]
+    columns: dict[str, str | tuple[str, ...] | None]
+    values: Meanings
+    ranges: dict[str, Range]
+    identifier: IdentifierRule
+    keep: tuple[KeepRule, ...]
+    survival_threshold_days: PositiveInt
+    threshold_mode: Literal["fixed", "training_median"]
+    exclude_when_missing: tuple[str, ...]
+
+    @field_validator("columns", "values")
+    @classmethod
+    def _columns_are_canonical(cls, section: dict[str, object]) -> dict[str, object]:
+        unknown = sorted(set(section) - set(CANONICAL_COLUMNS))
+        if unknown:
+            raise ValueError(f"keys among {', '.join(CANONICAL_COLUMNS)}; not {', '.join(unknown)}")
+        return section
+
+    @field_validator("columns")
+    @classmethod
+    def _patient_and_survival_are_mapped(cls, columns: dict[str, object]) -> dict[str, object]:
+        absent = [name for name in REQUIRED_COLUMNS if name not in columns]
+        if absent:
+            raise ValueError(f"a name, or null, for {', '.join(absent)}")
+        if not columns["patient_id"] or not columns["survival_days"]:
+            raise ValueError("a name for patient_id and for survival_days: no study is possible without them")
+        return columns
+
+    @field_validator("values")
+    @classmethod
+    def _values_are_in_the_vocabulary(cls, values: Meanings) -> Meanings:
+        for column, meanings in values.items():
+            allowed = VOCABULARIES.get(column)
+            wrong = sorted({meaning for meaning in meanings.values() if meaning and allowed and meaning not in allowed})
+            if wrong:
+                raise ValueError(f"{column} to be mapped to {' or '.join(allowed or ())}; not to {', '.join(wrong)}")
+        return values
+
+    @field_validator("ranges")
+    @classmethod
+    def _every_number_has_a_range(cls, ranges: dict[str, Range]) -> dict[str, Range]:
+        if set(ranges) != set(NUMBERS):
+            raise ValueError(f"a range for each of {', '.join(NUMBERS)}")
+        return ranges
+
+    @model_validator(mode="after")
+    def _decimal_is_no_separator(self) -> CohortParameters:
+        if self.separator == self.decimal:
+            raise ValueError("a decimal mark that differs from the separator")
+        return self
+
+    def sources(self, column: str) -> tuple[str, ...]:
+        """The table's own names of a canonical column; none where the table has no such column."""
+        mapped = self.columns.get(column)
+        return (mapped,) if isinstance(mapped, str) else tuple(mapped or ())
+
+
+class Fractions(Parameters):
+    """Shares of the patients that train and that stop the training; the others are tested."""
+
+    train: float = Field(gt=0, lt=1)
+    validation: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leave_test_patients(self) -> Fractions:
+        if self.train + self.validation >= 1:
+            raise ValueError("train and validation to leave some patients for the test")
+        return self
+
+
+class PartitionParameters(Parameters):
+    """Who trains and who is tested.
+
+    Attributes:
+        scheme: `holdout`: one test; `nested_cv`: every patient is tested once a repeat; `leave_one_centre_out`: every
+            centre is tested once.
+        fractions: of `holdout`, and of the paper's own fold in every scheme.
+        inner_folds: folds inside the training patients; one holds out, the next stops, the others fit.
+        outer_folds: of `nested_cv`.
+        repeats: of `nested_cv`.
+    """
+
+    scheme: Literal["holdout", "nested_cv", "leave_one_centre_out"]
+    fractions: Fractions
+    inner_folds: int = Field(ge=3, le=20)
+    outer_folds: int = Field(ge=2, le=50)
+    repeats: PositiveInt

@@ -1,0 +1,153 @@
+"""The clinical table as a hospital exports it becomes the cohort: one row a patient, canonical columns, an outcome."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from gliocast.cohort.columns import column_cells, column_problems
+from gliocast.cohort.findings import Column
+from gliocast.cohort.identifiers import SAFE_IDENTIFIER, duplicate_problems, identifier_problems, identifiers
+from gliocast.cohort.labels import outcomes
+from gliocast.cohort.notes import table_notes
+from gliocast.cohort.parameters import CANONICAL_COLUMNS, CohortParameters, InvalidPatientPolicy
+from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
+from gliocast.cohort.text import cells_of
+from gliocast.cohort.values import KARNOFSKY_TO_WHO, typed
+from gliocast.errors import CohortError, Problem, raise_if_any
+
+logger = logging.getLogger(__name__)
+
+UNDETERMINABLE = {  # what a row must have, or nothing can be said of the patient's survival
+    "survival_days": ("survival_missing", "survival is not known: outcome undeterminable"),
+    "event_observed": ("event_missing", "whether the patient died is not known: outcome undeterminable"),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A clinical table that was read.
+
+    Attributes:
+        cohort: one row a patient, canonical columns, `outcome`; sorted by `patient_id`.
+        exclusions: one row for each row of the table that is not in the cohort.
+        notes: what a reader should know of the table: columns ignored, values derived, patients that look alike.
+    """
+
+    cohort: pd.DataFrame
+    exclusions: pd.DataFrame
+    notes: dict[str, Any]
+
+
+def read_cohort(
+    clinical_table: str | pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The cohort, and the record of the rows that are not in it.
+
+    Args:
+        clinical_table: the content of a CSV file, or a table from another kind of source.
+        cohort: the site's columns, values, and rules.
+        on_invalid_patient: leave out (`exclude`) or stop at (`stop`) a patient whose survival is not known.
+
+    Returns:
+        The canonical columns and `outcome`, one row a patient, sorted by `patient_id`; and the exclusions
+        (`patient_id`, `stage`, `code`, `reason`). Together they have as many rows as the table.
+
+    Raises:
+        CohortError: every problem of the table at once.
+    """
+    reading = read_table(clinical_table, cohort, on_invalid_patient)
+    return reading.cohort, reading.exclusions
+
+
+def read_table(
+    clinical_table: str | pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
+) -> Reading:
+    """Like `read_cohort`, with notes on the table."""
+    cells = cells_of(clinical_table, cohort.separator, cohort.decimal)
+    names = row_names(cells, cohort)
+    failed = failed_rule(cells, cohort.keep)
+    left_out = rows_left_out(names, failed, cohort.keep)
+    selected = cells[failed.isna()]
+    columns, problems = typed_columns(selected, names[selected.index], cohort)
+    problems = [*column_problems([*cells.columns], cohort), *identity_problems(selected, cohort), *problems]
+    raise_if_any(problems or [nothing_left(len(cells), left_out)] * selected.empty, CohortError)
+    table = columns.assign(patient_id=identifiers(column_cells(selected, "patient_id", cohort), cohort.identifier))
+    table, derived = with_who_status(table)
+    undeterminable = without_survival(table, on_invalid_patient)
+    table = table[~table["patient_id"].isin(undeterminable["patient_id"])].copy()
+    table["outcome"] = outcomes(table["survival_days"], table["event_observed"], cohort.survival_threshold_days)
+    notes = table_notes(cells, table, cohort) | {"who_status_from_karnofsky": derived}
+    logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(table))
+    ordered = table[[*CANONICAL_COLUMNS, "outcome"]].sort_values("patient_id", ignore_index=True)
+    return Reading(ordered, pd.concat([left_out, undeterminable], ignore_index=True), notes)
+
+
+def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
+    """Who each row is, for messages: the identifier, or the number of the row where it has none that can be shown."""
+    found = identifiers(column_cells(cells, "patient_id", cohort), cohort.identifier)
+    safe = found.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool)
+    return found.where(safe, pd.Series([f"row {row}" for row in cells.index], index=cells.index, dtype="string"))
+
+
+def identity_problems(selected: pd.DataFrame, cohort: CohortParameters) -> list[Problem]:
+    """Rows without a patient, and patients with several rows."""
+    source = ", ".join(cohort.sources("patient_id"))
+    if not set(cohort.sources("patient_id")) & set(selected):
+        return []  # the missing column is a problem of its own
+    patient_id = identifiers(column_cells(selected, "patient_id", cohort), cohort.identifier)
+    return [
+        *identifier_problems(patient_id, source, cohort.identifier),
+        *duplicate_problems(patient_id, selected, source),
+    ]
+
+
+def typed_columns(
+    selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters
+) -> tuple[pd.DataFrame, list[Problem]]:
+    """All canonical columns but the identifier in their types, and every cell that is not what it should be."""
+    columns, problems = {}, []
+    for name in CANONICAL_COLUMNS[1:]:
+        cells = column_cells(selected, name, cohort)
+        columns[name], found = typed(Column(name, cohort.sources(name), cells, names), cohort)
+        problems += found
+    if not set(cohort.sources("event_observed")) & set(selected):
+        columns["event_observed"] = pd.Series(True, index=selected.index, dtype="boolean")
+    return pd.DataFrame(columns), problems
+
+
+def with_who_status(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The table with the performance status taken from Karnofsky's where it is missing, and for how many patients."""
+    derived = table["karnofsky"].map(KARNOFSKY_TO_WHO).astype("Int64")
+    filled = table["who_status"].fillna(derived)
+    return table.assign(who_status=filled), int(filled.notna().sum() - table["who_status"].notna().sum())
+
+
+def without_survival(table: pd.DataFrame, on_invalid_patient: InvalidPatientPolicy) -> pd.DataFrame:
+    """The record of the patients of whose survival nothing is known.
+
+    Raises:
+        CohortError: there are some, and the policy is to stop.
+    """
+    lacking = pd.Series(pd.NA, index=table.index, dtype="string")
+    for column in UNDETERMINABLE:
+        lacking = lacking.fillna(table[column].isna().map({True: column}).astype("string"))
+    lacking = lacking.dropna()
+    patients = table.loc[lacking.index, "patient_id"]
+    if on_invalid_patient == "stop":
+        raise_if_any([*map(unknown_survival, patients, lacking)], CohortError)
+    return exclusions(
+        patients,
+        CLINICAL_TABLE,
+        [UNDETERMINABLE[column][0] for column in lacking],
+        [UNDETERMINABLE[column][1] for column in lacking],
+    )
+
+
+def unknown_survival(patient: str, column: str) -> Problem:
+    """A patient whose survival cannot be known from the table."""
+    remedy = "Complete it, or set `on_invalid_patient: exclude` to leave such patients out."
+    return Problem(patient, column, "missing", "a value", remedy)

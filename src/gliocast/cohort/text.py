@@ -1,0 +1,147 @@
+"""The clinical table as text: its separator, its rows, its cells. Nothing is interpreted here, nothing is dropped."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from gliocast.cohort.findings import listed
+from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
+
+SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+BYTE_ORDER_MARK = "\ufeff"
+SHOWN_COLUMNS = 30
+Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
+
+
+def cells_of(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -> pd.DataFrame:
+    """Every cell of the clinical table as text without surrounding blanks.
+
+    Args:
+        clinical_table: the content of a CSV file, or a table that another kind of source has given.
+        separator: between two cells of the file.
+        decimal: the decimal mark to write the numbers of a given table with.
+
+    Returns:
+        One column of text a column of the table; the index holds the rows' numbers in the file, the header being 1.
+
+    Raises:
+        CohortError: empty, not a table, another separator, or rows of another length than the header.
+    """
+    if isinstance(clinical_table, str):
+        return cells_of_text(clinical_table.removeprefix(BYTE_ORDER_MARK), separator)
+    return cells_of_frame(clinical_table, decimal)
+
+
+def cells_of_text(text: str, separator: str) -> pd.DataFrame:
+    """Every cell of the CSV file `text`; blank lines are no rows."""
+    rows = rows_of(text, separator)
+    if not rows:
+        raise CohortError(table_problem("empty", "a header and one row a patient"))
+    (_, names), *body = rows
+    header = named(names)
+    raise_if_any([*separator_problems(text, separator, header)] or [*header_problems(header)], CohortError)
+    if not body:
+        raise CohortError(table_problem("a header without rows", "one row a patient"))
+    raise_if_any([*length_problems(body, len(header), separator)], CohortError)
+    numbers, cells = zip(*body, strict=True)
+    return pd.DataFrame(list(cells), index=pd.Index(numbers, name="row"), columns=header, dtype="string")
+
+
+def rows_of(text: str, separator: str) -> Rows:
+    """The rows of the CSV file that are not blank, cells stripped, each with its number in the file."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows = []
+    try:
+        for cells in reader:
+            stripped = [cell.strip() for cell in cells]
+            if any(stripped):
+                rows.append((reader.line_num, stripped))
+    except csv.Error as error:
+        raise CohortError(unreadable_row(reader.line_num, error)) from None
+    return rows
+
+
+def unreadable_row(row: int, error: csv.Error) -> Problem:
+    """The problem of a file that stops being a CSV file somewhere."""
+    remedy = "Close every quotation mark, and double those inside a cell."
+    return Problem(f"row {row}", "the file", f"no CSV ({error})", "cells, quoted where they hold a separator", remedy)
+
+
+def cells_of_frame(table: pd.DataFrame, decimal: str) -> pd.DataFrame:
+    """Every cell of a given table as the text that a CSV file would hold."""
+    if table.empty:
+        raise CohortError(table_problem("empty", "one row a patient"))
+    raise_if_any([*header_problems([str(name) for name in table.columns])], CohortError)
+    cells = {str(name): [cell_text(cell, decimal) for cell in table[name]] for name in table.columns}
+    return pd.DataFrame(cells, index=pd.RangeIndex(2, len(table) + 2, name="row"), dtype="string")
+
+
+def cell_text(cell: object, decimal: str) -> str:
+    """One value as text: nothing for a missing one, 1 and 0 for true and false, whole numbers without decimals."""
+    if pd.isna(cell):  # type: ignore[call-overload]
+        return ""
+    if isinstance(cell, bool | np.bool_):
+        return str(int(cell))
+    if isinstance(cell, float):  # numpy's float64 is one
+        return str(int(cell)) if cell.is_integer() else repr(float(cell)).replace(".", decimal)
+    return str(cell).strip()
+
+
+def separator_problems(text: str, configured: str, header: list[str]) -> Iterator[Problem]:
+    """The problem of a header that another separator cuts into more columns."""
+    first_line = next(line for line in text.splitlines() if line.strip())
+    counts = {separator: columns_of(first_line, separator) for separator in SEPARATORS}
+    likely = max(counts, key=lambda separator: counts[separator])
+    if counts[likely] > len(header):
+        seen = ", ".join(cell.strip()[:40] for cell in first_line.split(likely)[:SHOWN_COLUMNS])
+        yield Problem(
+            NOT_APPLICABLE,
+            "separator",
+            f"{SEPARATORS[likely]} ({counts[likely]} columns: {seen})",
+            f"{SEPARATORS.get(configured, repr(configured))}, as configured ({len(header)} column"
+            f"{'s' if len(header) != 1 else ''})",
+            f"Set `cohort.separator: {json.dumps(likely)}` in conf/local/parameters.yml.",
+        )
+
+
+def columns_of(line: str, separator: str) -> int:
+    """How many cells a separator cuts a line into; quotation marks respected."""
+    try:
+        return len(next(csv.reader([line], delimiter=separator)))
+    except csv.Error:
+        return 1
+
+
+def named(header: list[str]) -> list[str]:
+    """The header; a column without a name, as spreadsheets export it, is called by its place."""
+    return [name or f"(column {place})" for place, name in enumerate(header, start=1)]
+
+
+def header_problems(header: list[str]) -> Iterator[Problem]:
+    """The problem of every column name that stands twice."""
+    for name, count in Counter(header).items():
+        if count > 1:
+            yield Problem(NOT_APPLICABLE, f"column {name}", f"{count} columns", "one", "Rename or remove the others.")
+
+
+def length_problems(body: Rows, expected: int, separator: str) -> Iterator[Problem]:
+    """The problem of the rows that have more or fewer cells than the header, by their length."""
+    rows_by_length: dict[int, list[str]] = defaultdict(list)
+    for row, cells in body:
+        rows_by_length[len(cells)].append(f"row {row}")
+    remedy = "Quote cells that hold the separator; where decimals are written with it, export with another separator."
+    for length in sorted(set(rows_by_length) - {expected}):
+        found = f"{length} cells (separator: {SEPARATORS.get(separator, repr(separator))})"
+        yield Problem(listed(rows_by_length[length]), "the row", found, f"{expected} cells, like the header", remedy)
+
+
+def table_problem(found: str, expected: str) -> Problem:
+    """A problem of the clinical table as a whole."""
+    return Problem(NOT_APPLICABLE, "the clinical table", found, expected, "Export the clinical table again.")

@@ -1,0 +1,138 @@
+"""Every cell as the value that it stands for, or as a problem: nothing is guessed, nothing becomes missing silently."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from gliocast.cohort.columns import plain
+from gliocast.cohort.findings import Column
+from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
+from gliocast.errors import Problem
+
+DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
+Typed = tuple[pd.Series, list[Problem]]
+
+
+def typed(column: Column, cohort: CohortParameters) -> Typed:
+    """The column's values in its canonical type, and a problem for whatever is not one."""
+    return TYPES[column.name](column, cohort)
+
+
+def text(column: Column, cohort: CohortParameters) -> Typed:
+    """Free text."""
+    return column.cells, []
+
+
+def number(column: Column, cohort: CohortParameters) -> Typed:
+    """Decimal numbers within their range, as float."""
+    legible = column.cells.str.fullmatch(number_pattern(cohort.decimal)).fillna(False).astype(bool)
+    values = pd.to_numeric(column.cells.where(legible).str.replace(cohort.decimal, ".", regex=False))
+    values = values.astype("float64")
+    limits = cohort.ranges[column.name]
+    outside = values.notna() & ~values.between(limits.min, limits.max)
+    problems = [*illegible_problems(column, ~legible & column.cells.notna(), cohort.decimal)]
+    return values, [*problems, *range_problems(column, outside, limits)]
+
+
+def whole_number(column: Column, cohort: CohortParameters) -> Typed:
+    """Whole numbers within their range, as Int64."""
+    values, problems = number(column, cohort)
+    broken = values.notna() & (values != np.floor(values))
+    problems += column.problem_of_each_value(broken, "a whole number", lambda _: "Correct it.")
+    return values.mask(broken | ~np.isfinite(values)).astype("Int64"), problems
+
+
+def karnofsky(column: Column, cohort: CohortParameters) -> Typed:
+    """Karnofsky status: 0, 10, … 100."""
+    values, problems = whole_number(column, cohort)
+    between = values.notna() & values.between(0, 100) & ~values.isin([*KARNOFSKY_TO_WHO])
+    problems += column.problem_of_each_value(between.astype(bool), "0, 10, … 100", lambda _: "Round it to a step.")
+    return values, problems
+
+
+def vocabulary(column: Column, cohort: CohortParameters) -> Typed:
+    """One of the canonical words; any other is a problem, never a category of its own."""
+    allowed = VOCABULARIES[column.name]
+    wrong = column.cells.notna() & ~column.cells.isin(allowed)
+    expected = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    problems = [*column.problem_of_each_value(wrong, expected, mapping_remedy(column.name, allowed))]
+    return column.cells.mask(wrong), problems
+
+
+def who_status(column: Column, cohort: CohortParameters) -> Typed:
+    """WHO performance status 0 to 5, as Int64."""
+    values, problems = vocabulary(without_decimals(column), cohort)
+    return pd.to_numeric(values).astype("Int64"), problems
+
+
+def event(column: Column, cohort: CohortParameters) -> Typed:
+    """Whether the patient died (1) or was last seen alive (0), as boolean."""
+    values, problems = vocabulary(without_decimals(column), cohort)
+    return values.map({"1": True, "0": False}).astype("boolean"), problems
+
+
+TYPES: dict[str, Callable[[Column, CohortParameters], Typed]] = {
+    "age_years": number,
+    "sex": vocabulary,
+    "who_status": who_status,
+    "surgery": vocabulary,
+    "survival_days": whole_number,
+    "event_observed": event,
+    "centre": text,
+    "scanner_field_t": number,
+    "idh": text,
+    "mgmt": text,
+    "karnofsky": karnofsky,
+    "central_slice_mm": number,
+}
+
+
+def number_pattern(decimal: str) -> str:
+    """A decimal number written with the given mark."""
+    mark = re.escape(decimal)
+    return rf"[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d{{1,3}})?"
+
+
+def without_decimals(column: Column) -> Column:
+    """The column with `1.0`, as spreadsheets write it, as `1`."""
+    cells = column.cells.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True)
+    return Column(column.name, column.sources, cells, column.patients)
+
+
+def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterator[Problem]:
+    """Cells that are no number: written with the other decimal mark, a date, or anything else."""
+    other = "," if decimal == "." else "."
+    with_other_mark = wrong & column.cells.str.fullmatch(number_pattern(other)).fillna(False).astype(bool)
+    if with_other_mark.any():
+        found = str(column.cells[with_other_mark].iloc[0])
+        remedy = f'Set `cohort.decimal: "{other}"` in conf/local/parameters.yml.'
+        yield column.problem(column.patients[with_other_mark], found, f'decimal mark "{decimal}"', remedy)
+    dates = wrong & ~with_other_mark & column.cells.str.fullmatch(DATE).fillna(False).astype(bool)
+    if dates.any():  # a date of birth or death is not repeated in a message
+        remedy = "Give the number itself, for instance the days between two dates."
+        yield column.problem(column.patients[dates], "a date", "a number", remedy)
+    others = wrong & ~with_other_mark & ~dates
+    yield from column.problem_of_each_value(others, "a number", lambda _: "Correct it, or leave the cell empty.")
+
+
+def range_problems(column: Column, outside: pd.Series, limits: Range) -> Iterator[Problem]:
+    """Numbers that no patient can have."""
+    expected = f"{limits.min:g} to {limits.max:g}"
+    remedy = f"Correct it; where it is right, widen `cohort.ranges.{column.name}`."
+    yield from column.problem_of_each_value(outside, expected, lambda _: remedy)
+
+
+def mapping_remedy(name: str, allowed: tuple[str, ...]) -> Callable[[str], str]:
+    """How to map a site's own word to ours."""
+
+    def remedy(value: str) -> str:
+        near = get_close_matches(plain(value), allowed, n=1, cutoff=0.7)
+        return f'Map it in conf/local/parameters.yml: cohort.values.{name}: {{"{value}": {near[0] if near else "…"}}}'
+
+    return remedy

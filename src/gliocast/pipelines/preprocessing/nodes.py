@@ -1,0 +1,101 @@
+"""Nodes from the clinical table to training and test patients. Only `open_test_partition` gives test outcomes away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.cohort import flow, study
+from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, PartitionParameters
+from gliocast.cohort.partitions import check_cohort_unchanged, check_partition
+from gliocast.cohort.partitions import partition_patients as draw_partition
+from gliocast.cohort.table import read_table
+from gliocast.errors import InputError, PartitionError, raise_if_any
+from gliocast.types import ImageScoreKind, Partition
+
+OUTCOME_COLUMNS = ["survival_days", "event_observed", "outcome"]
+
+
+def read_cohort(
+    clinical_table: str | pd.DataFrame, parameters: CohortParameters, on_invalid_patient: InvalidPatientPolicy
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """The cohort, the rows that are not in it, and notes on the table."""
+    reading = read_table(clinical_table, parameters, on_invalid_patient)
+    return reading.cohort, reading.exclusions, reading.notes
+
+
+def select_patients(
+    cohort: pd.DataFrame,
+    cohort_exclusions: pd.DataFrame,
+    cohort_notes: Mapping[str, Any],
+    slice_manifest: pd.DataFrame,
+    imaging_exclusions: pd.DataFrame,
+    image_features: pd.DataFrame,
+    parameters: CohortParameters,
+    image_score: ImageScoreKind,
+    on_invalid_patient: InvalidPatientPolicy,
+    features_id_column: str,
+    features_id_pattern: str,
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
+    """The patients of the study, the patient flow, and the record of everyone left out.
+
+    Raises:
+        InputError: a patient has no image or no outcome, and the policy is to stop.
+    """
+    with_image = {
+        "cnn": [*slice_manifest.get("patient_id", ())],
+        "features": study.patients_with_features(image_features, features_id_column, features_id_pattern),
+        "none": None,
+    }[image_score]
+    study_cohort, left_out = study.select_patients(cohort, with_image, imaging_exclusions, parameters)
+    if on_invalid_patient == "stop":
+        raise_if_any(study.exclusion_problems(left_out), InputError)
+    everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
+    return study_cohort, flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score), everyone
+
+
+def partition_patients(study_cohort: pd.DataFrame, parameters: PartitionParameters, seed: int) -> Partition:
+    """Who trains, who stops the training, who is tested."""
+    return draw_partition(study_cohort, parameters, seed)
+
+
+def separate_test_patients(
+    study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The training patients with their outcomes, and the test patients without.
+
+    Where a partition has several splits, a patient who trains in any of them is a training patient; whatever is fitted
+    keeps to the training patients of its own split.
+
+    Raises:
+        PartitionError: a patient stands on both sides, or the cohort is not the one that was partitioned.
+    """
+    check(partition, study_cohort)
+    training = {patient for split in partition.splits for patient in split.training}
+    tested = {patient for split in partition.splits for patient in split.test}
+    labelled = study.with_outcomes(study_cohort, partition, parameters)
+    test_patients = study_cohort[study_cohort["patient_id"].isin(tested)]
+    return (
+        labelled[labelled["patient_id"].isin(training)].reset_index(drop=True),
+        test_patients.drop(columns=OUTCOME_COLUMNS).reset_index(drop=True),
+    )
+
+
+def open_test_partition(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> pd.DataFrame:
+    """The outcomes of the test patients: the one door to them, opened when everything is fitted and scored.
+
+    Raises:
+        PartitionError: a patient stands on both sides, or the cohort is not the one that was partitioned.
+    """
+    check(partition, study_cohort)
+    tested = {patient for split in partition.splits for patient in split.test}
+    labelled = study.with_outcomes(study_cohort, partition, parameters)
+    return labelled.loc[labelled["patient_id"].isin(tested), ["patient_id", *OUTCOME_COLUMNS]].reset_index(drop=True)
+
+
+def check(partition: Partition, study_cohort: pd.DataFrame) -> None:
+    """Refuse a partition that does not separate exactly these patients."""
+    problems = [*check_partition(partition), *check_cohort_unchanged(partition, study_cohort["patient_id"])]
+    raise_if_any(problems, PartitionError)

@@ -1,0 +1,105 @@
+"""From the raw data to the training patients, the test patients, and everyone's nine slices."""
+
+from __future__ import annotations
+
+from kedro.pipeline import Node, Pipeline
+
+from . import imaging_nodes, nodes
+
+
+def create_cohort_pipeline() -> Pipeline:
+    """The clinical table alone: all that the baseline needs."""
+    return Pipeline(
+        [
+            Node(
+                nodes.read_cohort,
+                ["clinical_table", "params:cohort", "params:on_invalid_patient"],
+                ["cohort", "cohort_exclusions", "cohort_notes"],
+                name="read_cohort",
+            )
+        ]
+    )
+
+
+def create_image_pipeline() -> Pipeline:
+    """Nine slices of every patient of the cohort."""
+    return Pipeline(
+        [
+            Node(
+                imaging_nodes.extract_slices,
+                [
+                    "imaging",
+                    "cohort",
+                    "params:slices",
+                    "params:image_score",
+                    "params:on_invalid_patient",
+                    "params:check_only",
+                ],
+                "slice_stacks",
+                name="extract_slices",
+            ),
+            Node(
+                imaging_nodes.summarise_slices,
+                ["slice_stacks", "params:on_invalid_patient"],
+                ["slice_manifest", "imaging_exclusions"],
+                name="summarise_slices",
+            ),
+        ]
+    )
+
+
+def create_separation_pipeline() -> Pipeline:
+    """Who is in the study, who trains, who is tested."""
+    return Pipeline(
+        [
+            Node(
+                nodes.select_patients,
+                [
+                    "cohort",
+                    "cohort_exclusions",
+                    "cohort_notes",
+                    "slice_manifest",
+                    "imaging_exclusions",
+                    "image_features",
+                    "params:cohort",
+                    "params:image_score",
+                    "params:on_invalid_patient",
+                    "params:hybrid.features.id_column",
+                    "params:hybrid.features.id_pattern",
+                ],
+                ["study_cohort", "patient_flow", "exclusions"],
+                name="select_patients",
+            ),
+            Node(
+                nodes.partition_patients,
+                ["study_cohort", "params:partition", "params:seed"],
+                "partition",
+                name="partition_patients",
+            ),
+            Node(
+                nodes.separate_test_patients,
+                ["study_cohort", "partition", "params:cohort"],
+                ["training_cohort", "test_predictors"],
+                name="separate_test_patients",
+            ),
+        ]
+    )
+
+
+def create_test_partition_pipeline() -> Pipeline:
+    """The one door to the test patients' outcomes."""
+    return Pipeline(
+        [
+            Node(
+                nodes.open_test_partition,
+                ["study_cohort", "partition", "params:cohort"],
+                "test_outcomes",
+                name="open_test_partition",
+            )
+        ]
+    )
+
+
+def create_pipeline() -> Pipeline:
+    """Everything before training; the test partition stays shut."""
+    return create_cohort_pipeline() + create_image_pipeline() + create_separation_pipeline()

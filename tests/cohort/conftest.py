@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from gliocast.cohort.parameters import CohortParameters, PartitionParameters
+
+PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_preprocessing.yml"
+
+
+def section(name: str, **changes: Any) -> dict[str, Any]:
+    return yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))[name] | changes
+
+
+@pytest.fixture
+def cohort_parameters():
+    """The shipped section `cohort`, with single entries changed."""
+    return lambda **changes: CohortParameters(**section("cohort", **changes))
+
+
+@pytest.fixture
+def partition_parameters():
+    """The shipped section `partition`, with single entries changed."""
+    return lambda **changes: PartitionParameters(**section("partition", **changes))
+
+
+@pytest.fixture
+def a_cohort():
+    """A cohort of so many long-term and short-term survivors, in centres A, B and C by turns."""
+
+    def build(n_long_term: int, n_short_term: int) -> pd.DataFrame:
+        n = n_long_term + n_short_term
+        return pd.DataFrame(
+            {
+                "patient_id": pd.Series([f"P{number:03d}" for number in range(n)], dtype="string"),
+                "outcome": pd.Series(["long_term"] * n_long_term + ["short_term"] * n_short_term, dtype="string"),
+                "survival_days": pd.Series([500] * n_long_term + [100] * n_short_term, dtype="Int64"),
+                "event_observed": pd.Series([True] * n, dtype="boolean"),
+                "centre": pd.Series(["ABC"[number % 3] for number in range(n)], dtype="string"),
+            }
+        )
+
+    return build

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gliocast.cohort.parameters import Fractions, PartitionParameters
+from gliocast.cohort.partitions import (
+    check_cohort_unchanged,
+    check_partition,
+    partition_from_json,
+    partition_patients,
+    partition_sha256,
+    partition_to_json,
+)
+from gliocast.errors import PartitionError
+
+PAPER = Fractions(train=0.6, validation=0.2)
+SCHEMES = ("holdout", "nested_cv", "leave_one_centre_out")
+
+
+def parameters(scheme: str = "holdout", inner: int = 5, outer: int = 5, repeats: int = 1) -> PartitionParameters:
+    return PartitionParameters(scheme=scheme, fractions=PAPER, inner_folds=inner, outer_folds=outer, repeats=repeats)
+
+
+def cohorts(least: int) -> st.SearchStrategy[pd.DataFrame]:
+    """Cohorts of any identifiers, with at least so many patients of each outcome."""
+    identifiers = st.lists(
+        st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True), min_size=2 * least, max_size=60, unique=True
+    )
+    return identifiers.flatmap(
+        lambda found: st.integers(least, len(found) - least).map(lambda n_long: labelled(found, n_long))
+    )
+
+
+def labelled(identifiers: list[str], n_long: int) -> pd.DataFrame:
+    outcome = ["long_term"] * n_long + ["short_term"] * (len(identifiers) - n_long)
+    centre = ["ABC"[place % 3] for place in range(len(identifiers))]
+    return pd.DataFrame({"patient_id": identifiers, "outcome": outcome, "centre": centre}, dtype="string")
+
+
+def shares(patients: tuple[str, ...], cohort: pd.DataFrame) -> Counter[str]:
+    return Counter(cohort.set_index("patient_id")["outcome"][list(patients)])
+
+
+def test_the_papers_175_patients_are_parted_into_104_34_and_37(a_cohort):
+    partition = partition_patients(a_cohort(89, 86), parameters(), seed=1)
+    assert [len(part) for part in (partition.paper.fit, partition.paper.stop, partition.paper.held_out)] == [
+        104,
+        34,
+        37,
+    ]
+    assert partition.splits[0].test == partition.paper.held_out
+
+
+def test_every_outcome_is_parted_in_the_same_proportion(a_cohort):
+    cohort = a_cohort(100, 50)
+    partition = partition_patients(cohort, parameters(), seed=1)
+    assert shares(partition.paper.held_out, cohort) == {"long_term": 20, "short_term": 10}
+    assert shares(partition.paper.fit, cohort) == {"long_term": 60, "short_term": 30}
+
+
+def test_each_training_patient_is_held_out_once_and_stops_once(a_cohort):
+    split = partition_patients(a_cohort(40, 40), parameters(), seed=1).splits[0]
+    assert Counter(patient for fold in split.folds for patient in fold.held_out) == Counter(split.training)
+    assert Counter(patient for fold in split.folds for patient in fold.stop) == Counter(split.training)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_the_order_of_the_rows_does_not_matter(a_cohort, scheme):
+    cohort = a_cohort(30, 33)
+    shuffled = cohort.sample(frac=1, random_state=5)
+    assert partition_patients(cohort, parameters(scheme), 7) == partition_patients(shuffled, parameters(scheme), 7)
+
+
+def test_another_seed_draws_another_test(a_cohort):
+    cohort = a_cohort(30, 33)
+    first, second = (partition_patients(cohort, parameters(), seed) for seed in (1, 2))
+    assert first.splits[0].test != second.splits[0].test
+
+
+def test_nested_cross_validation_tests_everyone_once_a_repeat(a_cohort):
+    cohort = a_cohort(30, 33)
+    splits = partition_patients(cohort, parameters("nested_cv", outer=4, repeats=3), seed=1).splits
+    assert len(splits) == 12
+    for repeat in ("repeat 1", "repeat 2", "repeat 3"):
+        tested = [patient for split in splits if split.stratum == repeat for patient in split.test]
+        assert sorted(tested) == sorted(cohort["patient_id"])
+    assert splits[0].test != splits[4].test
+
+
+def test_leaving_one_centre_out_tests_each_centre_and_trains_on_the_others(a_cohort):
+    cohort = a_cohort(30, 33)
+    splits = partition_patients(cohort, parameters("leave_one_centre_out"), seed=1).splits
+    assert [split.stratum for split in splits] == ["A", "B", "C"]
+    for split in splits:
+        assert sorted(split.test) == sorted(cohort.loc[cohort["centre"] == split.stratum, "patient_id"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(cohort=cohorts(least=12), scheme=st.sampled_from(SCHEMES), seed=st.integers(0, 2**32), inner=st.integers(3, 5))
+def test_any_partition_is_disjoint_complete_and_stratified(cohort, scheme, seed, inner):
+    try:
+        partition = partition_patients(cohort, parameters(scheme, inner), seed)
+    except PartitionError:  # a centre without which too few of one outcome train
+        assert scheme == "leave_one_centre_out"
+        return
+    assert check_partition(partition) == []
+    assert partition.patients == tuple(sorted(cohort["patient_id"]))
+    for split in partition.splits:
+        assert {*split.training, *split.test} == set(cohort["patient_id"])
+        for outcome in ("long_term", "short_term"):
+            sizes = [shares(fold.held_out, cohort)[outcome] for fold in split.folds]
+            assert min(sizes) >= 1
+            assert max(sizes) - min(sizes) <= 1
+        sizes = [len(fold.held_out) for fold in split.folds]
+        assert max(sizes) - min(sizes) <= 1
+    assert partition_from_json(json.loads(json.dumps(partition_to_json(partition)))) == partition
+
+
+@settings(max_examples=25, deadline=None)
+@given(cohort=cohorts(least=8), seed=st.integers(0, 99))
+def test_any_holdout_tests_a_fifth_of_each_outcome_or_a_little_more(cohort, seed):
+    partition = partition_patients(cohort, parameters(inner=3), seed)
+    for outcome, n in cohort["outcome"].value_counts().items():
+        tested = shares(partition.splits[0].test, cohort)[outcome]
+        assert 0.2 * n <= tested + 1e-9 < 0.2 * n + 2
+
+
+@pytest.mark.parametrize(("n_long", "n_short"), [(30, 0), (30, 6), (6, 30)])
+def test_too_few_of_one_outcome_is_told_with_the_counts(a_cohort, n_long, n_short):
+    with pytest.raises(PartitionError, match=f"{n_long} long_term, {n_short} short_term; expected at least 7"):
+        partition_patients(a_cohort(n_long, n_short), parameters(), seed=1)
+
+
+def test_just_enough_patients_can_be_parted(a_cohort):
+    cohort = a_cohort(30, 7)
+    for fold in partition_patients(cohort, parameters(), seed=1).splits[0].folds:
+        assert shares(fold.held_out, cohort)["short_term"] == 1
+
+
+def test_outer_folds_need_a_patient_of_each_outcome_too(a_cohort):
+    with pytest.raises(PartitionError, match="at least 10 of each outcome"):
+        partition_patients(a_cohort(30, 9), parameters("nested_cv", inner=3, outer=10), seed=1)
+
+
+def test_a_patient_without_centre_cannot_be_left_out_by_centre(a_cohort):
+    cohort = a_cohort(30, 30).assign(centre=pd.Series([pd.NA] + ["A", "B"] * 29 + ["A"], dtype="string"))
+    with pytest.raises(PartitionError, match="missing for 1 patients"):
+        partition_patients(cohort, parameters("leave_one_centre_out"), seed=1)
+
+
+def test_a_single_centre_cannot_be_left_out(a_cohort):
+    with pytest.raises(PartitionError, match="0 long_term, 0 short_term"):
+        partition_patients(a_cohort(30, 30).assign(centre="A"), parameters("leave_one_centre_out"), seed=1)
+
+
+def test_a_patient_without_outcome_cannot_be_parted(a_cohort):
+    cohort = a_cohort(30, 30)
+    cohort.loc[0, "outcome"] = pd.NA
+    with pytest.raises(PartitionError, match="P000: outcome is undetermined"):
+        partition_patients(cohort, parameters(), seed=1)
+
+
+def test_the_fingerprint_changes_with_a_single_patient(a_cohort):
+    partition = partition_patients(a_cohort(30, 30), parameters(), seed=1)
+    assert partition_sha256(partition) == partition_sha256(replace(partition))
+    assert partition_sha256(partition) != partition_sha256(replace(partition, seed=2))
+
+
+def test_a_cohort_that_gained_and_lost_a_patient_is_not_the_partitions(a_cohort):
+    cohort = a_cohort(30, 30)
+    partition = partition_patients(cohort, parameters(), seed=1)
+    changed = [*cohort["patient_id"][1:], "NEW"]
+    problems = check_cohort_unchanged(partition, changed)
+    assert [(problem.patient, problem.found) for problem in problems[1:]] == [
+        ("NEW", "new"),
+        ("P000", "no longer in the cohort"),
+    ]
+    assert check_cohort_unchanged(partition, reversed(cohort["patient_id"].tolist())) == []
