@@ -1,103 +1,15 @@
-"""Small exhibits that every reporting test may draw."""
-
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
 import pytest
+from report_samples import a_flow, a_provenance, all_exhibits, all_figures, all_metrics, the_paper
 
-from gliocast.reporting import figures
+from gliocast.reporting.page import build_report
 from gliocast.types import Figure
 
-PIXEL = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-)
 
-
-def surgery_summary() -> pd.DataFrame:
-    paper = {"paper_mean_days": [241.61, 404.32, 496.70], "paper_sd_days": [191.24, 271.31, 282.83]}
-    ours = {"mean_days": [240.0, 410.0, 480.0], "sd_days": [190.0, 270.0, 280.0], "n": [69, 62, 44]}
-    return pd.DataFrame({"surgery": ["biopsy", "incomplete", "complete"], **ours, **paper})
-
-
-def survival_curves() -> pd.DataFrame:
-    steps = pd.DataFrame({"time_days": [0.0, 100.0, 300.0, 700.0], "survival": [1.0, 0.7, 0.4, 0.1]})
-    steps = steps.assign(ci95_low=[1.0, 0.6, 0.3, 0.05], ci95_high=[1.0, 0.8, 0.5, 0.2])
-    return pd.concat([steps.assign(group="biopsy"), steps.assign(group="complete", survival=[1.0, 0.9, 0.6, 0.3])])
-
-
-def roc_curves() -> pd.DataFrame:
-    points = pd.DataFrame({"false_positive_rate": [0.0, 0.2, 1.0], "true_positive_rate": [0.0, 0.7, 1.0]})
-    return pd.concat([points.assign(model="clinical"), points.assign(model="hybrid")])
-
-
-def an_estimate(value: float | None = 0.7) -> dict[str, object]:
-    if value is None:
-        return {"value": None, "ci95": None, "reason": "one class only"}
-    return {"value": value, "ci95": [value - 0.1, min(1.0, value + 0.1)]}
-
-
-def a_performance(accuracy: float = 0.7, auc: float | None = 0.7) -> dict[str, object]:
-    counts = {"n": 40, "tp": 15, "fp": 6, "fn": 5, "tn": 14}
-    names = ("sensitivity", "specificity", "ppv", "npv", "brier", "calibration_slope", "calibration_intercept")
-    return {
-        **counts,
-        "accuracy": an_estimate(accuracy),
-        "auc": an_estimate(auc),
-        **{name: an_estimate() for name in names},
-    }
-
-
-def all_figures() -> dict[str, Figure]:
-    draw = np.random.default_rng(7)
-    probabilities = pd.DataFrame({"outcome": ["short_term", "long_term"] * 30, "probability": draw.uniform(0, 1, 60)})
-    epochs = pd.DataFrame({"split": "holdout", "fold": [0, 0, 0, 1, 1], "epoch": [0, 1, 2, 0, 1]})
-    curves = epochs.assign(train_loss=[0.7, 0.5, 0.4, 0.7, 0.6], stop_loss=[0.7, 0.6, 0.65, 0.7, 0.66])
-    bins = pd.DataFrame({"predicted": [0.2, 0.5, 0.8], "observed": [0.1, 0.5, 0.9], "n": [10, 12, 11]})
-    benefit = pd.DataFrame({"threshold": [0.1, 0.5, 0.9], "net_benefit": [0.4, 0.1, -1.0]})
-    gap = pd.DataFrame({"metric": ["accuracy", "auc"], "honest": [0.67, 0.74], "paper": [0.88, 0.94]})
-    gap = gap.assign(
-        honest_lower=[0.5, 0.6], honest_upper=[0.8, 0.85], paper_lower=[0.8, 0.9], paper_upper=[0.95, 0.99]
-    )
-    trials = pd.DataFrame({"number": [0, 1, 2], "value": [0.7, np.nan, 0.6]})
-    importances = pd.DataFrame(
-        {"name": ["age_years", "surgery"], "importance": [0.2, 0.5], "lower": [0.1, 0.4], "upper": [0.3, 0.6]}
-    )
-    points = pd.DataFrame(
-        {"series": "clinical", "x": [50, 100], "y": [0.6, 0.7], "lower": [0.5, 0.6], "upper": [0.7, 0.8]}
-    )
-    models = {"clinical": {"patient": a_performance(0.75, 0.81)}, "hybrid": {"patient": a_performance(0.76, 0.82)}}
-    return {
-        "figure1_survival_by_surgery": figures.survival_by_surgery(surgery_summary(), 5.18e-7),
-        "kaplan_meier_by_surgery": figures.kaplan_meier(survival_curves(), 0.002),
-        "roc": figures.roc(roc_curves(), {"clinical": 0.75, "hybrid": None}),
-        "confusion": figures.confusion(27, 2, 5, 36),
-        "probabilities": figures.probability_histogram(probabilities),
-        "forest": figures.forest_of_models(models, {"hybrid": 0.9}),
-        "learning_curves": figures.learning_curves(curves),
-        "tuning_history": figures.optimisation_history(trials),
-        "importances": figures.bar(importances),
-        "learning_curve": figures.dots(points, "Learning curve", "Patients", "AUC"),
-        "figure2_examples": figures.image_panel([PIXEL] * 5, ["true long-term<br>probability 0.91"] * 5),
-        "reliability": figures.reliability(bins.assign(lower=[0.0, 0.3, 0.7], upper=[0.3, 0.7, 1.0])),
-        "net_benefit": figures.net_benefit(
-            pd.concat([benefit.assign(strategy="hybrid"), benefit.assign(strategy="treat_all")])
-        ),
-        "leakage_gap": figures.leakage_gap(gap),
-        "audit": figures.audit(audit_scenarios()),
-    }
-
-
-def audit_scenarios() -> pd.DataFrame:
-    claims = {
-        "claimed_accuracy": [0.74, 0.88],
-        "true_accuracy": [0.75, 0.67],
-        "claimed_auc": [0.8, 0.94],
-        "true_auc": [0.81, 0.74],
-    }
-    return pd.DataFrame(
-        {"image_signal": [0.5, 0.5], "memorises": [True, True], "protocol": ["honest", "paper"], **claims}
-    )
+@pytest.fixture
+def page() -> str:
+    return build_report(all_metrics(), a_flow(), a_provenance(), all_exhibits(), the_paper())
 
 
 @pytest.fixture

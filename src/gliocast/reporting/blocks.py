@@ -47,9 +47,10 @@ class Gallery:
             "layout": layout | look,
         }
         return Markup(
-            '<figure><div class="plot" data-figure="{}" role="img" aria-label="{}"></div>'
+            '<figure{}><div class="plot" data-figure="{}" role="img" aria-label="{}"></div>'
             "<figcaption><b>Figure {}. {}.</b> {}{}</figcaption></figure>"
         ).format(
+            Markup(' class="half"') if meta.get("is_square") else "",
             exhibit.name,
             meta.get("alt", exhibit.title),
             len(self.figures),

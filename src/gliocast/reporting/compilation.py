@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.partitions import partition_sha256
+from gliocast.cohort.selection import OUTCOME
 from gliocast.reporting.metrics import SCHEMA_VERSION, checked
 from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
 
@@ -36,17 +38,34 @@ def compile_results(
     return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
 
 
-def cohort_counts(cohort: pd.DataFrame, n_excluded: int, survival_threshold_days: float) -> dict[str, Any]:
-    """Who is in the study: patients with an outcome, without one, and those left out."""
-    outcome = cohort["outcome"]
+def cohort_counts(
+    study_cohort: pd.DataFrame, exclusions: pd.DataFrame, survival_threshold_days: float
+) -> dict[str, Any]:
+    """Who is in the study: patients with an outcome, and those whose outcome is not known yet; and who is not.
+
+    Args:
+        study_cohort: the patients with a known outcome.
+        exclusions: `patient_id`, `stage`, … of everyone else in the clinical table.
+        survival_threshold_days: from which on a patient is a long-term survivor.
+    """
+    outcome = study_cohort["outcome"]
+    undetermined = int((exclusions["stage"] == OUTCOME).sum())
     return {
-        "n_patients": len(cohort),
-        "n_excluded": n_excluded,
+        "n_patients": len(study_cohort) + undetermined,
+        "n_excluded": len(exclusions) - undetermined,
         "n_long_term": int((outcome == LONG_TERM).sum()),
         "n_short_term": int((outcome == SHORT_TERM).sum()),
-        "n_undetermined": int(outcome.isna().sum()),
+        "n_undetermined": undetermined,
         "survival_threshold_days": survival_threshold_days,
     }
+
+
+def threshold_days(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> float:
+    """The survival threshold in force: the configured number, or the median of the training patients."""
+    if parameters.threshold_mode == "fixed":
+        return parameters.survival_threshold_days
+    training = study_cohort["patient_id"].isin(partition.splits[0].training)
+    return float(study_cohort.loc[training, "survival_days"].median())
 
 
 def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, scores: Scores | None) -> dict[str, Any]:

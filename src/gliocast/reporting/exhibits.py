@@ -47,6 +47,26 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit("tuning_importance", "tuning", "tuning", "Importance of the hyperparameters"),
     Exhibit("tuning_slice", "tuning", "tuning", "Trials by hyperparameter"),
     Exhibit("tuning_parallel", "tuning", "tuning", "All trials at once"),
+    Exhibit(
+        "figure2_example_predictions",
+        "cnn_training",
+        "cnn",
+        "Example predictions",
+        "Figure 2 of the paper. The central one of nine slices of test patients, surest first; right and wrong alike.",
+    ),
+    Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
+    Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),
+    Exhibit("figure_cnn_probabilities", "cnn_training", "cnn", "Predicted probabilities of the CNN"),
+    Exhibit(
+        "figure_cnn_learning_curves",
+        "cnn_training",
+        "cnn",
+        "Learning curves of the CNN",
+        "Thin: each fold; thick: their mean. The patients that stop training are neither fitted on nor scored.",
+    ),
+    Exhibit("figure4_roc", "hybrid", "hybrid", "ROC curves", "Figure 4a of the paper. All models, same patients."),
+    Exhibit("figure4_confusion", "hybrid", "hybrid", "Confusion matrix", "Figure 4b of the paper."),
+    Exhibit("classifier_selection", "hybrid", "hybrid", "How the classifier was chosen, inside the training patients"),
 )
 
 

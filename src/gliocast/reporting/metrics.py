@@ -5,7 +5,7 @@ Fractions are fractions, never percentages. A number that cannot be computed is 
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,7 +43,7 @@ class Estimate(_Open):
     reason: str | None = None
 
     @model_validator(mode="after")
-    def _null_says_why(self) -> Self:
+    def _null_says_why(self) -> Estimate:
         if self.value is None and not self.reason:
             raise ValueError("a value of null needs its reason")
         if self.ci95 is not None and self.ci95[0] > self.ci95[1]:
@@ -72,7 +72,7 @@ class Performance(_Open):
     calibration_intercept: Estimate
 
     @model_validator(mode="after")
-    def _counts_add_up(self) -> Self:
+    def _counts_add_up(self) -> Performance:
         if self.tp + self.fp + self.fn + self.tn != self.n:
             raise ValueError("tp, fp, fn and tn must add up to n")
         return self

@@ -11,7 +11,7 @@ from gliocast.reporting.tables import Row
 SIMULATED = "The cohort is SIMULATED: these numbers show that the study runs; they say nothing about real patients."
 LEAKING = "PAPER'S PROTOCOL: test patients were seen in training. For comparison only."
 HEADERS = ("", "counted", "AUC", "accuracy", "sensitivity", "specificity", "TP/FP/FN/TN")
-WIDTH = 118
+WIDTH = 160
 
 
 def result_table(metrics: Mapping[str, Any], paper: Mapping[str, Any], simulated: bool) -> str:

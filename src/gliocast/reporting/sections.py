@@ -109,7 +109,9 @@ def patients(report: Report) -> list[Markup]:
     counts = {"undetermined": cohort["n_undetermined"], "excluded": cohort["n_excluded"]}
     text = prose.PATIENTS.format(days=cohort["survival_threshold_days"], **counts)
     flow = blocks.flow_diagram(report.patient_flow["stages"])
-    return [blocks.paragraph(text), flow, *report.shown("patients")]
+    warnings = report.patient_flow.get("warnings", [])
+    told = [blocks.bullets(warnings)] if warnings else []
+    return [blocks.paragraph(text), flow, *told, *report.shown("patients")]
 
 
 def surgery(report: Report) -> list[Markup]:
@@ -140,7 +142,7 @@ def model_step(model: str, table: str, level: str, title: str, exhibits: Builder
         if model not in report.models:
             return exhibits(report)
         rows = tables.beside_paper(report.models[model], model, report.paper[table], level)
-        beside = report.gallery.table(tables.result_html(rows, title), title, prose.LEVELS)
+        beside = report.gallery.table(tables.result_html(rows, title), title)
         opening, *shown = exhibits(report)
         return [opening, beside, *shown]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -37,6 +38,7 @@ class Row:
 
     cells: tuple[str, ...]
     is_paper: bool = False
+    repeats: bool = False  # the first cell says what the row above said: kept for screen readers, hidden from sight
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Row], numeric: Sequence[bool], label: str) -> Markup:
@@ -52,10 +54,11 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], numeric: Sequence[bo
 def _html_row(row: Row, numeric: Sequence[bool]) -> Markup:
     first, *others = row.cells
     paper = Markup(' class="paper"') if row.is_paper else Markup("")
+    heading = Markup('<span class="unseen">{}</span>').format(first) if row.repeats else first
     cells = (
         Markup("<td{}>{}</td>").format(_aligned(right), text) for text, right in zip(others, numeric[1:], strict=True)
     )
-    return Markup('<tr{}><th scope="row">{}</th>{}</tr>').format(paper, first, Markup("").join(cells))
+    return Markup('<tr{}><th scope="row">{}</th>{}</tr>').format(paper, heading, Markup("").join(cells))
 
 
 def _aligned(right: bool) -> Markup:
@@ -67,6 +70,8 @@ def table_of(table: pd.DataFrame, label: str) -> Markup:
     numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
     texts = ([_text(value) for value in values] for values in table.astype(object).itertuples(index=False, name=None))
     rows = [Row(tuple(cells)) for cells in texts]
+    repeated = [False, *(row.cells[0] == before.cells[0] for before, row in pairwise(rows))]
+    rows = [replace(row, repeats=again) for row, again in zip(rows, repeated, strict=True)]
     return html_table([header(str(column)) for column in table.columns], rows, numeric, label)
 
 
@@ -119,15 +124,10 @@ def result_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Ro
 
 def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
     """The rules that need no fitting, on the whole cohort, beside the paper's Table 2."""
-    rows = [
-        result_row(name_of(rule), "patient, whole cohort", levels["patient"])
-        for rule, levels in metrics["rules"].items()
-    ]
+    rows = [result_row(name_of(rule), "patient", levels["patient"]) for rule, levels in metrics["rules"].items()]
     return [
         *rows,
-        result_row(
-            f"{PAPER_NAME} (surgery rule)", "patient, all 175", paper_performance(paper["table2"]), is_paper=True
-        ),
+        result_row(f"{PAPER_NAME}, surgery rule", "patient", paper_performance(paper["table2"]), is_paper=True),
     ]
 
 

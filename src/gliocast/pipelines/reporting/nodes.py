@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.cohort import flow, study
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.persistence.fingerprints import sha256_of_bytes, sha256_of_value
 from gliocast.persistence.provenance import describe_run
-from gliocast.reporting import compilation, flow, page
+from gliocast.reporting import compilation, page
 from gliocast.types import Partition, ProtocolName, Scores
 
 
@@ -22,6 +23,7 @@ def compile_metrics(
     seed: int,
     baseline_results: Mapping[str, Any],
     study_cohort: pd.DataFrame | None = None,
+    exclusions: pd.DataFrame | None = None,
     partition: Partition | None = None,
     cnn_test_scores: Scores | None = None,
     cnn_results: Mapping[str, Any] | None = None,
@@ -29,10 +31,23 @@ def compile_metrics(
     model_results: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`metrics.json` from whatever stages this run has."""
-    counts = compilation.cohort_counts(cohort, len(cohort_exclusions), cohort_parameters.survival_threshold_days)
+    if study_cohort is None or exclusions is None or partition is None:
+        study_cohort, left_out = separated(cohort, cohort_parameters)
+        exclusions = pd.concat([cohort_exclusions, left_out], ignore_index=True)
+        threshold_days: float = cohort_parameters.survival_threshold_days
+    else:
+        threshold_days = compilation.threshold_days(study_cohort, partition, cohort_parameters)
+        study_cohort = study.with_outcomes(study_cohort, partition, cohort_parameters)
+    counts = compilation.cohort_counts(study_cohort, exclusions, threshold_days)
     facts = compilation.protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
     stages = [stage for stage in (baseline_results, cnn_results, model_results) if stage]
     return compilation.compile_results(counts, facts, stages)
+
+
+def separated(cohort: pd.DataFrame, parameters: CohortParameters) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The patients with a known outcome, and the record of the others: all that a run without images leaves out."""
+    left_out = study.without_outcome(cohort, parameters)
+    return cohort[~cohort["patient_id"].isin(left_out["patient_id"])], left_out
 
 
 def record_provenance(
@@ -55,9 +70,14 @@ def write_report(
     paper: Mapping[str, Any],
     cohort: pd.DataFrame,
     cohort_exclusions: pd.DataFrame,
+    cohort_notes: Mapping[str, Any],
+    cohort_parameters: CohortParameters,
     patient_flow: Mapping[str, Any] | None = None,
     **exhibits: Any,
 ) -> str:
-    """The self-contained page; the clinical table's own flow stands in where no images were asked for."""
-    drawn = patient_flow or flow.flow_of_cohort(cohort, cohort_exclusions)
-    return page.build_report(metrics, drawn, provenance, exhibits, paper)
+    """The self-contained page; a run without images has the patient flow of the clinical table."""
+    if patient_flow is None:
+        study_cohort, left_out = separated(cohort, cohort_parameters)
+        everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
+        patient_flow = flow.patient_flow(cohort, study_cohort, everyone, {**cohort_notes}, "none")
+    return page.build_report(metrics, patient_flow, provenance, exhibits, paper)

@@ -21,6 +21,7 @@ METRICS = {
     "tuning": {},
     "cnn_training": {
         "study_cohort": "study_cohort",
+        "exclusions": "exclusions",
         "partition": "partition",
         "cnn_test_scores": "cnn_test_scores",
         "cnn_results": "cnn_results",
@@ -34,6 +35,8 @@ PAGE = {
         "paper": "params:paper",
         "cohort": "cohort",
         "cohort_exclusions": "cohort_exclusions",
+        "cohort_notes": "cohort_notes",
+        "cohort_parameters": "params:cohort",
     },
     "tuning": {},
     "cnn_training": {"patient_flow": "patient_flow"},

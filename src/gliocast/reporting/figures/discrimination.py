@@ -39,12 +39,12 @@ def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, ti
         *(_roc_curve(place, model, rows, known.get(model)) for place, model, rows in groups(curves, "model")),
     ]
     alt = "; ".join(f"{name_of(model)}: area under the curve {value:.2f}" for model, value in known.items())
-    axes = {
+    axes: dict[str, Any] = {
         "xaxis": fraction_axis("1 − specificity (false positive rate)"),
         "yaxis": fraction_axis("Sensitivity (true positive rate)"),
     }
     legend = {"orientation": "v", "x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"}
-    return figure(traces, title, f"ROC curves. {alt}.", height=440, legend=legend, **axes)
+    return figure(traces, title, f"ROC curves. {alt}.", is_square=True, height=420, legend=legend, **axes)
 
 
 def _roc_curve(place: int, model: str, rows: pd.DataFrame, auc: float | None) -> dict[str, Any]:
@@ -75,12 +75,12 @@ def confusion(tp: int, fp: int, fn: int, tn: int, title: str = "Confusion matrix
         "ygap": 3,
         "hovertemplate": "true %{y}, predicted %{x}: %{text}<extra></extra>",
     }
-    axes = {
+    axes: dict[str, Any] = {
         "xaxis": axis("Predicted", showline=False, ticks=""),
         "yaxis": axis("True", autorange="reversed", showgrid=False),
     }
     alt = f"{tp} true positive, {fp} false positive, {fn} false negative, {tn} true negative; long-term is positive."
-    return figure([heatmap | style], title, alt, height=360, **axes)
+    return figure([heatmap | style], title, alt, is_square=True, height=420, **axes)
 
 
 def probability_histogram(
@@ -98,7 +98,10 @@ def probability_histogram(
     shapes = [] if threshold is None else [line | {"line": {"color": MUTED, "dash": "dot", "width": 1.5}}]
     mean = probabilities.groupby("outcome")["probability"].mean()
     alt = "; ".join(f"{name_of(outcome)}: mean probability {value:.2f}" for outcome, value in mean.items())
-    axes = {"xaxis": fraction_axis("Predicted probability of long-term survival"), "yaxis": axis("Patients")}
+    axes: dict[str, Any] = {
+        "xaxis": fraction_axis("Predicted probability of long-term survival"),
+        "yaxis": axis("Patients"),
+    }
     return figure(traces, title, alt, barmode="overlay", shapes=shapes, bargap=0.06, height=340, **axes)
 
 
@@ -143,8 +146,8 @@ def forest_of_models(
         "line": {"color": GREY, "dash": "dot", "width": 1},
     }
     label = metric.upper() if metric == "auc" else metric.replace("_", " ").capitalize()
-    axes = {
-        "xaxis": axis(f"{label}, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", dtick=0.1),
+    axes: dict[str, Any] = {
+        "xaxis": axis(f"{label}, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", nticks=11, tickangle=0),
         "yaxis": axis("", type="category"),
     }
     return figure(
@@ -199,7 +202,7 @@ def _paper_claims(rows: list[tuple[str, Any]], paper: Mapping[str, float]) -> li
         {
             "type": "scatter",
             "mode": "markers",
-            "name": "Moreau et al. report",
+            "name": "Moreau et al.",
             "x": values,
             "y": names,
             "marker": marker,

@@ -33,12 +33,17 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
         summary: one row a group: `surgery`, `n`, `mean_days`, `sd_days`; optional `paper_mean_days`, `paper_sd_days`.
         p_value: of the one-way analysis of variance.
     """
-    labels = [f"{name_of(row.surgery)}<br>n = {row.n}" for row in summary.itertuples()]
+    labels = [f"{name_of(row.surgery).replace(' ', '<br>', 1)}<br>n = {row.n}" for row in summary.itertuples()]
     shown = summary.dropna(subset=["mean_days"]).itertuples()
     alt = "; ".join(f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in shown)
     title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", p_text(p_value)]))
-    ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "range": [-0.5, len(labels) - 0.5]}
-    axes = {"xaxis": axis("", **ticks), "yaxis": axis("Survival (days)", rangemode="tozero")}
+    ticks = {
+        "tickvals": list(range(len(labels))),
+        "ticktext": labels,
+        "range": [-0.5, len(labels) - 0.4],
+        "tickangle": 0,
+    }
+    axes: dict[str, Any] = {"xaxis": axis("", **ticks), "yaxis": axis("Survival (days)", rangemode="tozero")}
     return figure([_bars(summary), *_paper_means(summary)], title, f"{alt}. {p_text(p_value)}", bargap=0.5, **axes)
 
 
@@ -84,7 +89,7 @@ def kaplan_meier(
     traces = [trace for place, group, steps in parts for trace in _step_curve(place, group, steps)]
     medians = "; ".join(f"{name_of(group)} median {_median(steps)}" for _, group, steps in parts)
     heading = " · ".join(filter(None, [title, f"log-rank {p_text(p_value)}" if p_value is not None else ""]))
-    axes = {"xaxis": axis("Days", rangemode="tozero"), "yaxis": fraction_axis("Surviving fraction")}
+    axes: dict[str, Any] = {"xaxis": axis("Days", rangemode="tozero"), "yaxis": fraction_axis("Surviving fraction")}
     return figure(traces, heading, f"Kaplan–Meier curves. {medians}.", **axes)
 
 

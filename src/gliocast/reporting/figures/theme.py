@@ -94,16 +94,18 @@ TEMPLATE: dict[str, Any] = {
 }
 
 
-def figure(traces: Sequence[dict[str, Any]], title: str, alt: str, **layout: Any) -> Figure:
+def figure(traces: Sequence[dict[str, Any]], title: str, alt: str, is_square: bool = False, **layout: Any) -> Figure:
     """A Plotly figure as plain JSON, in the house's look.
 
     Args:
         traces: Plotly traces.
         title: what the figure shows; the page prints it as its caption instead.
         alt: the figure in words, for those who cannot see it.
+        is_square: whether both axes mean the same, so that two such figures may stand side by side.
         **layout: further parts of Plotly's layout.
     """
-    own = {"title": {"text": title}, "meta": {"title": title, "alt": alt}, "height": 400, "template": TEMPLATE}
+    meta = {"title": title, "alt": alt, "is_square": is_square}
+    own = {"title": {"text": title}, "meta": meta, "height": 400, "template": TEMPLATE}
     return {"data": list(traces), "layout": own | layout}
 
 

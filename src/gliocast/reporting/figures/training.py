@@ -193,7 +193,7 @@ def image_panel(
     pictures = [_picture(image, *place) for image, place in zip(images, places, strict=True)]
     notes = [_note(caption, *place) for caption, place in zip(captions, places, strict=True)]
     hidden = {"visible": False, "fixedrange": True}
-    axes = {"xaxis": hidden | {"range": [0, columns]}, "yaxis": hidden | {"range": [-0.3, rows]}}
+    axes: dict[str, Any] = {"xaxis": hidden | {"range": [0, columns]}, "yaxis": hidden | {"range": [-0.3, rows]}}
     corners = {
         "type": "scatter",
         "x": [0, columns],

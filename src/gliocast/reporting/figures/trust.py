@@ -37,11 +37,14 @@ def reliability(curve: pd.DataFrame, title: str = "Calibration") -> Figure:
         diagonal("Perfectly calibrated"),
         *(_bins(place, model, rows) for place, model, rows in groups(curves, "model")),
     ]
-    axes = {"xaxis": fraction_axis("Predicted probability"), "yaxis": fraction_axis("Observed long-term fraction")}
+    axes: dict[str, Any] = {
+        "xaxis": fraction_axis("Predicted probability"),
+        "yaxis": fraction_axis("Observed long-term fraction"),
+    }
     alt = "; ".join(
         f"predicted {row.predicted:.2f}, observed {row.observed:.2f}" for row in curves.dropna().itertuples()
     )
-    return figure(traces, title, alt, height=440, **axes)
+    return figure(traces, title, alt, is_square=True, height=420, **axes)
 
 
 def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def net_benefit(curves: pd.DataFrame, title: str = "Decision curve") -> Figure:
     parts = groups(curves, "strategy")
     traces = [_benefit(place, strategy, rows) for place, strategy, rows in parts]
     peak = max(0.05, float(curves["net_benefit"].max()))
-    axes = {
+    axes: dict[str, Any] = {
         "xaxis": fraction_axis("Threshold probability"),
         "yaxis": axis("Net benefit", range=[-0.25 * peak, 1.1 * peak]),
     }
@@ -115,7 +118,7 @@ def leakage_gap(
         f"{name_of(row.metric)}: honest {row.honest:.2f}, paper's protocol {row.paper:.2f}" for row in gap.itertuples()
     )
     ticks = {"tickvals": list(range(len(rows))), "ticktext": [_metric_name(metric) for metric in rows["metric"]]}
-    axes = {"xaxis": fraction_axis("Value"), "yaxis": axis("", range=[-0.6, len(rows) - 0.4], **ticks)}
+    axes: dict[str, Any] = {"xaxis": fraction_axis("Value"), "yaxis": axis("", range=[-0.6, len(rows) - 0.4], **ticks)}
     return figure([honest, claimed], title, alt, shapes=shapes, height=170 + 44 * len(rows), **axes)
 
 
@@ -165,12 +168,12 @@ def audit(scenarios: pd.DataFrame, metric: str = "auc") -> Figure:
         *(_audit_points(place, name, rows, claimed, true) for place, name, rows in groups(scenarios, "protocol")),
     ]
     label = "AUC" if metric == "auc" else "accuracy"
-    axes = {
+    axes: dict[str, Any] = {
         "xaxis": axis(f"True {label} on new patients", range=[low, 1.01]),
         "yaxis": axis(f"Claimed {label}", range=[low, 1.01]),
     }
     alt = "; ".join(_audit_words(scenarios, claimed, true))
-    return figure(traces, f"Claimed and true {label} over simulated cohorts", alt, height=460, **axes)
+    return figure(traces, f"Claimed and true {label} over simulated cohorts", alt, is_square=True, height=420, **axes)
 
 
 def _audit_words(scenarios: pd.DataFrame, claimed: str, true: str) -> Iterable[str]:

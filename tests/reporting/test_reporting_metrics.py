@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+from report_samples import a_performance, all_metrics, only_the_baseline
+
+from gliocast.reporting import compilation
+from gliocast.reporting.metrics import checked
+from gliocast.types import Fold, Partition, Scores, Split
+
+
+def test_metrics_keep_their_promised_form_and_values() -> None:
+    assert checked(all_metrics()) == all_metrics()
+    assert checked(only_the_baseline())["protocol"]["n_test_patients"] is None
+    json.dumps(checked(all_metrics()), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("cohort", "n_patients"), -1),
+        (("models", "hybrid", "patient", "auc"), {"value": None, "ci95": None}),
+        (("models", "hybrid", "patient", "auc"), {"value": float("nan"), "ci95": None}),
+        (("models", "hybrid", "patient", "auc"), {"value": 0.7, "ci95": [0.8, 0.6]}),
+        (("models", "hybrid", "patient", "tp"), 16),
+        (("models", "hybrid", "image"), a_performance()),
+        (("comparisons", "hybrid_vs_clinical", "p_value"), 1.2),
+        (("surprise",), 1),
+    ],
+)
+def test_metrics_refuse_what_the_contract_does_not_allow(place: tuple[str, ...], value: Any) -> None:
+    broken = copy.deepcopy(all_metrics())
+    *path, last = place
+    target = broken
+    for key in path:
+        target = target[key]
+    target[last] = value
+    with pytest.raises(ValidationError):
+        checked(broken)
+
+
+def test_slices_of_one_stage_stand_beside_patients_of_another() -> None:
+    cnn = {"models": {"cnn": {"patient": a_performance(0.6), "slice": a_performance(0.55)}}}
+    hybrid = {"models": {"cnn": {"patient": a_performance(0.61)}, "hybrid": {"patient": a_performance()}}}
+    metrics = compilation.compile_results(all_metrics()["cohort"], all_metrics()["protocol"], [cnn, hybrid])
+    assert set(metrics["models"]) == {"cnn", "hybrid"}
+    assert metrics["models"]["cnn"]["slice"]["accuracy"]["value"] == 0.55
+    assert metrics["models"]["cnn"]["patient"]["accuracy"]["value"] == 0.61
+
+
+def test_a_stage_that_was_skipped_adds_nothing() -> None:
+    metrics = compilation.compile_results(
+        all_metrics()["cohort"], all_metrics()["protocol"], [{"skipped": "no images"}]
+    )
+    assert metrics["models"] == {}
+
+
+def test_everyone_in_the_table_is_counted_once() -> None:
+    study_cohort = pd.DataFrame({"outcome": ["long_term", "long_term", "short_term"]})
+    exclusions = pd.DataFrame({"stage": ["outcome", "images", "clinical_table", "outcome"]})
+    counts = compilation.cohort_counts(study_cohort, exclusions, 332)
+    assert counts == {
+        "n_patients": 5,
+        "n_excluded": 2,
+        "n_long_term": 2,
+        "n_short_term": 1,
+        "n_undetermined": 2,
+        "survival_threshold_days": 332,
+    }
+
+
+def a_partition() -> Partition:
+    folds = (Fold(fit=("P1",), stop=("P2",), held_out=("P3",)), Fold(fit=("P3",), stop=("P1",), held_out=("P2", "P1")))
+    return Partition("holdout", 1, (Split("holdout", ("P4", "P5"), folds),), Fold(("P1",), ("P2",), ("P4", "P5")))
+
+
+def scores(**fitted_on: tuple[str, ...]) -> Scores:
+    rows = [(model, patient, role) for model in fitted_on for patient, role in [("P4", "test"), ("P1", "out_of_fold")]]
+    return Scores(pd.DataFrame(rows, columns=["model", "patient_id", "role"]), fitted_on)
+
+
+def test_test_patients_whom_a_model_has_seen_are_counted() -> None:
+    honest = compilation.protocol_facts("honest", 1, a_partition(), scores(a=("P1", "P2", "P3")))
+    leaking = compilation.protocol_facts("paper", 1, a_partition(), scores(a=("P1",), b=("P4", "P2")))
+    assert (honest["n_test_patients"], honest["n_test_patients_seen_in_training"]) == (2, 0)
+    assert leaking["n_test_patients_seen_in_training"] == 1
+
+
+def test_a_pipeline_that_fits_nothing_says_so() -> None:
+    facts = compilation.protocol_facts("honest", 1, None, None)
+    assert facts["n_test_patients"] is None
+    assert "fits nothing" in facts["reason"]

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, only_the_baseline, the_paper
+
+from gliocast.reporting import formatting, paper, tables
+from gliocast.reporting.exhibits import EXHIBITS
+from gliocast.reporting.page import build_report, script
+from gliocast.reporting.result_table import result_table
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """The tags of a page: whether they close, and what they point at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.open += [] if tag in VOID else [tag]
+        self.ids += [found["id"]] if found.get("id") else []
+        self.links += [found["href"]] if tag == "a" and found.get("href") else []
+        self.outside += [value for name, value in attrs if name in ("src", "href") and value and "//" in value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(page)
+    return parsed
+
+
+def without_scripts(page: str) -> str:
+    return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+
+
+def test_every_tag_is_closed_and_every_link_leads_somewhere(page: str) -> None:
+    parsed = outline(page)
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert {link.removeprefix("#") for link in parsed.links} <= set(parsed.ids)
+
+
+def test_the_page_fetches_nothing_and_forbids_it(page: str) -> None:
+    assert outline(page).outside == []
+    assert "default-src 'none'" in page
+
+
+def test_plotly_is_embedded_exactly_once(page: str) -> None:
+    assert page.count("plotly.js v") == 1
+
+
+def test_text_from_the_data_is_escaped(page: str) -> None:
+    assert "<script>alert(1)</script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "survival &lt;is&gt; missing" in page
+
+
+def test_json_cannot_close_its_script_element() -> None:
+    text = str(script({"title": "</script><b>"}))
+    assert "<" not in text
+    assert json.loads(text) == {"title": "</script><b>"}
+
+
+def test_every_exhibit_is_shown_once(page: str) -> None:
+    shown = re.findall(r'data-figure="([^"]+)"', page)
+    expected = {exhibit.name for exhibit in EXHIBITS if exhibit.section != "surgery_tests"}
+    assert len(shown) == len(set(shown))
+    assert set(shown) == (expected - {"table1", "hyperparameters"}) | {"forest_auc"}
+
+
+def test_figures_are_numbered_in_the_order_of_the_page(page: str) -> None:
+    numbers = [int(number) for number in re.findall(r"<b>Figure (\d+)\.", page)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_simulated_cohort_is_announced_and_a_real_one_is_not() -> None:
+    simulated = build_report(all_metrics(), a_flow(), a_provenance(True), {}, the_paper())
+    real = build_report(all_metrics(), a_flow(), a_provenance(False), {}, the_paper())
+    assert "This cohort is simulated." in simulated
+    assert "This cohort is simulated." not in real
+
+
+def test_the_papers_protocol_is_watermarked() -> None:
+    metrics = all_metrics()
+    honest = build_report(metrics, a_flow(), a_provenance(), {}, the_paper())
+    metrics["protocol"]["name"] = "paper"
+    leaking = build_report(metrics, a_flow(), a_provenance(), {}, the_paper())
+    assert '<body class="watermark">' in leaking
+    assert "for comparison only" in leaking
+    assert '<body class="watermark">' not in honest
+
+
+def test_sections_without_results_say_which_pipeline_adds_them() -> None:
+    page = without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), {}, the_paper()))
+    assert re.findall(r"kedro run --pipeline (\w+)", page) == ["hybrid", "tuning", "cnn_training", "hybrid"]
+    assert 'id="comparisons"' not in page
+
+
+def test_the_papers_counts_stand_beside_ours(page: str) -> None:
+    text = without_scripts(page)
+    assert "0.90 (0.81–0.95)" in text  # Table 4: 63 of 70, Wilson
+    assert "0.70 (0.63–0.76)" in text  # Table 2: 122 of 175, Wilson
+
+
+def test_slices_of_the_paper_get_no_interval() -> None:
+    slices = paper.paper_performance(the_paper()["table3"], independent=False)
+    assert formatting.estimate(slices["accuracy"]) == "0.82"
+    assert formatting.estimate(slices["auc"]) == "0.89"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (12, "12"),
+        (0.123456, "0.123"),
+        (-0.5, "−0.5"),
+        (123456.0, "123456"),
+        (float("nan"), "–"),
+        (None, "–"),
+        (pd.NA, "–"),
+        (True, "yes"),
+        ("F", "F"),
+    ],
+)
+def test_cells_are_formatted_once(value: object, text: str) -> None:
+    assert formatting.cell(value) == text
+
+
+@pytest.mark.parametrize(("p_value", "text"), [(None, "–"), (0.0141, "0.014"), (5.18e-7, "5.2e-07"), (0.0, "< 1e-16")])
+def test_p_values_are_never_zero(p_value: float | None, text: str) -> None:
+    assert formatting.p_value(p_value) == text
+
+
+def test_a_difference_shows_its_sign() -> None:
+    assert formatting.difference({"value": 0.031, "ci95": [-0.052, 0.11]}) == "+0.03 (−0.05 to +0.11)"
+    assert formatting.difference({"value": -0.001, "ci95": None}) == "0.00"
+
+
+def test_headings_carry_their_units() -> None:
+    assert tables.header("survival_days") == "Survival (days)"
+    assert tables.header("age_years") == "Age (years)"
+    assert tables.header("hybrid") == "Hybrid (MRI + clinical)"
+
+
+def test_statistics_that_cannot_be_computed_say_why(page: str) -> None:
+    assert "a group has no variance" in without_scripts(page)
+
+
+def test_the_terminal_shows_ours_beside_the_papers() -> None:
+    text = result_table(all_metrics(), the_paper(), simulated=True)
+    assert "125/15/46/147" in text
+    assert "40 patients" in text
+    assert "SIMULATED" in text
+    assert "…" not in text
+    assert "SIMULATED" not in result_table(all_metrics(), the_paper(), simulated=False)
+
+
+def test_the_terminal_shows_the_rules_where_nothing_is_fitted() -> None:
+    assert "71/35/18/51" in result_table(only_the_baseline(), the_paper(), simulated=False)
+
+
+def test_an_exhibit_of_a_skipped_stage_is_not_shown() -> None:
+    skipped = {
+        "figure3_roc": {"data": [], "layout": {}},
+        "table1": pd.DataFrame(),
+        "hyperparameters": {"skipped": "no"},
+    }
+    page = without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), skipped, the_paper()))
+    assert "data-figure" not in page
+
+
+def test_every_known_exhibit_has_a_home(page: str) -> None:
+    assert {exhibit.pipeline for exhibit in EXHIBITS} <= {"baseline", "tuning", "cnn_training", "hybrid", "audit"}
+    assert len(all_exhibits()) == len(EXHIBITS)
