@@ -1,0 +1,105 @@
+"""The page in a real browser: drawn, silent, offline, and readable on a phone, in the dark, and on paper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, the_paper
+
+from gliocast.reporting.page import build_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+OWN = ("file:", "data:", "blob:")
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(
+        build_report(all_metrics(), a_flow(), a_provenance(), all_exhibits(), the_paper()), encoding="utf-8"
+    )
+    return path
+
+
+class Visit:
+    """One opened page, and everything that it said or asked for."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page = browser.new_context(**context).new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-drawn=true]", timeout=60_000)
+
+    def ask(self, question: str) -> Any:
+        return self.page.evaluate(question)
+
+
+def test_every_figure_is_drawn_in_silence_and_without_a_network(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, viewport=DESK)
+    places = visit.ask("document.querySelectorAll('.plot').length")
+    assert places > 10
+    assert (
+        visit.ask("[...document.querySelectorAll('.plot')].filter(at => at.querySelector('.main-svg')).length")
+        == places
+    )
+    assert visit.said == []
+    assert [url for url in visit.asked if not url.startswith(OWN)] == []
+
+
+def test_a_request_to_a_network_is_refused_by_the_page_itself(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, viewport=DESK)
+    refused = "fetch('https://example.org').then(() => 'answered', () => 'refused')"
+    assert visit.ask(refused) == "refused"
+    assert any("Content Security Policy" in line for line in visit.said)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_nothing_is_wider_than_the_screen(browser: Any, report: Path, size: dict[str, int]) -> None:
+    visit = Visit(browser, report, viewport=size, is_mobile=size is PHONE)
+    assert visit.ask("document.documentElement.scrollWidth") <= size["width"]
+    right = "[...document.querySelectorAll('.plot .main-svg')].map(at => at.getBoundingClientRect().right)"
+    assert max(visit.ask(right)) <= size["width"] + 1
+
+
+def test_contents_are_folded_on_a_phone_and_open_on_a_desk(browser: Any, report: Path) -> None:
+    is_open = "document.querySelector('nav details').open"
+    assert Visit(browser, report, viewport=PHONE).ask(is_open) is False
+    assert Visit(browser, report, viewport=DESK).ask(is_open) is True
+
+
+def test_figures_follow_the_dark_scheme(browser: Any, report: Path) -> None:
+    ink = "getComputedStyle(document.querySelector('.plot .xtitle')).fill"
+    assert Visit(browser, report, viewport=DESK, color_scheme="light").ask(ink) == "rgb(26, 29, 33)"
+    assert Visit(browser, report, viewport=DESK, color_scheme="dark").ask(ink) == "rgb(236, 238, 241)"
+
+
+def test_the_page_prints_with_every_figure_inside_the_sheet(browser: Any, report: Path, tmp_path: Path) -> None:
+    visit = Visit(browser, report, viewport=DESK, color_scheme="dark")
+    visit.page.emulate_media(media="print", color_scheme="light")
+    visit.ask("window.dispatchEvent(new Event('beforeprint'))")
+    visit.page.wait_for_timeout(1500)
+    assert visit.ask("Math.max(...[...document.querySelectorAll('.main-svg')].map(at => at.clientWidth))") <= 640
+    printed = visit.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+    assert printed.startswith(b"%PDF")
