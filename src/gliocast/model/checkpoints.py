@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from gliocast.model.tensors import Tensor
 
@@ -22,6 +22,7 @@ class Checkpoint:
     record: Mapping[str, Any]
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """A store that keeps the last checkpoint of each training by name; see `gliocast.datasets.checkpoints`."""
 

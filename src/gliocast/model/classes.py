@@ -8,11 +8,18 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int, Num
 
-from gliocast.model.parameters import Loss
+from gliocast.model.parameters import Loss, ModelParameters
 from gliocast.model.tensors import Tensor
 from gliocast.types import LONG_TERM, SHORT_TERM
 
 UNDETERMINED = -1  # such a patient is scored, but teaches nothing
+
+
+def classes_of(cohort: pd.DataFrame, params: ModelParameters) -> Int[np.ndarray, " patients"]:
+    """The class of each patient that the network is trained on, -1 where undetermined."""
+    if params.classes == 2:
+        return binary_classes(cohort["outcome"])
+    return survival_classes(cohort["survival_days"], cohort["event_observed"], params.survival_cut_points_days)
 
 
 def binary_classes(outcome: pd.Series) -> Int[np.ndarray, " patients"]:

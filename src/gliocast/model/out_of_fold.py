@@ -31,7 +31,7 @@ class OutOfFold:
     """The networks of all folds, their learning curves, and the scores of the patients each fold held out."""
 
     ensemble: Ensemble
-    curves: pd.DataFrame  # split, model, epoch, fit_loss, stop_loss, learning_rate, best
+    curves: pd.DataFrame  # split, fold, epoch, train_loss, stop_loss, learning_rate, best
     scores: Scores
 
 
@@ -170,7 +170,7 @@ def _train_one(
         on_epoch=on_epoch,
     )
     log.info("%s: best epoch %d of %d, loss %.3f", job.name, trained.best_epoch, len(trained.curve), trained.stop_loss)
-    curve = trained.curve.assign(split=job.split, model=job.name, best=trained.curve["epoch"] == trained.best_epoch)
+    curve = trained.curve.assign(split=job.split, fold=job.name, best=trained.curve["epoch"] == trained.best_epoch)
     return Member(job.name, job.split, trained.weights, job.fold.seen, cohort.hyperparameters.dropout), curve
 
 

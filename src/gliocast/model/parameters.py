@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, TypeAlias
+from typing import Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -73,7 +73,7 @@ class ModelParameters(Parameters):
     explained_patients: NonNegativeInt
 
     @model_validator(mode="after")
-    def _classes_and_loss_agree(self) -> Self:
+    def _classes_and_loss_agree(self) -> ModelParameters:
         if (self.classes == 2) != (self.loss == "binary"):
             raise ValueError("loss must be `binary` with two classes, and `ordinal` or `softmax` with more")
         cut_points = self.survival_cut_points_days

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def resume(training: Training, checkpoints: Checkpoints | None, name: str, finge
 def training_fingerprint(
     stacks: Any, classes: Any, fold: FoldIndices, settings: Hyperparameters, params: ModelParameters, seed: int
 ) -> str:
-    """SHA-256 of everything that decides the weights: slices, classes, fold, parameters, seed, torch's version."""
+    """SHA-256 of everything that decides the weights: slices, classes, fold, parameters, seed, code."""
     import torch
 
     digest = hashlib.sha256()
@@ -68,9 +69,16 @@ def training_fingerprint(
         digest.update(str((array.shape, str(array.dtype))).encode())
         digest.update(np.ascontiguousarray(array).data)
     chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
-    rest = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
-    digest.update(json.dumps(rest | {"seed": seed, "torch": torch.__version__}, sort_keys=True).encode())
+    rest: dict[str, Any] = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
+    rest |= {"seed": seed, "torch": torch.__version__, "code": _code()}
+    digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
+
+
+def _code() -> str:
+    """SHA-256 of this room's sources: a checkpoint of another code is never gone on from."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def _continue(training: Training, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:

@@ -59,7 +59,7 @@ class TrainedFold:
     """The weights of the epoch with the lowest loss of the stopping patients, and how it came to them."""
 
     weights: dict[str, Tensor]
-    curve: pd.DataFrame  # epoch, fit_loss, stop_loss, learning_rate
+    curve: pd.DataFrame  # epoch, train_loss, stop_loss, learning_rate
     best_epoch: int
     stop_loss: float
     stop_probability: Float[np.ndarray, " stop"]
@@ -220,7 +220,7 @@ def finish_epoch(training: Training, material: Material, params: ModelParameters
     learning_rate = training.optimizer.param_groups[0]["lr"]
     training.epoch, training.step, training.loss_sum = training.epoch + 1, 0, 0.0
     training.curve.append(
-        {"epoch": training.epoch, "fit_loss": fit_loss, "stop_loss": stop_loss, "learning_rate": learning_rate}
+        {"epoch": training.epoch, "train_loss": fit_loss, "stop_loss": stop_loss, "learning_rate": learning_rate}
     )
     if stop_loss < training.best_loss:
         training.best_loss, training.best_epoch = stop_loss, training.epoch

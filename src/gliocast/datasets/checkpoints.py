@@ -1,0 +1,107 @@
+"""The way of each training, kept on the disk so that a kill at any moment loses nothing that was stored."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gliocast.datasets.workspace import WorkspaceDataset
+from gliocast.errors import ArtefactError, Problem
+from gliocast.model.checkpoints import Checkpoint
+from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+
+log = logging.getLogger(__name__)
+KEPT = 2  # the last checkpoint, and the one before in case the last is damaged
+
+
+class CheckpointFolder:
+    """Keeps the last checkpoints of each training: tensors as safetensors, and a JSON record that vouches for them.
+
+    The record is written last and names the SHA-256 of the tensors: without a record there is no checkpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, name: str, checkpoint: Checkpoint) -> None:
+        """Keep `checkpoint`, and the one before it."""
+        from safetensors.torch import save_file
+
+        records = self._records(name)
+        number = _number(records[0]) + 1 if records else 1
+        record = self._folder_of(name) / f"{number:08d}.json"
+        contiguous = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
+        with atomic_write(_tensors_of(record)) as temporary:
+            save_file(contiguous, temporary)
+        with atomic_write(record) as temporary:
+            temporary.write_text(json.dumps(_vouched(_tensors_of(record), checkpoint.record)), encoding="utf-8")
+        self._keep_newest(name)
+
+    def load(self, name: str) -> Checkpoint | None:
+        """The last sound checkpoint of `name`, or None where there is none yet; a damaged one is warned of.
+
+        Raises:
+            ArtefactError: every checkpoint is damaged.
+        """
+        records = self._records(name)
+        for record in records:
+            checkpoint = _read(record)
+            if checkpoint is not None:
+                return checkpoint
+            log.warning("Checkpoint %s of %s is damaged; the one before is taken.", record.stem, name)
+        if records:
+            raise ArtefactError(_damaged(name, self._folder_of(name)))
+        return None
+
+    def _records(self, name: str) -> list[Path]:
+        return sorted(self._folder_of(name).glob("*.json"), reverse=True)
+
+    def _folder_of(self, name: str) -> Path:
+        return self.folder / name.replace("/", "-")
+
+    def _keep_newest(self, name: str) -> None:
+        kept = {record.stem for record in self._records(name)[:KEPT]}
+        for path in self._folder_of(name).iterdir():
+            if path.stem not in kept:  # also what a kill left half-written
+                path.unlink()
+
+
+class CheckpointsDataset(WorkspaceDataset):
+    """The folder of checkpoints, as a handle."""
+
+    def load(self) -> CheckpointFolder:
+        """The handle."""
+        return CheckpointFolder(self.filepath)
+
+
+def _read(record: Path) -> Checkpoint | None:
+    from safetensors.torch import load_file
+
+    try:
+        stored = json.loads(record.read_text(encoding="utf-8"))
+        if stored != _vouched(_tensors_of(record), stored["record"]):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Checkpoint(load_file(_tensors_of(record)), stored["record"])
+
+
+def _vouched(tensors: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tensors": sha256_of_file(tensors), "digest": sha256_of_value(record), "record": dict(record)}
+
+
+def _tensors_of(record: Path) -> Path:
+    return record.with_suffix(".safetensors")
+
+
+def _number(record: Path) -> int:
+    return int(record.stem)
+
+
+def _damaged(name: str, folder: Path) -> Problem:
+    remedy = f"Remove the folder {folder.parent.name}/{folder.name} to train {name} from its beginning."
+    return Problem("–", f"the checkpoints of {name}", "all damaged", "one that is as it was written", remedy)

@@ -1,0 +1,96 @@
+"""The fitted networks on the disk: safetensors, and a manifest that vouches for every file. No pickle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.errors import ArtefactError, Problem, raise_if_any
+from gliocast.model.ensemble import Ensemble, Member
+from gliocast.model.parameters import ModelParameters
+from gliocast.persistence.fingerprints import sha256_of_file
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 1
+
+
+class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
+    """A folder of `model_<n>.safetensors` and `manifest.json`, checked file by file when it is loaded."""
+
+    def write(self, path: Path, value: Ensemble) -> None:
+        """Write every network, then the manifest."""
+        from safetensors.torch import save_file
+
+        members = []
+        for number, member in enumerate(value.members):
+            file = path / f"model_{number}.safetensors"
+            save_file(dict(member.weights), file)
+            members.append(_described(file, member))
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "positive_class": "long_term",
+            "backbone": value.params.backbone,
+            "params": value.params.model_dump(mode="json"),
+            "members": members,
+            "reason": value.reason,
+        }
+        (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    def read(self, path: Path) -> Ensemble:
+        """Check and read.
+
+        Raises:
+            ArtefactError: a file is missing or was changed, or the folder is of another version.
+        """
+        from safetensors.torch import load_file
+
+        manifest = _manifest(path)
+        raise_if_any([problem for entry in manifest["members"] for problem in _changed(path, entry)], ArtefactError)
+        members = tuple(
+            Member(
+                name=entry["name"],
+                split=entry["split"],
+                weights=load_file(path / entry["file"]),
+                fitted_on=tuple(entry["fitted_on"]),
+                dropout=entry["dropout"],
+            )
+            for entry in manifest["members"]
+        )
+        return Ensemble(ModelParameters.model_validate(manifest["params"]), members, manifest["reason"])
+
+
+def _described(file: Path, member: Member) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "sha256": sha256_of_file(file),
+        "name": member.name,
+        "split": member.split,
+        "dropout": member.dropout,
+        "fitted_on": list(member.fitted_on),
+    }
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ArtefactError(_problem(MANIFEST, "absent or damaged", "the manifest of the networks")) from None
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        found = f"schema version {manifest.get('schema_version')}"
+        raise ArtefactError(_problem(MANIFEST, found, f"schema version {SCHEMA_VERSION}"))
+    return manifest
+
+
+def _changed(path: Path, entry: dict[str, Any]) -> list[Problem]:
+    file = path / Path(entry["file"]).name
+    if not file.is_file():
+        return [_problem(entry["file"], "absent", "the network that the manifest names")]
+    if sha256_of_file(file) != entry["sha256"]:
+        return [_problem(entry["file"], "changed since it was written", "the SHA-256 that the manifest names")]
+    return []
+
+
+def _problem(file: str, found: str, expected: str) -> Problem:
+    return Problem("–", file, found, expected, "Train the networks again: `kedro run --pipeline cnn_training`.")

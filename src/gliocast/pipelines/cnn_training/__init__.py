@@ -1,0 +1,5 @@
+"""The network on nine slices: trained out-of-fold, scored on test patients, and evaluated."""
+
+from .pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

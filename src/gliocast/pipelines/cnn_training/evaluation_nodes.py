@@ -1,0 +1,188 @@
+"""Nodes of the cnn_training pipeline that evaluate: they open the outcomes of the test patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.model.parameters import ModelParameters
+from gliocast.model.stacks import SliceStacks
+from gliocast.types import LONG_TERM, PATIENT_LEVEL, Figure, ImageScoreKind, Scores, Table
+
+from .nodes import not_asked
+
+DECISION = 0.5  # one sigmoid, one half: section 2.3
+NOTHING: Figure = {"data": [], "layout": {}}
+
+
+def evaluate_cnn(
+    cnn_test_scores: Scores,
+    cnn_out_of_fold_scores: Scores,
+    cnn_paper_scores: Scores,
+    test_outcomes: pd.DataFrame,
+    training_cohort: pd.DataFrame,
+    paper: Mapping[str, Any],
+    evidence: EvidenceParameters,
+    image_score: ImageScoreKind,
+    seed: int,
+) -> tuple[dict[str, Any], Table]:
+    """Performance on test patients at both levels, out-of-fold beside it, and Table 3 beside the paper's.
+
+    Returns:
+        `models.cnn.patient`, `models.cnn.slice`, `out_of_fold`, `paper_protocol`; and the table.
+    """
+    from gliocast.evidence.guard import check_unseen
+
+    if image_score != "cnn":
+        return {"skipped": not_asked(image_score)}, pd.DataFrame()
+    check_unseen(cnn_test_scores)
+    check_unseen(cnn_out_of_fold_scores)
+    trained_on = outcomes_of(training_cohort)
+    levels = both_levels(with_outcome(cnn_test_scores, outcomes_of(test_outcomes)), evidence, seed)
+    results = {
+        "models": {"cnn": levels},
+        "out_of_fold": both_levels(with_outcome(cnn_out_of_fold_scores, trained_on), evidence, seed),
+        "paper_protocol": paper_levels(cnn_paper_scores, trained_on, outcomes_of(test_outcomes), evidence, seed),
+    }
+    return results, table3(levels, paper["table3"])
+
+
+def draw_cnn(
+    cnn_test_scores: Scores, test_outcomes: pd.DataFrame, cnn_learning_curves: Table, image_score: ImageScoreKind
+) -> tuple[Figure, Figure, Figure, Figure]:
+    """Figure 3 (ROC curve and confusion matrix), the predicted probabilities, and the learning curves."""
+    from gliocast.evidence.classification import confusion
+    from gliocast.reporting import figures
+
+    if image_score != "cnn":
+        return NOTHING, NOTHING, NOTHING, NOTHING
+    scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
+    patients = scored[scored["slice"] == PATIENT_LEVEL]
+    cells = confusion(*answers(patients))
+    curves, aucs = roc_curves({"patient": patients, "slice": scored[scored["slice"] != PATIENT_LEVEL]})
+    return (
+        figures.roc(curves, aucs, title=f"ROC curve of the CNN, {cells['n']} test patients"),
+        figures.confusion(cells["tp"], cells["fp"], cells["fn"], cells["tn"], title="CNN, test patients"),
+        figures.probability_histogram(patients[["outcome", "probability"]], title="CNN, test patients"),
+        figures.learning_curves(cnn_learning_curves[cnn_learning_curves["split"] != "paper"]),
+    )
+
+
+def show_predictions(
+    cnn_test_scores: Scores,
+    test_outcomes: pd.DataFrame,
+    slice_stacks: SliceStacks,
+    model: ModelParameters,
+    image_score: ImageScoreKind,
+) -> Figure:
+    """Figure 2: central slices of test patients, correctly and wrongly classed."""
+    from gliocast.model.pictures import slice_picture
+    from gliocast.reporting import figures
+
+    if image_score != "cnn" or not model.explained_patients:
+        return NOTHING
+    shown = examples(with_outcome(cnn_test_scores, outcomes_of(test_outcomes)), model.explained_patients)
+    stacks = slice_stacks.load(tuple(shown["patient_id"]))
+    pictures = [slice_picture(stack[len(stack) // 2]) for stack in stacks]
+    return figures.image_panel(pictures, [caption(row) for row in shown.itertuples()])
+
+
+def outcomes_of(cohort: pd.DataFrame) -> pd.Series:
+    """Outcome by patient; patients without one are left out."""
+    return cohort.set_index("patient_id")["outcome"].dropna()
+
+
+def with_outcome(scores: Scores, outcome: pd.Series) -> pd.DataFrame:
+    """The scores of patients with a known outcome, with it."""
+    scored = scores.table[scores.table["patient_id"].isin(outcome.index)]
+    return scored.assign(outcome=scored["patient_id"].map(outcome).astype("string"))
+
+
+def answers(scored: pd.DataFrame) -> tuple[Any, Any]:
+    """Which scores belong to long-term survivors, and which of them say so."""
+    return (scored["outcome"] == LONG_TERM).to_numpy(bool), (scored["probability"] >= DECISION).to_numpy(bool)
+
+
+def both_levels(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    """Performance counted by patient and counted by slice; the interval of slices is over whole patients."""
+    of_patients = scored["slice"] == PATIENT_LEVEL
+    return {
+        "patient": measured(scored[of_patients], evidence, seed),
+        "slice": measured(scored[~of_patients], evidence, seed),
+    }
+
+
+def measured(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    """Every measure of these scores, with its interval."""
+    from gliocast.evidence.classification import performance
+
+    outcome, predicted = answers(scored)
+    probability = scored["probability"].to_numpy(float)
+    patients = scored["patient_id"].to_numpy(str)
+    return performance(outcome, probability, predicted, evidence.n_bootstrap, seed, patients, evidence.calibration_bins)
+
+
+def paper_levels(
+    scores: Scores, trained_on: pd.Series, tested: pd.Series, evidence: EvidenceParameters, seed: int
+) -> dict[str, Any]:
+    """What the paper's network shows on patients it has seen, beside those it has not."""
+    if scores.table.empty:
+        return {"skipped": "model.paper_protocol is off"}
+    outcome = pd.concat([trained_on, tested[~tested.index.isin(trained_on.index)]])
+    scored = with_outcome(scores, outcome)
+    return {str(role): both_levels(rows, evidence, seed) for role, rows in scored.groupby("role")}
+
+
+def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
+    """Table 3 at both levels; the paper's numbers are counted by slice."""
+    from gliocast.evidence.surgery import rule_table
+
+    counts = {name: printed[name] for name in ("tp", "fp", "fn", "tn")}
+    by_level = {
+        level: pd.concat([_auc_row(found, printed["auc"]), rule_table(found, counts)])
+        for level, found in levels.items()
+    }
+    by_level["patient"]["paper"] = None
+    return pd.concat([table.assign(level=level) for level, table in by_level.items()], ignore_index=True)
+
+
+def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Points of the ROC curve and area under it, at each level."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    curves, areas = [], {}
+    for level, scored in levels.items():
+        outcome, probability = answers(scored)[0], scored["probability"].to_numpy(float)
+        if outcome.all() or not outcome.any():
+            continue
+        false_positive_rate, true_positive_rate, _ = roc_curve(outcome, probability)
+        name = f"CNN by {level}"
+        points = {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
+        curves.append(pd.DataFrame(points | {"model": name}))
+        areas[name] = float(roc_auc_score(outcome, probability))
+    return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["model"]), areas
+
+
+def examples(scored: pd.DataFrame, each: int) -> pd.DataFrame:
+    """For each outcome, the `each` patients that the network classed most surely right, and most surely wrong."""
+    patients = scored[scored["slice"] == PATIENT_LEVEL].drop_duplicates("patient_id")
+    outcome, predicted = answers(patients)
+    sure = (patients["probability"] - DECISION).abs()
+    patients = patients.assign(correct=outcome == predicted, sure=sure).sort_values("sure", ascending=False)
+    ranked = patients.groupby(["outcome", "correct"], sort=False).head(each)
+    return ranked.sort_values(["outcome", "correct", "sure"], ascending=[True, False, False])
+
+
+def caption(row: Any) -> str:
+    """What a picture of Figure 2 says; never who it is."""
+    verdict = "correct" if row.correct else "wrong"
+    return f"{row.outcome.replace('_', '-')} survivor, {verdict}<br>probability of long-term {row.probability:.2f}"
+
+
+def _auc_row(found: Mapping[str, Any], printed: float) -> pd.DataFrame:
+    lower, upper = found["auc"]["ci95"] or (None, None)
+    row = {"measure": "auc", "value": found["auc"]["value"], "lower": lower, "upper": upper, "paper": printed}
+    return pd.DataFrame([row])

@@ -1,0 +1,187 @@
+"""The loop: it learns, repeats itself, goes on to the bit, and ends clearly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, tiny
+
+from gliocast.errors import ConfigurationError, TrainingError
+from gliocast.model import training
+from gliocast.model.training import FoldIndices, train_fold
+
+FOLD = FoldIndices(np.arange(12), np.arange(12, 18))
+
+
+def train(params=None, classes=None, seed=1, fold=FOLD, **more):
+    params = params or tiny()
+    stacks, known = a_cohort(18)
+    classes = known if classes is None else classes
+    return train_fold(stacks, classes, fold, params.hyperparameters, params, seed, **more)
+
+
+def same_bits(one, other):
+    return all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
+
+
+def test_the_loss_of_the_fitted_patients_falls():
+    curve = train(tiny(epochs=6)).curve
+    assert curve["train_loss"].iloc[-1] < 0.5 * curve["train_loss"].iloc[0]
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
+    assert same_bits(train(seed=1), train(seed=1))
+    assert not same_bits(train(seed=1), train(seed=2))
+
+
+def test_training_leaves_the_callers_random_state_and_threads_alone():
+    torch.manual_seed(5)
+    expected, threads = torch.rand(1), torch.get_num_threads()
+    torch.manual_seed(5)
+    train()
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("pooling", ["mean_logit", "attention"])
+def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(pooling):
+    params = tiny(pooling=pooling, epochs=2, batch_size=12)
+    every = MemoryCheckpoints()
+    whole = train(params, checkpoints=every)
+    assert len(every.kept) > 4
+    for _, moment in every.kept:
+        assert same_bits(whole, train(params, checkpoints=OneCheckpoint(moment)))
+
+
+def test_resumed_curve_and_epoch_are_those_of_the_whole_training():
+    every = MemoryCheckpoints()
+    whole = train(checkpoints=every)
+    resumed = train(checkpoints=OneCheckpoint(every.kept[len(every.kept) // 2][1]))
+    assert resumed.curve.equals(whole.curve)
+    assert resumed.best_epoch == whole.best_epoch
+    assert np.array_equal(resumed.stop_probability, whole.stop_probability)
+
+
+def test_a_finished_training_is_not_trained_again(monkeypatch):
+    every = MemoryCheckpoints()
+    whole = train(checkpoints=every)
+    monkeypatch.setattr(training, "train_epoch", lambda *_: pytest.fail("trained again"))
+    assert same_bits(whole, train(checkpoints=every))
+
+
+@pytest.mark.parametrize("changed", ["seed", "classes", "params"])
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
+    every = MemoryCheckpoints()
+    train(checkpoints=every)
+    other = {
+        "seed": {"seed": 2},
+        "classes": {"classes": 1 - a_cohort(18)[1]},
+        "params": {"params": tiny(weight_decay=0.1)},
+    }[changed]
+    assert same_bits(train(**other), train(**other, checkpoints=every))
+
+
+def test_training_stops_when_the_stopping_patients_gain_nothing_more():
+    stacks, classes = a_cohort(18)
+    mislabelled = classes.copy()
+    mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]  # the better it fits, the worse they are
+    curve = train(tiny(epochs=30, patience=2), classes=mislabelled).curve
+    assert len(curve) == curve["stop_loss"].idxmin() + 1 + 2
+
+
+def test_the_learning_rate_falls_tenfold_on_a_plateau():
+    mislabelled = a_cohort(18)[1].copy()
+    mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]
+    rates = train(tiny(epochs=12), classes=mislabelled).curve["learning_rate"].unique()
+    assert rates[1] == pytest.approx(rates[0] / 10)
+
+
+def test_the_weights_are_those_of_the_epoch_with_the_lowest_loss_of_the_stopping_patients():
+    trained = train(tiny(epochs=5))
+    assert trained.best_epoch == trained.curve.set_index("epoch")["stop_loss"].idxmin()
+    assert trained.stop_loss == trained.curve["stop_loss"].min()
+
+
+def test_patients_outside_the_fold_change_nothing():
+    stacks, classes = a_cohort(18)
+    fold, params = FoldIndices(np.arange(8), np.arange(8, 12)), tiny(epochs=1)
+    poisoned = stacks.copy()
+    poisoned[12:] = np.nan
+    one = train_fold(stacks, classes, fold, params.hyperparameters, params, 1)
+    other = train_fold(
+        poisoned, np.r_[classes[:12], np.zeros(6, dtype=np.int64)], fold, params.hyperparameters, params, 1
+    )
+    assert same_bits(one, other)
+
+
+def test_a_loss_that_is_no_number_ends_in_a_sentence_and_keeps_what_was_stored():
+    stacks, classes = a_cohort(18)
+    stacks[3] = np.nan
+    kept, params = MemoryCheckpoints(), tiny(checkpoint_seconds=1e9)
+    with pytest.raises(TrainingError, match=r"the loss of fold in epoch 1 is nan.*Lower the learning rate"):
+        train_fold(stacks, classes, FOLD, params.hyperparameters, params, 1, checkpoints=kept)
+    assert all(np.isfinite(moment.record["loss_sum"]) for _, moment in kept.kept)
+
+
+def test_full_memory_ends_in_a_sentence(monkeypatch):
+    def full(*_):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(training, "train_step", full)
+    with pytest.raises(TrainingError, match=r"the memory while training fold is full.*smaller model\.batch_size"):
+        train()
+
+
+def test_full_disk_ends_in_a_sentence():
+    class FullDisk(MemoryCheckpoints):
+        def save(self, name, checkpoint):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(TrainingError, match=r"the checkpoint of fold is No space left on device.*goes on from"):
+        train(checkpoints=FullDisk())
+
+
+def test_another_error_of_the_machine_is_not_disguised(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(training, "train_step", broken)
+    with pytest.raises(RuntimeError, match="a bug of ours"):
+        train()
+
+
+def test_a_fold_without_a_class_is_refused_before_any_work():
+    with pytest.raises(TrainingError, match="0, 12 patients by class to fit on"):
+        train(classes=np.ones(18, dtype=np.int64))
+
+
+def test_undetermined_patients_teach_nothing():
+    stacks, classes = a_cohort(18)
+    undetermined = classes.copy()
+    undetermined[[3, 15]] = -1
+    without = FoldIndices(np.delete(np.arange(12), 3), np.delete(np.arange(12, 18), 3))
+    assert same_bits(train(classes=undetermined), train(classes=undetermined, fold=without))
+
+
+def test_an_unknown_device_is_refused_with_those_there_are():
+    with pytest.raises(ConfigurationError, match=r"model\.devices is cuda:7; expected auto, cpu"):
+        train(tiny(devices=("cuda:7",)))
+
+
+def test_a_last_single_example_joins_the_batch_before_it():
+    batches = training.batches_of(torch.arange(17), tiny(batch_size=8), slices=3)
+    assert [len(batch) for batch in batches] == [8, 9]
+
+
+def test_the_callback_sees_every_epoch_and_may_end_the_training():
+    seen = []
+
+    def two_epochs(report):
+        seen.append(report.epoch)
+        if report.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(on_epoch=two_epochs)
+    assert seen == [1, 2]
