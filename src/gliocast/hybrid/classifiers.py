@@ -1,0 +1,126 @@
+"""The eight classifiers of Moreau et al., section 2.3, and which of their settings have an effect."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gliocast.errors import ConfigurationError, Problem, raise_if_any
+from gliocast.hybrid.parameters import ClassifierName, HybridParameters, Settings
+
+KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel never reads
+    "linear": {"gamma", "degree", "coef0"},
+    "rbf": {"degree", "coef0"},
+    "sigmoid": {"degree"},
+    "poly": set(),
+}
+
+
+def build_classifier(name: ClassifierName, settings: Settings, seed: int) -> Any:
+    """An unfitted scikit-learn classifier with `settings`; deterministic given `seed`."""
+    return _constructor(name, seed).set_params(**settings)
+
+
+def with_probability(name: ClassifierName, classifier: Any) -> Any:
+    """The classifier, made able to give probabilities: a support vector classifier learns Platt's sigmoid.
+
+    Source: Platt 1999, as in scikit-learn's `CalibratedClassifierCV(ensemble=False)`.
+    """
+    if name != "svc":
+        return classifier
+    from sklearn.calibration import CalibratedClassifierCV
+
+    return CalibratedClassifierCV(classifier, method="sigmoid", cv=5, ensemble=False)
+
+
+def effective_settings(name: ClassifierName, settings: Settings, n_features: int) -> Settings:
+    """The settings without those that have no effect: two candidates with the same ones are the same model.
+
+    Args:
+        name: the classifier.
+        settings: as they stand in the grid.
+        n_features: the number of columns that the classifier is fitted on, which turns a share of them into a number.
+    """
+    settings = dict(settings)
+    if name == "svc":
+        unread = KERNELS_WITHOUT[str(settings.get("kernel", "rbf"))]
+        return {key: value for key, value in settings.items() if key not in unread}
+    if name in ("decision_tree", "random_forest"):
+        if settings.get("criterion") == "log_loss":  # scikit-learn's other name of the same criterion
+            settings["criterion"] = "entropy"
+        if "max_features" in settings:
+            settings["max_features"] = _number_of_features(settings["max_features"], n_features)
+        split, leaf = settings.get("min_samples_split", 2), settings.get("min_samples_leaf", 1)
+        if isinstance(split, int) and isinstance(leaf, int):  # a split leaves two leaves
+            settings["min_samples_split"] = max(split, 2 * leaf)
+    return settings
+
+
+def check_grids(hybrid: HybridParameters) -> None:
+    """Raise for settings that a classifier does not have.
+
+    Raises:
+        ConfigurationError: with one problem a setting.
+    """
+    raise_if_any(
+        [
+            Problem(
+                "–", f"hybrid.grids.{name}.{variant}.{setting}", "unknown setting", _known(name), "Correct its name."
+            )
+            for name in hybrid.classifiers
+            for variant, settings in hybrid.grids[name].items()
+            for setting in settings
+            if setting not in _constructor(name, 0).get_params()
+        ],
+        ConfigurationError,
+    )
+
+
+def _known(name: ClassifierName) -> str:
+    return f"one of {', '.join(sorted(_constructor(name, 0).get_params()))}"
+
+
+def _number_of_features(wanted: Any, n_features: int) -> int:
+    if wanted == "sqrt":
+        return max(1, int(math.sqrt(n_features)))
+    if wanted == "log2":
+        return max(1, int(math.log2(n_features)))
+    if wanted is None:
+        return n_features
+    return max(1, int(wanted * n_features)) if isinstance(wanted, float) else int(wanted)
+
+
+def _constructor(name: ClassifierName, seed: int) -> Any:
+    match name:
+        case "decision_tree":
+            from sklearn.tree import DecisionTreeClassifier
+
+            return DecisionTreeClassifier(random_state=seed)
+        case "logistic_regression":
+            from sklearn.linear_model import LogisticRegression
+
+            return LogisticRegression(random_state=seed, max_iter=1000)
+        case "gaussian_nb":
+            from sklearn.naive_bayes import GaussianNB
+
+            return GaussianNB()
+        case "svc":
+            from sklearn.svm import SVC
+
+            return SVC(random_state=seed)
+        case "lda":
+            from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+            return LinearDiscriminantAnalysis()
+        case "xgboost":
+            from xgboost import XGBClassifier
+
+            return XGBClassifier(random_state=seed, n_jobs=1)  # a second thread costs more than such trees
+        case "k_neighbours":
+            from sklearn.neighbors import KNeighborsClassifier
+
+            return KNeighborsClassifier()
+        case "random_forest":
+            from sklearn.ensemble import RandomForestClassifier
+
+            return RandomForestClassifier(random_state=seed)

@@ -1,0 +1,147 @@
+"""Holding predictions against the outcomes of patients whom nothing was fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from gliocast.errors import PartitionError, Problem, raise_if_any
+from gliocast.evidence.classification import performance
+from gliocast.evidence.comparison import MRI_ADDS, Question, compare_paired, holm, mcnemar
+from gliocast.evidence.guard import check_unseen
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.types import LONG_TERM, Scores
+
+IMAGE_NAMES = ("cnn", "image_features")
+PAIRS = (
+    ("hybrid", "clinical"),
+    ("hybrid", "cnn"),
+    ("hybrid", "image_features"),
+    ("hybrid", "surgery_rule"),
+    ("hybrid", "majority"),
+    ("clinical", "surgery_rule"),
+    ("clinical", "majority"),
+    ("cnn", "surgery_rule"),
+    ("image_features", "surgery_rule"),
+)
+WORDS = {
+    "hybrid": "the hybrid model",
+    "clinical": "the clinical model",
+    "cnn": "the MRI alone",
+    "image_features": "the image features alone",
+    "surgery_rule": "the surgery rule",
+    "majority": "the majority class",
+}
+
+
+def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    """Every model's performance and the paired comparisons, on the same test patients.
+
+    Where a patient is tested in several repeats, the predictions of all repeats are pooled, and every interval is drawn
+    over patients.
+
+    Args:
+        predictions: of `FittedModels.score`.
+        outcomes: `patient_id` and `outcome` of the test patients.
+        evidence: number of bootstrap resamples, and the gain that matters.
+        seed: of the bootstrap.
+
+    Returns:
+        `models` and `comparisons`, as they stand in `metrics.json`.
+
+    Raises:
+        LeakageError: a prediction comes from a model that has seen the patient.
+        PartitionError: the models were not asked about the same patients.
+    """
+    check_unseen(predictions)
+    return measure(predictions, outcomes, evidence, seed)
+
+
+def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    """As `evaluate`, without asking whom the models have seen: for the paper's protocol, which is known to leak."""
+    tables = dict(by_model(predictions, outcomes))
+    raise_if_any(list(_other_patients(tables)), PartitionError)
+    models = {name: {"patient": _performance(table, evidence, seed)} for name, table in tables.items()}
+    pairs = [pair for pair in PAIRS if set(pair) <= set(tables)]
+    compared = {f"{a}_vs_{b}": _compare(tables, a, b, evidence, seed) for a, b in pairs}
+    adjusted = holm({pair: found["p_value"] for pair, found in compared.items()})
+    return {
+        "models": models,
+        "comparisons": {pair: {**found, "p_value_holm": adjusted[pair]} for pair, found in compared.items()},
+    }
+
+
+def by_model(predictions: Scores, outcomes: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Each model's predictions with the patients' outcomes (`long_term`: whether they were long-term survivors)."""
+    long_term = outcomes.set_index("patient_id")["outcome"] == LONG_TERM
+    table = predictions.table.assign(long_term=predictions.table["patient_id"].map(long_term).astype(bool))
+    for name in table["name"].unique():
+        mine = table[table["name"] == name]
+        yield str(name), mine.sort_values(["split", "patient_id"], ignore_index=True)
+
+
+def ranking(table: pd.DataFrame) -> Float[np.ndarray, " observations"]:
+    """The probability, or for a rule that gives none its answer as 0 or 1."""
+    return table["probability"].fillna(table["predicted"].astype(np.float64)).to_numpy(dtype=np.float64)
+
+
+def truth(table: pd.DataFrame) -> Bool[np.ndarray, " observations"]:
+    """Whether each patient was a long-term survivor."""
+    return table["long_term"].to_numpy(dtype=bool)
+
+
+def answers(table: pd.DataFrame) -> Bool[np.ndarray, " observations"]:
+    """Whether each patient was called one."""
+    return table["predicted"].to_numpy(dtype=bool)
+
+
+def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Points of every model's ROC curve: `model`, `false_positive_rate`, `true_positive_rate`."""
+    from sklearn.metrics import roc_curve
+
+    curves = []
+    for name, table in by_model(predictions, outcomes):
+        false_positive, true_positive, _ = roc_curve(truth(table), ranking(table))
+        rates = {"false_positive_rate": false_positive, "true_positive_rate": true_positive}
+        curves.append(pd.DataFrame({"model": name, **rates}))
+    return pd.concat(curves, ignore_index=True)
+
+
+def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    probability = None if table["probability"].isna().any() else table["probability"].to_numpy(dtype=np.float64)
+    patients = table["patient_id"].to_numpy(dtype=str)
+    found = performance(truth(table), probability, answers(table), evidence.n_bootstrap, seed, patients)
+    return {**found, "n_without_image_score": int(table["image_score_missing"].sum())}
+
+
+def _compare(
+    tables: Mapping[str, pd.DataFrame], a: str, b: str, evidence: EvidenceParameters, seed: int
+) -> dict[str, Any]:
+    outcome, patients = truth(tables[a]), tables[a]["patient_id"].to_numpy(dtype=str)
+    question = MRI_ADDS if (a, b) == ("hybrid", "clinical") else Question.between(WORDS[a], WORDS[b])
+    found = compare_paired(
+        outcome,
+        ranking(tables[a]),
+        ranking(tables[b]),
+        question,
+        patients,
+        evidence.n_bootstrap,
+        seed,
+        evidence.relevant_delta_auc,
+        evidence.power,
+    )
+    right_a, right_b = (answers(tables[name]) == outcome for name in (a, b))
+    return found if len(set(patients)) < len(patients) else {**found, "mcnemar": mcnemar(right_a, right_b)}
+
+
+def _other_patients(tables: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:
+    asked = {name: list(zip(table["split"], table["patient_id"], strict=True)) for name, table in tables.items()}
+    first = next(iter(asked), None)
+    for name, pairs in asked.items():
+        if first is not None and pairs != asked[first]:
+            found, expected = f"{len(pairs)} predictions", f"one for each of {len(asked[first])} test patients"
+            yield Problem("–", f"predictions of {name}", found, expected, "Score the test patients again.")

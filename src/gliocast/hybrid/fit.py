@@ -1,0 +1,198 @@
+"""Fitting the compared models on the training patients of each split, and on nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from gliocast.errors import CohortError, Problem, raise_if_any
+from gliocast.hybrid.classifiers import check_grids
+from gliocast.hybrid.features import IMAGE_FACTS, IMAGE_SCORE, encode, outcome_codes
+from gliocast.hybrid.fitted import (
+    CLINICAL,
+    HYBRID,
+    MAJORITY,
+    SURGERY_RULE,
+    Facts,
+    FittedModel,
+    FittedModels,
+    with_image_score,
+)
+from gliocast.hybrid.image_scores import joined, score_rows
+from gliocast.hybrid.parameters import HybridParameters, Settings
+from gliocast.hybrid.selection import FittedPair, Selection, fit_candidate, select
+from gliocast.hybrid.threshold import operating_threshold
+from gliocast.types import ImageScoreKind, Partition, Scores, Split
+
+IMAGE_MODELS: dict[ImageScoreKind, str] = {"cnn": "cnn", "features": "image_features"}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The fitted models, what they say of training patients out of fold, and how their classifiers were chosen.
+
+    `selections` has one row a split, model and classifier: the best settings, their mean inner score and its spread.
+    """
+
+    models: FittedModels
+    out_of_fold: Scores
+    selections: pd.DataFrame
+
+
+def fit_models(
+    training_cohort: pd.DataFrame,
+    image_scores: Scores,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    seed: int,
+    report: Callable[[str], None] = lambda step: None,
+) -> Fitting:
+    """Fit every compared model in every split.
+
+    The hybrid model learns from out-of-fold image scores alone: a score from a model that has seen the patient would
+    be far better on training patients than it is on new ones, and the classifier would trust it too much.
+
+    Args:
+        training_cohort: canonical columns and `outcome` of all patients that train in some split.
+        image_scores: patient-level scores; empty where `image_score` is `none`.
+        partition: the splits, and the folds inside their training patients.
+        hybrid: predictors, classifiers, grids, threshold.
+        image_score: where the image score comes from.
+        seed: of the inner folds and of every classifier that draws.
+        report: called before each model, with what is fitted next.
+
+    Raises:
+        LeakageError: an image score comes from a model that has seen the patient.
+        TrainingError: a class has too few patients.
+        CohortError: a training patient has no outcome, or a value outside the vocabulary.
+    """
+    check_grids(hybrid)
+    raise_if_any(_without_outcome(training_cohort), CohortError)
+    fittings = []
+    for split in partition.splits:
+        for name in model_names(image_score):
+            report(f"{split.name}: {name}")
+            fittings.append(fit_model(name, split, training_cohort, image_scores, hybrid, seed))
+    return Fitting(
+        FittedModels(tuple(model for one in fittings for model in one.models.models)),
+        joined(*(one.out_of_fold for one in fittings)),
+        pd.concat([one.selections for one in fittings], ignore_index=True),
+    )
+
+
+def model_names(image_score: ImageScoreKind) -> tuple[str, ...]:
+    """The models that are compared; without an image score only the clinical ones exist."""
+    clinical = (MAJORITY, SURGERY_RULE, CLINICAL)
+    return clinical if image_score == "none" else (*clinical, IMAGE_MODELS[image_score], HYBRID)
+
+
+def facts_of(name: str, hybrid: HybridParameters) -> Facts:
+    """What a model reads."""
+    clinical = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    image = {IMAGE_SCORE: IMAGE_FACTS}
+    return {MAJORITY: {}, SURGERY_RULE: {}, CLINICAL: clinical, HYBRID: {**clinical, **image}}.get(name, image)
+
+
+def fit_model(
+    name: str, split: Split, training_cohort: pd.DataFrame, image_scores: Scores, hybrid: HybridParameters, seed: int
+) -> Fitting:
+    """Fit one model on the training patients of one split."""
+    facts = facts_of(name, hybrid)
+    learns = name in (CLINICAL, HYBRID)
+    scale = hybrid.image_scale if learns else "probability"
+    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    model = FittedModel(
+        name=name,
+        split=split.name,
+        facts=facts,
+        image_scale=scale,
+        prevalence=float(outcome_codes(patients).mean()),
+        threshold=0.5,
+        fitted_on=_seen(split, image_scores) if IMAGE_SCORE in facts else split.training,
+    )
+    if learns:
+        return _fit_learnt(model, patients, split, hybrid, seed)
+    if IMAGE_SCORE in facts:
+        return _fit_image_only(model, patients, hybrid)
+    return Fitting(FittedModels((model,)), joined(), _no_selections())
+
+
+def choose(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> tuple[Selection, FittedPair]:
+    """Select among all candidates on these patients, and fit the chosen one on all of them."""
+    encoded, outcome = encode(patients, facts), outcome_codes(patients)
+    selection = select(encoded, outcome, list(facts.values()), hybrid, seed)
+    return selection, fit_candidate(selection.chosen, encoded, outcome, list(facts.values()), seed)
+
+
+def out_of_fold_scores(
+    patients: pd.DataFrame, facts: Facts, split: Split, key: str, hybrid: HybridParameters, seed: int
+) -> Scores:
+    """Each training patient scored by the whole procedure, selection included, repeated without them.
+
+    The image scores of the patients that a fold is fitted on stay those of the partition's folds, as in every stacked
+    model.
+    """
+    indexed = patients.set_index("patient_id", drop=False)
+    rows, fitted_on = [], {}
+    for number, fold in enumerate(split.folds):
+        _, pair = choose(indexed.loc[list(fold.seen)], facts, hybrid, seed)
+        probability = pair.probability(encode(indexed.loc[list(fold.held_out)], facts))
+        rows.append(score_rows(split.name, fold.held_out, "out_of_fold", f"{key}/fold{number}", probability))
+        fitted_on[f"{key}/fold{number}"] = fold.seen
+    return Scores(pd.concat(rows, ignore_index=True), fitted_on)
+
+
+def _fit_learnt(
+    model: FittedModel, patients: pd.DataFrame, split: Split, hybrid: HybridParameters, seed: int
+) -> Fitting:
+    facts = dict(model.facts)
+    selection, pair = choose(patients, facts, hybrid, seed)
+    scores = out_of_fold_scores(patients, facts, split, model.key, hybrid, seed)
+    probability = scores.table.set_index("patient_id")["probability"].loc[patients["patient_id"]].to_numpy()
+    threshold = operating_threshold(outcome_codes(patients) == 1, probability, hybrid.threshold)
+    fitted = replace(model, threshold=threshold, candidate=selection.chosen, pair=pair)
+    return Fitting(FittedModels((fitted,)), scores, _selection_rows(fitted, selection, hybrid))
+
+
+def _fit_image_only(model: FittedModel, patients: pd.DataFrame, hybrid: HybridParameters) -> Fitting:
+    threshold = operating_threshold(outcome_codes(patients) == 1, model.probability(patients), hybrid.threshold)
+    return Fitting(FittedModels((replace(model, threshold=threshold),)), joined(), _no_selections())
+
+
+def _seen(split: Split, image_scores: Scores) -> tuple[str, ...]:
+    """Training patients, and whoever the image models beneath have seen."""
+    used = image_scores.table.loc[image_scores.table["split"] == split.name, "model"].unique()
+    beneath = {patient for model in used for patient in image_scores.fitted_on.get(model, ())}
+    return tuple(sorted(beneath | set(split.training)))
+
+
+def _selection_rows(model: FittedModel, selection: Selection, hybrid: HybridParameters) -> pd.DataFrame:
+    places = [selection.best_of(classifier) for classifier in hybrid.classifiers]
+    return pd.DataFrame(
+        {
+            "split": model.split,
+            "model": model.name,
+            "classifier": [selection.candidates[place].classifier for place in places],
+            "settings": [_written(selection.candidates[place].settings) for place in places],
+            "inner_score": [float(selection.means[place]) for place in places],
+            "inner_sd": [float(selection.scores[place].std(ddof=1)) for place in places],
+            "chosen": [place == selection.best for place in places],
+        }
+    )
+
+
+def _written(settings: Settings) -> str:
+    return ", ".join(f"{name}={value}" for name, value in sorted(settings.items()))
+
+
+def _no_selections() -> pd.DataFrame:
+    return pd.DataFrame(columns=["split", "model", "classifier", "settings", "inner_score", "inner_sd", "chosen"])
+
+
+def _without_outcome(cohort: pd.DataFrame) -> list[Problem]:
+    remedy = "Leave the patient out of the training patients."
+    undetermined = cohort.loc[cohort["outcome"].isna(), "patient_id"]
+    return [Problem(patient, "outcome", "undetermined", "short_term or long_term", remedy) for patient in undetermined]

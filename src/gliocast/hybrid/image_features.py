@@ -1,0 +1,149 @@
+"""An image score from a table of precomputed image features, in place of the CNN's."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from gliocast.errors import CohortError, ConfigurationError, Problem, raise_if_any
+from gliocast.hybrid.features import outcome_codes
+from gliocast.hybrid.image_scores import score_rows
+from gliocast.hybrid.parameters import FeatureParameters
+from gliocast.hybrid.selection import quick_scikit_learn
+from gliocast.types import Fold, Partition, Role, Scores, Split
+
+
+def score_features(
+    image_features: pd.DataFrame,
+    training_cohort: pd.DataFrame,
+    partition: Partition,
+    features: FeatureParameters,
+    seed: int,
+) -> Scores:
+    """Score every patient with image features by a regularised logistic regression that has never seen them.
+
+    In each split a training patient is scored by the model of the fold that holds them out, and a test patient by one
+    model of all training patients. Imputing, scaling and the choice of the penalty happen inside the patients that a
+    model sees. A patient without features gets no score.
+
+    Args:
+        image_features: one row a scan; see `FeatureParameters`.
+        training_cohort: `patient_id` and `outcome` of the training patients.
+        partition: the splits, and the folds inside their training patients.
+        features: the identifier's column and pattern, and the penalties to choose from.
+        seed: of the inner folds.
+
+    Raises:
+        ConfigurationError: the table has no identifier or no numeric column.
+        CohortError: two rows of one patient.
+    """
+    table = read_features(image_features, features)
+    outcome = pd.Series(outcome_codes(training_cohort), index=training_cohort["patient_id"])
+    parts = [_score_split(table, outcome, split, features, seed) for split in partition.splits]
+    fitted_on = {model: patients for part in parts for model, patients in part.fitted_on.items()}
+    return Scores(pd.concat([part.table for part in parts], ignore_index=True), fitted_on)
+
+
+def score_features_as_paper(
+    image_features: pd.DataFrame, cohort: pd.DataFrame, partition: Partition, features: FeatureParameters, seed: int
+) -> Scores:
+    """Everyone scored by one model of the paper's 60 %, those it has seen included (`protocol: paper`, section 2.3)."""
+    table = read_features(image_features, features)
+    outcome = pd.Series(outcome_codes(cohort), index=cohort["patient_id"])
+    seen = _known(partition.paper.seen, table)
+    model = _fit(table.loc[list(seen)], outcome.loc[list(seen)].to_numpy(), features, seed)
+    everyone: list[tuple[tuple[str, ...], Role]] = [
+        (partition.paper.seen, "in_sample"),
+        (partition.paper.held_out, "test"),
+    ]
+    rows = [_scored(model, table, patients, "paper", role, "paper") for patients, role in everyone]
+    return Scores(pd.concat(rows, ignore_index=True), {"paper": seen})
+
+
+def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> pd.DataFrame:
+    """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern are not used.
+
+    Raises:
+        ConfigurationError: the identifier column is absent, no row matches, or no numeric column is left.
+        CohortError: several rows of one patient match.
+    """
+    if features.id_column not in image_features.columns:
+        raise ConfigurationError(_no_identifiers(image_features, features))
+    found = image_features[features.id_column].astype(str).str.strip().map(re.compile(features.id_pattern).fullmatch)
+    matched = found.notna()
+    patients = pd.Index([match.group(1) for match in found[matched]], name="patient_id")
+    columns = image_features.columns.difference([features.id_column, *features.ignore_columns], sort=False)
+    numbers = image_features.loc[matched, columns].select_dtypes("number").set_axis(patients, axis=0)
+    repeated = patients[patients.duplicated()].unique()
+    raise_if_any([_several(patient) for patient in repeated], CohortError)
+    if numbers.empty:
+        raise ConfigurationError(_no_numbers(image_features, features))
+    return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+
+
+def _score_split(
+    table: pd.DataFrame, outcome: pd.Series, split: Split, features: FeatureParameters, seed: int
+) -> Scores:
+    rows, fitted_on = [], {}
+    whole = Fold(fit=split.training, stop=(), held_out=split.test)
+    named = [(f"{split.name}/features/fold{number}", fold) for number, fold in enumerate(split.folds)]
+    for model_name, fold in [*named, (split.name, whole)]:
+        seen = _known(fold.seen, table)
+        model = _fit(table.loc[list(seen)], outcome.loc[list(seen)].to_numpy(), features, seed)
+        role: Role = "test" if fold is whole else "out_of_fold"
+        rows.append(_scored(model, table, fold.held_out, split.name, role, model_name))
+        fitted_on[model_name] = seen
+    return Scores(pd.concat(rows, ignore_index=True), fitted_on)
+
+
+def _scored(
+    model: Any, table: pd.DataFrame, patients: tuple[str, ...], split: str, role: Role, model_name: str
+) -> pd.DataFrame:
+    known = _known(patients, table)
+    probability = model.predict_proba(table.loc[list(known)].to_numpy())[:, 1] if known else np.empty(0)
+    return score_rows(split, known, role, model_name, probability)
+
+
+def _fit(table: pd.DataFrame, outcome: Int[np.ndarray, " patients"], features: FeatureParameters, seed: int) -> Any:
+    """Median where missing, scaled, then L2-penalised; the penalty with the lowest log loss on inner folds."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
+    )
+    folds = StratifiedKFold(features.inner_folds, shuffle=True, random_state=seed)
+    grid = {"logisticregression__C": list(features.c_grid)}
+    with quick_scikit_learn(checked=True):
+        return (
+            GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds).fit(table.to_numpy(), outcome).best_estimator_
+        )
+
+
+def _known(patients: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(patient for patient in patients if patient in table.index)
+
+
+def _no_identifiers(image_features: pd.DataFrame, features: FeatureParameters) -> Problem:
+    found = (
+        f"columns {', '.join(map(str, image_features.columns[:3]))}, …" if len(image_features.columns) else "no table"
+    )
+    remedy = "Give the table's path in the catalog entry image_features, and its identifier column here."
+    return Problem("–", "hybrid.features.id_column", found, features.id_column, remedy)
+
+
+def _no_numbers(image_features: pd.DataFrame, features: FeatureParameters) -> Problem:
+    remedy = "Correct hybrid.features.id_pattern or hybrid.features.ignore_columns."
+    found = f"no numeric feature in any of {len(image_features)} rows that matches {features.id_pattern}"
+    return Problem("–", "image_features", found, "one row a patient, numeric columns", remedy)
+
+
+def _several(patient: str) -> Problem:
+    return Problem(patient, "image_features", "several rows", "one row a patient", "Narrow hybrid.features.id_pattern.")

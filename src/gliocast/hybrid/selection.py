@@ -1,0 +1,189 @@
+"""Choosing among the eight classifiers, inside training patients only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.hybrid.classifiers import build_classifier, with_probability
+from gliocast.hybrid.features import build_preprocessor
+from gliocast.hybrid.parameters import ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
+from gliocast.hybrid.shared_fits import FoldMatrices, responses
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A classifier with settings."""
+
+    classifier: ClassifierName
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Selection:
+    """All candidates with their scores on the inner folds (NaN: cannot be fitted on so few patients)."""
+
+    candidates: tuple[Candidate, ...]
+    scores: Float[np.ndarray, "candidates folds"]
+
+    @property
+    def means(self) -> Float[np.ndarray, " candidates"]:
+        """Mean score over the inner folds, as `GridSearchCV.cv_results_["mean_test_score"]`."""
+        return self.scores.mean(axis=1)
+
+    @property
+    def best(self) -> int:
+        """The first candidate with the highest mean: candidates stand in the order of preference."""
+        return int(np.nanargmax(self.means))
+
+    @property
+    def chosen(self) -> Candidate:
+        """The best candidate."""
+        return self.candidates[self.best]
+
+    def best_of(self, classifier: ClassifierName) -> int:
+        """The best candidate of one classifier."""
+        mine = [place for place, candidate in enumerate(self.candidates) if candidate.classifier == classifier]
+        return mine[int(np.nanargmax(self.means[mine]))]
+
+
+@dataclass(frozen=True)
+class FittedPair:
+    """A preprocessing and a classifier, fitted on the same patients."""
+
+    preprocessor: Any
+    classifier: Any
+
+    def probability(self, encoded: Float[np.ndarray, "patients predictors"]) -> Float[np.ndarray, " patients"]:
+        """Probability of long-term survival."""
+        probabilities = self.classifier.predict_proba(self.preprocessor.transform(encoded))
+        return np.asarray(probabilities, dtype=np.float64)[:, list(self.classifier.classes_).index(1)]
+
+
+def select(
+    encoded: Float[np.ndarray, "patients predictors"],
+    outcome: Int[np.ndarray, " patients"],
+    facts: Sequence[PredictorFacts],
+    hybrid: HybridParameters,
+    seed: int,
+) -> Selection:
+    """Score every candidate on inner folds of these patients; the preprocessing is fitted anew in each.
+
+    The scores are those of scikit-learn's `GridSearchCV` over a pipeline of the same preprocessing and classifier.
+
+    Raises:
+        TrainingError: a class has fewer patients than there are inner folds.
+        ConfigurationError: a candidate's setting has a value that its classifier refuses.
+    """
+    candidates = list_candidates(hybrid)
+    folds = inner_folds(encoded, outcome, facts, hybrid.inner_folds, seed)
+    scores = np.full((len(candidates), len(folds)), np.nan)
+    for number, fold in enumerate(folds):
+        with quick_scikit_learn(checked=number == 0):
+            scores[:, number] = _scores(candidates, hybrid, fold, seed)
+    return Selection(candidates, scores)
+
+
+def fit_candidate(
+    candidate: Candidate,
+    encoded: Float[np.ndarray, "patients predictors"],
+    outcome: Int[np.ndarray, " patients"],
+    facts: Sequence[PredictorFacts],
+    seed: int,
+) -> FittedPair:
+    """Fit the preprocessing and the candidate on all these patients."""
+    preprocessor = build_preprocessor(facts)
+    features = preprocessor.fit_transform(encoded)
+    classifier = build_classifier(candidate.classifier, candidate.settings, seed)
+    with quick_scikit_learn(checked=True):
+        return FittedPair(preprocessor, with_probability(candidate.classifier, classifier).fit(features, outcome))
+
+
+def list_candidates(hybrid: HybridParameters) -> tuple[Candidate, ...]:
+    """Every point of every grid, in the order of preference of the classifiers."""
+    from sklearn.model_selection import ParameterGrid
+
+    return tuple(
+        Candidate(name, settings)
+        for name in hybrid.classifiers
+        for variant in hybrid.grids[name].values()
+        for settings in ParameterGrid({setting: list(values) for setting, values in variant.items()})
+    )
+
+
+def inner_folds(
+    encoded: Float[np.ndarray, "patients predictors"],
+    outcome: Int[np.ndarray, " patients"],
+    facts: Sequence[PredictorFacts],
+    n_folds: int,
+    seed: int,
+) -> list[FoldMatrices]:
+    """Stratified folds, each preprocessed by what its own fitting part teaches."""
+    from sklearn.model_selection import StratifiedKFold
+
+    _enough_of_each_class(outcome, n_folds)
+    folds = []
+    for fit, held_out in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(encoded, outcome):
+        preprocessor = build_preprocessor(facts).fit(encoded[fit])
+        features = preprocessor.transform(encoded)
+        folds.append(FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out]))
+    return folds
+
+
+@contextmanager
+def quick_scikit_learn(checked: bool) -> Iterator[None]:
+    """Fits of a hundred patients: one thread, no warnings of convergence, and arguments checked only where asked."""
+    from sklearn import config_context
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with (
+        threadpool_limits(limits=1),
+        config_context(assume_finite=not checked, skip_parameter_validation=not checked),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # collinear or unconverged candidates are judged by their scores
+        yield
+
+
+def _scores(
+    candidates: Sequence[Candidate], hybrid: HybridParameters, fold: FoldMatrices, seed: int
+) -> Float[np.ndarray, " candidates"]:
+    scores = []
+    for name in hybrid.classifiers:
+        grid = [candidate.settings for candidate in candidates if candidate.classifier == name]
+        try:
+            answers = responses(name, grid, fold, hybrid.scoring == "roc_auc", seed)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(_refused(name, error)) from error
+        scores += [np.nan if one is None else score(hybrid.scoring, fold.held_out_outcome, one) for one in answers]
+    return np.array(scores, dtype=np.float64)
+
+
+def score(scoring: Scoring, outcome: Int[np.ndarray, " patients"], response: np.ndarray) -> float:
+    """The score of one response, as scikit-learn's scorer of that name gives it."""
+    if scoring == "accuracy":
+        return float(np.average(outcome == response))
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    return float((roc_auc_score if scoring == "roc_auc" else balanced_accuracy_score)(outcome, response))
+
+
+def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int) -> None:
+    n_long, n_short = int(outcome.sum()), int((1 - outcome).sum())
+    if min(n_long, n_short) < n_folds:
+        found = f"{n_long} long-term and {n_short} short-term training patients"
+        remedy = "Include more patients, or lower hybrid.inner_folds."
+        raise TrainingError(Problem("–", "training patients by outcome", found, f"{n_folds} or more of each", remedy))
+
+
+def _refused(name: str, error: Exception) -> Problem:
+    return Problem(
+        "–", f"hybrid.grids.{name}", str(error).splitlines()[0], "values that it accepts", "Correct the grid."
+    )

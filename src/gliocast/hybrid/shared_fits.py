@@ -1,0 +1,176 @@
+"""Many candidates answered by few fits, each answer equal to scikit-learn's own.
+
+Three facts are used. Settings without effect make equal candidates. The first k trees of a forest, or rounds of a
+boosted model, are the forest or model of size k with the same seed. A tree that never reaches a depth is the tree
+limited to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from gliocast.hybrid.classifiers import build_classifier, effective_settings
+from gliocast.hybrid.parameters import ClassifierName, Settings
+
+Matrix: TypeAlias = Float[np.ndarray, "patients features"]
+Response: TypeAlias = (
+    np.ndarray
+)  # one a held-out patient: the class, or where ranks are scored a number that ranks them
+FOREST_SETTINGS = {"n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf", "max_features"}
+DEFAULT_TREES = 100  # scikit-learn's and XGBoost's own default
+
+
+@dataclass(frozen=True)
+class FoldMatrices:
+    """One inner fold after preprocessing that was fitted on its `fit` part alone."""
+
+    fit: Float[np.ndarray, "patients features"]
+    fit_outcome: Int[np.ndarray, " patients"]
+    held_out: Float[np.ndarray, "held_out features"]
+    held_out_outcome: Int[np.ndarray, " held_out"]
+
+
+def responses(
+    name: ClassifierName, grid: Sequence[Settings], fold: FoldMatrices, ranks: bool, seed: int
+) -> list[Response | None]:
+    """What each candidate of `grid`, fitted on the fold, says of the fold's held-out patients.
+
+    Args:
+        name: the classifier.
+        grid: settings of each candidate.
+        fold: the patients fitted on, and the held-out ones.
+        ranks: whether numbers that rank the patients are wanted, in place of classes.
+        seed: of a classifier that draws.
+
+    Returns:
+        one response a candidate; None where the candidate cannot be fitted on so few patients.
+    """
+    n_patients, n_features = fold.fit.shape
+    keys = [_key(effective_settings(name, settings, n_features)) for settings in grid]
+    distinct = {
+        key: settings for key, settings in zip(keys, grid, strict=True) if _possible(name, settings, n_patients)
+    }
+    answered = dict(_answers(name, list(distinct.items()), fold, ranks, seed))
+    return [answered.get(key) for key in keys]
+
+
+def _answers(
+    name: ClassifierName, grid: list[tuple[Hashable, Settings]], fold: FoldMatrices, ranks: bool, seed: int
+) -> Iterator[tuple[Hashable, Response]]:
+    if name == "random_forest" and all(set(settings) <= FOREST_SETTINGS for _, settings in grid):
+        yield from _forests(grid, fold, ranks, seed)
+    elif name == "xgboost":
+        yield from _boosted(grid, fold, ranks, seed)
+    else:
+        for key, settings in grid:
+            fitted = build_classifier(name, settings, seed).fit(fold.fit, fold.fit_outcome)
+            yield key, response(fitted, fold.held_out, ranks)
+
+
+def response(fitted: Any, features: Matrix, ranks: bool) -> Response:
+    """The classes; or, where ranks are wanted, the decision function, else the probability, as scikit-learn does."""
+    if not ranks:
+        return np.asarray(fitted.predict(features))
+    if hasattr(fitted, "decision_function"):
+        return np.asarray(fitted.decision_function(features))
+    return np.asarray(fitted.predict_proba(features))[:, 1]
+
+
+def _boosted(
+    grid: list[tuple[Hashable, Settings]], fold: FoldMatrices, ranks: bool, seed: int
+) -> Iterator[tuple[Hashable, Response]]:
+    for members in _grouped(grid, ("n_estimators",)):
+        rounds = [int(settings.get("n_estimators") or DEFAULT_TREES) for _, settings in members]
+        longest = build_classifier("xgboost", {**members[0][1], "n_estimators": max(rounds)}, seed)
+        longest.fit(fold.fit, fold.fit_outcome)
+        for (key, _), count in zip(members, rounds, strict=True):
+            if ranks:
+                yield key, longest.predict_proba(fold.held_out, iteration_range=(0, count))[:, 1]
+            else:
+                yield key, longest.predict(fold.held_out, iteration_range=(0, count))
+
+
+def _forests(
+    grid: list[tuple[Hashable, Settings]], fold: FoldMatrices, ranks: bool, seed: int
+) -> Iterator[tuple[Hashable, Response]]:
+    for members in _grouped(grid, ("n_estimators", "max_depth")):
+        shared = {key: value for key, value in members[0][1].items() if key not in ("n_estimators", "max_depth")}
+        sizes = {key: int(settings.get("n_estimators") or DEFAULT_TREES) for key, settings in members}
+        depths = {key: settings.get("max_depth") for key, settings in members}
+        grown = grow_forests(shared, sorted(set(depths.values()), key=_depth), max(sizes.values()), fold, seed)
+        for key, size in sizes.items():
+            probability = grown[depths[key]][size - 1] / size
+            yield key, probability[:, 1] if ranks else probability.argmax(axis=1)
+
+
+def grow_forests(
+    settings: Settings, depths: Sequence[Any], n_trees: int, fold: FoldMatrices, seed: int
+) -> dict[Any, Float[np.ndarray, "trees held_out classes"]]:
+    """Forests that differ in depth, tree by tree, as `RandomForestClassifier` grows them with the same seed.
+
+    The trees are scikit-learn's. Their seeds and bootstrap samples are drawn here, since going through the forest
+    itself costs five times what growing trees of this size does, and since trees that stay below a depth need no
+    second growing.
+
+    Args:
+        settings: what the forests share; those of `RandomForestClassifier`.
+        depths: the depths wanted; None is unlimited.
+        n_trees: how many trees each forest has.
+        fold: the patients fitted on, and the held-out ones.
+        seed: `random_state` of the forest.
+
+    Returns:
+        for each depth the sums over the first 1, 2, … trees of the held-out patients' class probabilities.
+    """
+    from sklearn.tree import DecisionTreeClassifier
+
+    fit, held_out = fold.fit.astype(np.float32), fold.held_out.astype(np.float32)
+    grown: dict[Any, list[np.ndarray]] = {depth: [] for depth in depths}
+    tree = DecisionTreeClassifier(**{"max_features": "sqrt", **settings})
+    for tree_seed, weight in _bootstraps(n_trees, len(fit), seed):
+        reached, probability = 0, None
+        for depth in sorted(depths, key=_depth, reverse=True):
+            if probability is None or _depth(depth) < reached:
+                tree.set_params(max_depth=depth, random_state=tree_seed)
+                tree.fit(fit, fold.fit_outcome, sample_weight=weight, check_input=False)
+                reached, probability = tree.get_depth(), tree.predict_proba(held_out, check_input=False)
+            grown[depth].append(probability)
+    return {depth: np.cumsum(trees, axis=0) for depth, trees in grown.items()}
+
+
+def _bootstraps(n_trees: int, n_patients: int, seed: int) -> Iterator[tuple[int, Float[np.ndarray, " patients"]]]:
+    """Each tree's seed, and how often each patient is in its bootstrap sample, as scikit-learn draws them."""
+    legacy = np.random.RandomState(seed)
+    for tree_seed in [int(legacy.randint(np.iinfo(np.int32).max)) for _ in range(n_trees)]:
+        drawn = np.random.RandomState(tree_seed).randint(0, n_patients, n_patients)
+        yield tree_seed, np.bincount(drawn, minlength=n_patients).astype(np.float64)
+
+
+def _grouped(
+    grid: Iterable[tuple[Hashable, Settings]], apart_from: tuple[str, ...]
+) -> Iterable[list[tuple[Hashable, Settings]]]:
+    groups: dict[Hashable, list[tuple[Hashable, Settings]]] = defaultdict(list)
+    for key, settings in grid:
+        groups[_key({name: value for name, value in settings.items() if name not in apart_from})].append(
+            (key, settings)
+        )
+    return groups.values()
+
+
+def _possible(name: ClassifierName, settings: Settings, n_patients: int) -> bool:
+    return name != "k_neighbours" or int(settings.get("n_neighbors") or 5) <= n_patients
+
+
+def _depth(depth: Any) -> float:
+    return math.inf if depth is None else float(depth)
+
+
+def _key(settings: Settings) -> Hashable:
+    return tuple(sorted((name, type(value).__name__, str(value)) for name, value in settings.items()))

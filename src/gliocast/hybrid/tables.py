@@ -1,0 +1,44 @@
+"""Table 4: every model on the same test patients, beside the paper's row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.evidence.intervals import wilson
+
+CELLS = ("tp", "fp", "fn", "tn")
+MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
+
+
+def table4(models: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a model: counts, then each measure with its limits as fractions; the paper's row last.
+
+    Args:
+        models: "models" of `metrics.json`.
+        paper: the paper's counts and AUC (Moreau et al., Table 4).
+    """
+    rows = [_row(name, levels["patient"]) for name, levels in models.items()]
+    return pd.DataFrame([*rows, _row("Moreau et al., Table 4", _printed(paper))])
+
+
+def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": name, "n": found["n"], **{cell: found[cell] for cell in CELLS}}
+    for measure in MEASURES:
+        low, high = found[measure]["ci95"] or (None, None)
+        row |= {measure: found[measure]["value"], f"{measure}_low": low, f"{measure}_high": high}
+    return row
+
+
+def _printed(paper: Mapping[str, Any]) -> dict[str, Any]:
+    tp, fp, fn, tn = (int(paper[cell]) for cell in CELLS)
+    return {
+        **{cell: int(paper[cell]) for cell in CELLS},
+        "n": tp + fp + fn + tn,
+        "auc": {"value": paper["auc"], "ci95": None},
+        "accuracy": wilson(tp + tn, tp + fp + fn + tn),
+        "sensitivity": wilson(tp, tp + fn),
+        "specificity": wilson(tn, tn + fp),
+    }

@@ -1,0 +1,90 @@
+"""Nodes of the hybrid pipeline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid import evaluate, fit, image_features, image_scores
+from gliocast.hybrid.fitted import FittedModels
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
+
+logger = logging.getLogger(__name__)
+NO_SCORE = {
+    "cnn": "no nine slices of the patient could be scored",
+    "features": "no row of the image features is the patient's",
+    "none": "image_score is none: images are not used",
+}
+
+
+def score_images(
+    cnn_out_of_fold_scores: Scores,
+    cnn_test_scores: Scores,
+    image_features_table: Table,
+    training_cohort: Table,
+    partition: Partition,
+    image_score: ImageScoreKind,
+    hybrid: HybridParameters,
+    seed: int,
+) -> tuple[Scores, Table]:
+    """Every patient's image score from a model that has never seen them, and who has none."""
+    scores = image_scores.no_scores()
+    if image_score == "cnn":
+        scores = image_scores.joined(cnn_out_of_fold_scores, cnn_test_scores)
+    if image_score == "features":
+        table = image_features_table
+        scores = image_features.score_features(table, training_cohort, partition, hybrid.features, seed)
+    gaps = image_scores.gaps(scores, partition, NO_SCORE[image_score])
+    if image_score != "none" and len(gaps):
+        logger.warning("%d patients have no image score: %s.", gaps["patient_id"].nunique(), NO_SCORE[image_score])
+    return scores, gaps
+
+
+def fit_models(
+    training_cohort: Table,
+    image_scores: Scores,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    seed: int,
+) -> tuple[FittedModels, Scores, Table]:
+    """The compared models, what they say of training patients out of fold, and how each classifier was chosen."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        total = len(partition.splits) * len(fit.model_names(image_score))
+        task = progress.add_task("Fitting models", total=total)
+
+        def report(step: str) -> None:
+            logger.info("Fitting %s.", step)
+            progress.update(task, advance=1, description=f"Fitting {step}")
+
+        fitting = fit.fit_models(training_cohort, image_scores, partition, hybrid, image_score, seed, report)
+    return fitting.models, fitting.out_of_fold, fitting.selections
+
+
+def score_test_patients(
+    fitted_models: FittedModels, test_predictors: Table, image_scores: Scores, partition: Partition
+) -> Scores:
+    """What every model says of the test patients; their outcomes are not at hand here."""
+    return fitted_models.score(test_predictors, image_scores, partition)
+
+
+def evaluate_models(
+    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, paper: Mapping[str, Any], seed: int
+) -> tuple[dict[str, Any], Table, Figure, Figure]:
+    """The models' part of `metrics.json`, Table 4, and the ROC curves and confusion matrix of Figure 4."""
+    from gliocast.hybrid.tables import table4
+    from gliocast.reporting import figures
+
+    results = evaluate.evaluate(predictions, test_outcomes, evidence, seed)
+    models = results["models"]
+    best = "hybrid" if "hybrid" in models else "clinical"
+    aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
+    curves = figures.roc(evaluate.roc_points(predictions, test_outcomes), aucs, "ROC curves, test patients")
+    cells = {cell: models[best]["patient"][cell] for cell in ("tp", "fp", "fn", "tn")}
+    return results, table4(models, paper["table4"]), curves, figures.confusion(**cells, title=f"{best.title()} model")

@@ -1,0 +1,50 @@
+"""The hybrid models: fitted on out-of-fold image scores, tested once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kedro.pipeline import Node, Pipeline
+
+from . import nodes
+
+
+def create_pipeline(**_: Any) -> Pipeline:
+    """The image score beside the clinical predictors, in eight classifiers (Moreau et al., sections 2.3 and 3.3)."""
+    return Pipeline(
+        [
+            Node(
+                nodes.score_images,
+                [
+                    "cnn_out_of_fold_scores",
+                    "cnn_test_scores",
+                    "image_features",
+                    "training_cohort",
+                    "partition",
+                    "params:image_score",
+                    "params:hybrid",
+                    "params:seed",
+                ],
+                ["image_scores", "image_score_gaps"],
+                name="score_images",
+            ),
+            Node(
+                nodes.fit_models,
+                ["training_cohort", "image_scores", "partition", "params:hybrid", "params:image_score", "params:seed"],
+                ["fitted_models", "training_predictions", "classifier_selection"],
+                name="fit_models",
+            ),
+            Node(
+                nodes.score_test_patients,
+                ["fitted_models", "test_predictors", "image_scores", "partition"],
+                "predictions",
+                name="score_test_patients",
+            ),
+            Node(
+                nodes.evaluate_models,
+                ["predictions", "test_outcomes", "params:evidence", "params:paper", "params:seed"],
+                ["model_results", "table4", "figure4_roc", "figure4_confusion"],
+                name="evaluate_models",
+            ),
+        ]
+    )

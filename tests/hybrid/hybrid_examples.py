@@ -1,0 +1,88 @@
+"""A small cohort with a clear signal, its partition and its image scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from gliocast.hybrid.image_scores import logit
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.types import PATIENT_LEVEL, Fold, Partition, Scores, Split
+
+SMALL_GRIDS = {
+    "logistic_regression": {"plain": {"C": (0.1, 1.0)}},
+    "k_neighbours": {"plain": {"n_neighbors": (5, 9)}},
+}
+
+
+def configured(profile: str = "demo", **changes: Any) -> HybridParameters:
+    """The parameters as they stand in conf/base, with some leaves changed."""
+    conf = Path(__file__).parents[2] / "conf" / "base" / "parameters_hybrid.yml"
+    section = OmegaConf.merge(OmegaConf.load(conf), {"profile": profile})
+    values: Any = OmegaConf.to_container(section, resolve=True)
+    return HybridParameters(**{**values["hybrid"], **changes})
+
+
+def quick(**changes: Any) -> HybridParameters:
+    """Two small classifiers, for tests that are not about the eight."""
+    return configured(**{"classifiers": tuple(SMALL_GRIDS), "grids": SMALL_GRIDS, **changes})
+
+
+def a_cohort(n: int = 80, seed: int = 0) -> pd.DataFrame:
+    """Patients whose surgery and age carry most of their outcome."""
+    generator = np.random.default_rng(seed)
+    surgery = generator.integers(0, 3, n)
+    age = generator.normal(65, 10, n)
+    signal = surgery - (age - 65) / 10 + generator.normal(0, 1, n)
+    return pd.DataFrame(
+        {
+            "patient_id": [f"P{number:03d}" for number in range(n)],
+            "age_years": age,
+            "sex": pd.array(generator.choice(["F", "M"], n), dtype="string"),
+            "who_status": pd.array(generator.integers(0, 4, n), dtype="Int64"),
+            "surgery": pd.array(np.array(["biopsy", "incomplete", "complete"])[surgery], dtype="string"),
+            "outcome": pd.array(np.where(signal > 1, "long_term", "short_term"), dtype="string"),
+        }
+    )
+
+
+def a_split(patients: list[str], n_test: int = 20, n_folds: int = 4, name: str = "holdout") -> Split:
+    """The last patients are tested; the folds take every fourth of the others."""
+    training, test = patients[:-n_test], patients[-n_test:]
+    folds = []
+    for number in range(n_folds):
+        held_out = training[number::n_folds]
+        rest = [patient for patient in training if patient not in held_out]
+        folds.append(Fold(fit=tuple(rest[5:]), stop=tuple(rest[:5]), held_out=tuple(held_out)))
+    return Split(name, tuple(test), tuple(folds))
+
+
+def a_partition(cohort: pd.DataFrame, **split: Any) -> Partition:
+    """One split."""
+    one = a_split(list(cohort["patient_id"]), **split)
+    training = one.training
+    third = len(training) // 3
+    paper = Fold(fit=training[third:], stop=training[:third], held_out=one.test)
+    return Partition("holdout", 0, (one,), paper)
+
+
+def image_scores_of(cohort: pd.DataFrame, partition: Partition, strength: float = 1.0, seed: int = 1) -> Scores:
+    """Scores with a signal, from models that had not seen the patient."""
+    generator = np.random.default_rng(seed)
+    signal = strength * (cohort["outcome"] == "long_term").to_numpy(float) + generator.normal(0, 1, len(cohort))
+    probability = pd.Series(1 / (1 + np.exp(-signal)), index=cohort["patient_id"])
+    rows, fitted_on = [], {}
+    for split in partition.splits:
+        for number, fold in enumerate(split.folds):
+            model = f"{split.name}/fold{number}"
+            rows += [(split.name, patient, "out_of_fold", model) for patient in fold.held_out]
+            fitted_on[model] = fold.seen
+        rows += [(split.name, patient, "test", split.name) for patient in split.test]
+        fitted_on[split.name] = split.training
+    table = pd.DataFrame(rows, columns=["split", "patient_id", "role", "model"])
+    chances = probability.loc[table["patient_id"]].to_numpy()
+    return Scores(table.assign(slice=PATIENT_LEVEL, probability=chances, logit=logit(chances)), fitted_on)

@@ -1,0 +1,77 @@
+"""The encoding learns nothing; the preprocessing learns from its patients alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hybrid_examples import configured
+
+from gliocast.errors import CohortError, ConfigurationError
+from gliocast.hybrid.features import build_preprocessor, encode
+from gliocast.hybrid.parameters import PredictorFacts
+
+FACTS = configured().predictor_facts
+
+
+def patients(**columns: list[object]) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    return pd.DataFrame({"patient_id": [f"P{place}" for place in range(n)], **columns})
+
+
+def test_an_ordinal_is_its_place_in_the_vocabulary():
+    table = patients(surgery=["complete", "biopsy", "incomplete"])
+    assert encode(table, {"surgery": FACTS["surgery"]}).ravel().tolist() == [2, 0, 1]
+
+
+def test_a_value_has_the_same_code_whoever_else_is_there():
+    alone = encode(patients(surgery=["complete"]), {"surgery": FACTS["surgery"]})
+    assert alone[0, 0] == 2
+
+
+def test_missing_values_of_every_dtype_become_nan():
+    table = patients(
+        age_years=[np.nan],
+        sex=pd.array([pd.NA], dtype="string"),
+        who_status=pd.array([pd.NA], dtype="Int64"),
+        surgery=[None],
+    )
+    facts = {name: FACTS[name] for name in ("age_years", "sex", "who_status", "surgery")}
+    assert np.isnan(encode(table, facts)).all()
+
+
+def test_a_value_outside_the_vocabulary_is_an_error_that_names_the_patient():
+    with pytest.raises(CohortError, match="P1: surgery is subtotal"):
+        encode(patients(surgery=["biopsy", "subtotal"]), {"surgery": FACTS["surgery"]})
+
+
+def test_an_absent_column_is_an_error_of_the_configuration():
+    with pytest.raises(ConfigurationError, match="karnofsky"):
+        encode(patients(surgery=["biopsy"]), {"karnofsky": FACTS["karnofsky"]})
+
+
+def test_a_missing_number_gets_the_median_and_a_column_that_says_so():
+    encoded = np.array([[1.0], [3.0], [np.nan], [3.0]])
+    features = build_preprocessor([FACTS["age_years"]]).fit_transform(encoded)
+    assert features.shape == (4, 2)
+    assert features[2, 0] == features[1, 0]  # the median is 3
+    assert features[2, 1] > features[0, 1]
+
+
+def test_a_patient_without_a_category_has_zeros_in_all_its_columns():
+    colour = PredictorFacts(kind="category", known_when="pre_operative", values=("red", "green", "blue"))
+    encoded = encode(patients(colour=["blue", None]), {"colour": colour})
+    features = build_preprocessor([colour]).fit_transform(encoded)
+    assert features.tolist() == [[0, 0, 1], [0, 0, 0]]
+
+
+def test_a_predictor_missing_in_everybody_keeps_its_column():
+    encoded = np.array([[np.nan, 1.0], [np.nan, 2.0]])
+    assert build_preprocessor([FACTS["karnofsky"], FACTS["age_years"]]).fit(encoded).transform(encoded).shape[1] == 3
+
+
+def test_the_preprocessing_never_leaves_a_nan():
+    generator = np.random.default_rng(0)
+    encoded = generator.normal(size=(30, 2))
+    encoded[generator.random((30, 2)) < 0.5] = np.nan
+    assert np.isfinite(build_preprocessor([FACTS["age_years"], FACTS["karnofsky"]]).fit_transform(encoded)).all()

@@ -1,0 +1,53 @@
+"""What the section `hybrid` accepts."""
+
+from __future__ import annotations
+
+import pytest
+from hybrid_examples import configured
+from pydantic import ValidationError
+
+from gliocast.errors import ConfigurationError
+from gliocast.hybrid.classifiers import check_grids
+
+
+@pytest.mark.parametrize("profile", ["demo", "paper"])
+def test_both_profiles_are_valid_and_their_settings_exist(profile):
+    check_grids(configured(profile))
+
+
+def test_a_pre_operative_model_refuses_the_surgery():
+    with pytest.raises(ValidationError, match="pre_operative model cannot use surgery"):
+        configured(prediction_time="pre_operative")
+
+
+def test_a_pre_operative_model_takes_what_is_known_before_the_operation():
+    hybrid = configured(prediction_time="pre_operative", predictors=("age_years", "sex", "who_status"))
+    assert "surgery" not in hybrid.predictors
+
+
+def test_predictors_may_be_written_as_words_on_the_command_line():
+    assert configured(predictors="age_years sex").predictors == ("age_years", "sex")
+
+
+def test_an_unknown_predictor_is_refused_by_name():
+    with pytest.raises(ValidationError, match="shoe_size"):
+        configured(predictors=("shoe_size",))
+
+
+def test_a_classifier_without_a_grid_is_refused():
+    with pytest.raises(ValidationError, match="no grid for svc"):
+        configured(classifiers=("svc",), grids={})
+
+
+def test_a_misspelt_setting_is_named_before_anything_is_fitted():
+    with pytest.raises(ConfigurationError, match="n_neighbours") as caught:
+        check_grids(
+            configured(classifiers=("k_neighbours",), grids={"k_neighbours": {"plain": {"n_neighbours": (3,)}}})
+        )
+    assert "n_neighbors" in caught.value.problems[0].expected
+
+
+def test_the_pattern_must_capture_the_patient():
+    features = {"id_column": "id", "ignore_columns": (), "c_grid": (1.0,), "inner_folds": 2}
+    with pytest.raises(ValidationError, match="one group"):
+        configured(features={**features, "id_pattern": "UPENN.*"})

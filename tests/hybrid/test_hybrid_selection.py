@@ -1,0 +1,167 @@
+"""The scores of the selection are those of scikit-learn's GridSearchCV, candidate by candidate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hybrid_examples import a_cohort, configured
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import Pipeline
+
+from gliocast.errors import ConfigurationError, TrainingError
+from gliocast.hybrid import shared_fits
+from gliocast.hybrid.classifiers import build_classifier, effective_settings
+from gliocast.hybrid.features import build_preprocessor, encode, outcome_codes
+from gliocast.hybrid.selection import Candidate, Selection, inner_folds, list_candidates, select
+
+COHORT = a_cohort(60)
+SMALL = {
+    "random_forest": {
+        "plain": {
+            "n_estimators": (1, 5),
+            "criterion": ("gini", "entropy", "log_loss"),
+            "max_depth": (2, 50, None),
+            "max_features": ("sqrt", "log2"),
+        },
+        "leaves": {"n_estimators": (4,), "min_samples_leaf": (1, 3), "min_samples_split": (2, 5)},
+    },
+    "xgboost": {
+        "plain": {"n_estimators": (1, 4, 9), "max_depth": (2,), "subsample": (0.6, 1.0), "colsample_bytree": (0.7,)}
+    },
+    "svc": {"plain": {"kernel": ("linear", "rbf", "poly"), "gamma": ("scale", 0.1), "degree": (2, 3), "C": (1.0,)}},
+    "decision_tree": {"plain": {"max_depth": (2, 5, None), "min_samples_leaf": (1, 3), "min_samples_split": (2, 5)}},
+}
+
+
+def selected(name: str, scoring: str) -> tuple[Any, np.ndarray]:
+    """Our scores, and those of GridSearchCV over the same candidates with the preprocessing inside."""
+    grids = {**configured().grids, **SMALL}
+    hybrid = configured(classifiers=(name,), grids=grids, scoring=scoring)
+    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    encoded, outcome = encode(COHORT, facts), outcome_codes(COHORT)
+    ours = select(encoded, outcome, list(facts.values()), hybrid, seed=7)
+    steps = [("preprocessor", build_preprocessor(list(facts.values()))), ("classifier", build_classifier(name, {}, 7))]
+    grid = [
+        {f"classifier__{key}": [value] for key, value in candidate.settings.items()} for candidate in ours.candidates
+    ]
+    folds = StratifiedKFold(5, shuffle=True, random_state=7)
+    peer = GridSearchCV(Pipeline(steps), grid, scoring=scoring, cv=folds, refit=False).fit(encoded, outcome)
+    return ours, np.column_stack([peer.cv_results_[f"split{fold}_test_score"] for fold in range(5)])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", configured().classifiers)
+def test_every_candidate_scores_as_in_scikit_learn(name):
+    ours, theirs = selected(name, "accuracy")
+    np.testing.assert_array_equal(ours.scores, theirs)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "scoring"),
+    [
+        ("random_forest", "roc_auc"),
+        ("random_forest", "balanced_accuracy"),
+        ("xgboost", "roc_auc"),
+        ("svc", "roc_auc"),
+        ("gaussian_nb", "roc_auc"),
+    ],
+)
+def test_other_scores_are_scikit_learns_too(name, scoring):
+    ours, theirs = selected(name, scoring)
+    np.testing.assert_allclose(ours.scores, theirs, rtol=0, atol=1e-12)
+
+
+def test_the_forests_are_those_of_scikit_learn_to_the_last_bit():
+    hybrid = configured(grids={**configured().grids, **SMALL})
+    facts = [hybrid.predictor_facts[predictor] for predictor in hybrid.predictors]
+    encoded = encode(COHORT, dict(zip(hybrid.predictors, facts, strict=True)))
+    fold = inner_folds(encoded, outcome_codes(COHORT), facts, 5, seed=3)[0]
+    grown = shared_fits.grow_forests({"min_samples_leaf": 2}, [2, 6, None], 9, fold, seed=3)
+    for depth, sums in grown.items():
+        for size in (1, 4, 9):
+            settings = {"n_estimators": size, "max_depth": depth, "min_samples_leaf": 2}
+            forest = build_classifier("random_forest", settings, 3).fit(fold.fit, fold.fit_outcome)
+            np.testing.assert_array_equal(sums[size - 1] / size, forest.predict_proba(fold.held_out))
+
+
+def test_candidates_that_differ_in_nothing_that_counts_are_fitted_once(monkeypatch):
+    fitted = []
+    build = shared_fits.build_classifier
+    monkeypatch.setattr(shared_fits, "build_classifier", lambda *call: fitted.append(call) or build(*call))
+    grids = {"svc": {"plain": {"kernel": ("linear",), "gamma": ("scale", 0.1, 1.0), "C": (1.0, 10.0)}}}
+    hybrid = configured(classifiers=("svc",), grids=grids)
+    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
+    assert len(fitted) == 2 * hybrid.inner_folds
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("svc", {"kernel": "linear", "gamma": 1.0}, {"kernel": "linear", "gamma": 0.1}),
+        ("random_forest", {"max_features": "sqrt"}, {"max_features": "log2"}),
+        ("random_forest", {"criterion": "entropy"}, {"criterion": "log_loss"}),
+        (
+            "decision_tree",
+            {"min_samples_leaf": 5, "min_samples_split": 2},
+            {"min_samples_leaf": 5, "min_samples_split": 9},
+        ),
+    ],
+)
+def test_settings_without_effect_are_recognised(name, first, second):
+    assert effective_settings(name, first, 6) == effective_settings(name, second, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("svc", {"kernel": "rbf", "gamma": 1.0}, {"kernel": "rbf", "gamma": 0.1}),
+        ("random_forest", {"max_features": "sqrt"}, {"max_features": None}),
+        (
+            "decision_tree",
+            {"min_samples_leaf": 1, "min_samples_split": 2},
+            {"min_samples_leaf": 1, "min_samples_split": 9},
+        ),
+    ],
+)
+def test_settings_with_an_effect_stay_apart(name, first, second):
+    assert effective_settings(name, first, 6) != effective_settings(name, second, 6)
+
+
+def test_more_neighbours_than_patients_is_no_candidate():
+    grids = {"k_neighbours": {"plain": {"n_neighbors": (3, 500)}}}
+    hybrid = configured(classifiers=("k_neighbours",), grids=grids)
+    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    selection = select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
+    assert selection.chosen.settings["n_neighbors"] == 3
+    assert np.isnan(selection.means[1])
+
+
+def test_equal_scores_go_to_the_classifier_that_is_preferred():
+    candidates = (Candidate("logistic_regression", {}), Candidate("svc", {}), Candidate("lda", {}))
+    selection = Selection(candidates, np.array([[0.7, 0.8], [0.8, 0.9], [0.9, 0.8]]))
+    assert selection.chosen.classifier == "svc"
+
+
+def test_candidates_stand_in_the_order_of_preference():
+    hybrid = configured(classifiers=("svc", "lda"))
+    names = [candidate.classifier for candidate in list_candidates(hybrid)]
+    assert names == sorted(names, reverse=True)
+
+
+def test_too_few_patients_of_a_class_stop_before_any_fit():
+    outcome = np.array([1] * 3 + [0] * 57)
+    hybrid = configured()
+    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    with pytest.raises(TrainingError, match="3 long-term and 57 short-term"):
+        select(encode(COHORT, facts), outcome, list(facts.values()), hybrid, seed=0)
+
+
+def test_a_value_that_scikit_learn_refuses_is_an_error_of_the_configuration():
+    hybrid = configured(classifiers=("svc",), grids={"svc": {"plain": {"C": (-1.0,)}}})
+    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    with pytest.raises(ConfigurationError, match=r"hybrid\.grids\.svc"):
+        select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
