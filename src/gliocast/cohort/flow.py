@@ -10,13 +10,8 @@ import pandas as pd
 from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
 from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind
 
-STAGES = (  # a name, and the stages of exclusion through which patients leave it
-    ("rows of the clinical table", (ROW_SELECTION, CLINICAL_TABLE)),
-    ("patients of the cohort", (IMAGES,)),
-    ("patients with an image", (OUTCOME, PREDICTORS)),
-)
-WITH_IMAGES = "patients with an image and a known outcome"
-WITHOUT_IMAGES = "patients with a known outcome"
+ROWS, COHORT, STUDY = "rows of the clinical table", "patients of the cohort", "patients with a known outcome"
+WITH_IMAGE: dict[ImageScoreKind, str] = {"cnn": "patients with an image", "features": "patients with image features"}
 OFTEN = 0.3  # a predictor missing more often than this is more imputed than known
 
 
@@ -57,19 +52,20 @@ def patient_flow(
 def stages_of(n_rows: int, exclusions: pd.DataFrame, image_score: ImageScoreKind) -> list[dict[str, Any]]:
     """Each stage with the number that stands there and those who leave it."""
     stages, n = [], n_rows
-    for name, leaving in merged_stages(image_score):
+    for name, leaving in leaving_stages(image_score):
         gone = exclusions[exclusions["stage"].isin(leaving)]
         stages.append({"name": name, "n": n, "left": counted(gone)})
         n -= len(gone)
-    last = WITHOUT_IMAGES if image_score == "none" else WITH_IMAGES
-    return [*stages, {"name": last, "n": n, "left": []}]
+    return stages
 
 
-def merged_stages(image_score: ImageScoreKind) -> list[tuple[str, tuple[str, ...]]]:
-    """The stages of a study, with or without images."""
-    if image_score != "none":
-        return [*STAGES]
-    return [STAGES[0], (STAGES[1][0], STAGES[2][1])]
+def leaving_stages(image_score: ImageScoreKind) -> list[tuple[str, tuple[str, ...]]]:
+    """The stages by name, and the stages of exclusion through which patients leave them."""
+    table = (ROWS, (ROW_SELECTION, CLINICAL_TABLE))
+    if image_score == "none":
+        return [table, (COHORT, (OUTCOME, PREDICTORS)), (STUDY, ())]
+    with_image = WITH_IMAGE[image_score]
+    return [table, (COHORT, (IMAGES,)), (with_image, (OUTCOME, PREDICTORS)), (f"{with_image} and a known outcome", ())]
 
 
 def counted(exclusions: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,16 +11,20 @@ from gliocast.cohort.labels import outcomes
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.selection import IMAGES, OUTCOME, PREDICTORS, exclusions
 from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem
-from gliocast.types import Partition
+from gliocast.types import ImageScoreKind, Partition
 
 UNDETERMINED = "last seen alive before the survival threshold: outcome undeterminable"
 CENSORED = "last seen alive, and the survival threshold is known only once patients are separated"
-NO_IMAGE = "no image, or no image features, of the patient"
+NO_IMAGE: dict[ImageScoreKind, tuple[str, str]] = {
+    "cnn": ("image_missing", "no image of the patient"),
+    "features": ("image_features_missing", "no image features of the patient"),
+}
 
 
 def select_patients(
     cohort: pd.DataFrame,
-    patients_with_image: Iterable[str] | None,
+    image_score: ImageScoreKind,
+    patients_with_image: Iterable[str],
     imaging_exclusions: pd.DataFrame,
     parameters: CohortParameters,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -28,13 +32,14 @@ def select_patients(
 
     Args:
         cohort: canonical columns and `outcome`.
-        patients_with_image: who has an image score to come; None where the study needs no images.
+        image_score: what it comes from; with `none` nobody needs an image.
+        patients_with_image: who has what it comes from.
         imaging_exclusions: what reading the images has found (`patient_id`, `stage`, `code`, `reason`).
         parameters: the threshold's mode, and the predictors without which a patient is left out.
     """
     records = []
     for record in (
-        lambda patients: without_image(patients, patients_with_image, imaging_exclusions),
+        lambda patients: without_image(patients, image_score, patients_with_image, imaging_exclusions),
         lambda patients: without_outcome(patients, parameters),
         lambda patients: without_predictor(patients, parameters.exclude_when_missing),
     ):
@@ -44,19 +49,23 @@ def select_patients(
 
 
 def without_image(
-    cohort: pd.DataFrame, patients_with_image: Iterable[str] | None, imaging_exclusions: pd.DataFrame
+    cohort: pd.DataFrame,
+    image_score: ImageScoreKind,
+    patients_with_image: Iterable[str],
+    imaging_exclusions: pd.DataFrame,
 ) -> pd.DataFrame:
     """The record of the patients without an image, with every reason that reading the images has found."""
-    if patients_with_image is None:
+    if image_score == "none":
         return exclusions((), IMAGES, (), ())
     missing = cohort.loc[~cohort["patient_id"].isin([*patients_with_image]), "patient_id"]
     found = imaging_exclusions[imaging_exclusions["patient_id"].isin(missing)].groupby("patient_id", sort=False)
+    code, reason = NO_IMAGE[image_score]
     codes, reasons = found["code"].first(), found["reason"].agg("; ".join)
     return exclusions(
         missing,
         IMAGES,
-        [codes.get(patient, "image_missing") for patient in missing],
-        [reasons.get(patient, NO_IMAGE) for patient in missing],
+        [codes.get(patient, code) for patient in missing],
+        [reasons.get(patient, reason) for patient in missing],
     )
 
 

@@ -47,9 +47,9 @@ def select_patients(
     with_image = {
         "cnn": [*slice_manifest.get("patient_id", ())],
         "features": study.patients_with_features(image_features, features_id_column, features_id_pattern),
-        "none": None,
+        "none": [],
     }[image_score]
-    study_cohort, left_out = study.select_patients(cohort, with_image, imaging_exclusions, parameters)
+    study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
