@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
@@ -169,9 +170,7 @@ def image_scores(outcome: pd.Series, image_auc: float, seed: int) -> Float[np.nd
 
 def separation(image_auc: float) -> float:
     """Distance d between the classes' mean scores, in standard deviations: AUC = Phi(d / sqrt 2), binormal model."""
-    from scipy.stats import norm
-
-    return float(np.sqrt(2) * norm.ppf(image_auc))
+    return float(np.sqrt(2) * NormalDist().inv_cdf(image_auc))
 
 
 def shuffled(counts: Mapping[Level, int], size: int, generator: np.random.Generator) -> list[Level]:

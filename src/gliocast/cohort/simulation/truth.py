@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from gliocast.cohort.simulation.clinical import age_curves, clinical_csv, separation, simulate_clinical
-from gliocast.cohort.simulation.fingerprint import request_fingerprint, sha256_of_text
+from gliocast.cohort.simulation.fingerprint import generator_fingerprint, request_fingerprint, sha256_of_text
 from gliocast.cohort.simulation.parameters import Figure1, SimulationParameters, Table1
 from gliocast.types import LONG_TERM, SHORT_TERM
 
@@ -63,6 +63,7 @@ def truth(table1: Table1, figure1: Figure1, simulation: SimulationParameters, se
         "simulated": True,
         "parameters": simulation.model_dump(mode="json"),
         "seed": seed,
+        "generator": generator_fingerprint(),
         "fingerprint": request_fingerprint(simulation, seed, (table1, figure1)),
         "clinical_sha256": sha256_of_text(clinical_csv(cohort)),
         "planted": planted_aucs(table1, simulation.image_auc),
@@ -166,14 +167,14 @@ def best_auc(clinical: RatioDistribution, image_auc: float) -> float:
     The image's own ratio is d times the score; between a long- and a short-term survivor it differs by N(d², 2 d²).
     So the AUC is the sum over all pairs of clinical values of Phi((a - b + d²) / (d sqrt 2)).
     """
-    from scipy.stats import norm
+    from scipy.special import ndtr
 
     distance = separation(image_auc)
     if distance == 0:
         below = np.cumsum(clinical.short_term) - 0.5 * clinical.short_term
         return float(clinical.long_term @ below)
     difference = clinical.ratio[:, None] - clinical.ratio[None, :]
-    wins = norm.cdf((difference + distance**2) / (distance * np.sqrt(2)))
+    wins = ndtr((difference + distance**2) / (distance * np.sqrt(2)))
     return float(clinical.long_term @ wins @ clinical.short_term)
 
 
@@ -192,8 +193,8 @@ def patient_ratios(table1: Table1, cohort: pd.DataFrame) -> Float[np.ndarray, " 
 
 def rank_auc(score: Float[np.ndarray, " patients"], positive: Any) -> float:
     """Mann-Whitney AUC; ties count half."""
-    from scipy.stats import rankdata
-
+    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
-    return float((rankdata(score)[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    return float((rank[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))

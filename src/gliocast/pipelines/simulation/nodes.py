@@ -1,0 +1,56 @@
+"""The three steps of making a cohort of known truth."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from gliocast.cohort.simulation.clinical import clinical_csv
+from gliocast.cohort.simulation.parameters import Figure1, SimulationParameters, Table1
+from gliocast.cohort.simulation.studies import StudyBatch, phantoms
+from gliocast.cohort.simulation.truth import simulated_patients, truth
+from gliocast.errors import ArtefactError, Problem
+
+_log = logging.getLogger(__name__)
+
+
+def describe_truth(table1: Table1, figure1: Figure1, simulation: SimulationParameters, seed: int) -> dict[str, Any]:
+    """What is planted in the cohort, and the best that any model could make of it."""
+    return truth(table1, figure1, simulation, seed)
+
+
+def simulate_patients(simulation_truth: dict[str, Any]) -> Iterator[StudyBatch]:
+    """The patients' studies, a few at a time, with a progress bar; those already written cost nothing."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    n_patients = len(simulation_truth["patients"])
+    _log.info("Simulating %d patients; they do not exist, and nothing learnt from them is medicine.", n_patients)
+    columns = (TextColumn("Simulating patients"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("", total=n_patients)
+        for batch in phantoms(simulation_truth):
+            yield batch
+            progress.advance(bar, len(batch.studies))
+
+
+def tabulate_patients(
+    simulated_imaging: dict[str, Any], table1: Table1, figure1: Figure1, simulation: SimulationParameters, seed: int
+) -> str:
+    """The clinical table, once every patient has images.
+
+    Raises:
+        ArtefactError: some patients have none.
+    """
+    cohort, _ = simulated_patients(table1, figure1, simulation, seed)
+    absent = sorted(set(cohort["patient_id"]) - set(simulated_imaging))
+    if absent:
+        raise ArtefactError([without_images(patient_id) for patient_id in absent])
+    return clinical_csv(cohort)
+
+
+def without_images(patient_id: str) -> Problem:
+    """The problem of a simulated patient whose images have gone."""
+    return Problem(patient_id, "images", "absent", "simulated images", "Run the pipeline `simulation` again.")
