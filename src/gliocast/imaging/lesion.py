@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Num, Shaped
+from jaxtyping import Bool, Float64, Shaped
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid, Region
@@ -43,7 +43,7 @@ class Lesion:
         return int(label(self.voxels, np.ones((3, 3, 3)))[1])
 
 
-def cut_out(labels: Num[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, ...], name: str) -> Lesion:
+def cut_out(labels: Shaped[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, ...], name: str) -> Lesion:
     """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any but 0.
 
     Raises:

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+
+from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.grid import Grid
+from gliocast.imaging.source import ImageSource
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack
+from imaging_dicom import TRANSFER_SYNTAXES, write_enhanced, write_segmentation, write_series, write_structures
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
+
+LESION_MM = (8.0, -12.0, 24.0)
+RADII_MM = (6.0, 7.0, 5.0)
+
+
+def a_series(root, grid: Grid, **options) -> list:
+    return write_series(root / "P1" / "t1gd", grid, np.round(grey_voxels(grid)), **options)
+
+
+def extracted(site: Site, source: ImageSource | None = None) -> SliceStack:
+    stack = extract_stack(source or site.source, "P1", None, site.parameters)
+    assert isinstance(stack, SliceStack), stack
+    return stack
+
+
+def codes(site: Site, source: ImageSource | None = None) -> list[str]:
+    refused = extract_stack(source or site.source, "P1", None, site.parameters)
+    assert isinstance(refused, RefusedPatient), refused
+    return [finding.code for finding in refused.findings]
+
+
+def the_same_as_nifti(tmp_path, stack: SliceStack, grid: Grid) -> bool:
+    """Whether the series gives what a NIfTI file of the same voxels gives."""
+    site = Site(tmp_path / "nifti")
+    site.add("P1", grid, np.round(grey_voxels(grid)))
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    twin = extracted(site)
+    assert np.array_equal(stack.lesion, twin.lesion)
+    assert abs(stack.record["center_slice_mm"] - twin.record["center_slice_mm"]) < 1e-3
+    return bool(np.abs(stack.pixels.astype(np.float32) - twin.pixels.astype(np.float32)).max() < 2e-3)
+
+
+@pytest.mark.parametrize("syntax", TRANSFER_SYNTAXES)
+def test_compressed_and_plain_series_give_the_slices_of_the_nifti_file(tmp_path, syntax):
+    site, grid = Site(tmp_path / "site"), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid, syntax=syntax)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert the_same_as_nifti(tmp_path, extracted(site), grid)
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "LPI", "PIR", "LIP"])
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (6.0, -4.0, 8.0)])
+def test_series_of_every_orientation_give_the_slices_of_the_nifti_file(tmp_path, orientation, turn):
+    site, grid = Site(tmp_path / "site"), a_grid(orientation, (56, 56, 56), turned_degrees=turn)
+    a_series(site.root, grid)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert the_same_as_nifti(tmp_path, extracted(site), grid)
+
+
+def test_an_enhanced_multi_frame_file_is_a_series(tmp_path):
+    site, grid = Site(tmp_path / "site"), a_grid("LPS", (56, 56, 40))
+    write_enhanced(site.root / "P1" / "t1gd" / "enhanced.dcm", grid, np.round(grey_voxels(grid)))
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert the_same_as_nifti(tmp_path, extracted(site), grid)
+
+
+def test_nested_folders_and_files_of_other_kinds_are_no_hindrance(tmp_path):
+    site, grid = Site(tmp_path / "site"), a_grid("LPS", (56, 56, 40))
+    for index, file in enumerate(a_series(site.root, grid)):
+        part = file.parent / f"part{index % 2}"
+        part.mkdir(exist_ok=True)
+        file.rename(part / file.stem)  # without a suffix, as many archives export
+    (site.root / "P1" / "t1gd" / "notes.txt").write_text("exported by hand", encoding="utf-8")
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert the_same_as_nifti(tmp_path, extracted(site), grid)
+
+
+def test_only_the_pixels_of_the_needed_slices_are_read(tmp_path, monkeypatch):
+    site, grid = Site(tmp_path / "site"), a_grid("LPS", (24, 24, 80))
+    a_series(site.root, grid)
+    site.add_mask("P1", grid, ellipsoid(grid, (3.0, -7.0, 24.0), RADII_MM))
+    read = []
+    from gliocast.imaging import dicom_volume
+
+    picture = dicom_volume._picture
+    monkeypatch.setattr(dicom_volume, "_picture", lambda frame, shape: read.append(frame.path) or picture(frame, shape))
+    extracted(site)
+    assert len(set(read)) <= 11  # nine slices, one beside them, and the middle one that identifies the image
+
+
+def test_two_eligible_series_are_refused_unless_a_rule_chooses(tmp_path):
+    site, long, short = Site(tmp_path), a_grid("LPS", (56, 56, 40)), a_grid("LPS", (56, 56, 20))
+    a_series(site.root, long)
+    a_series(site.root, short, SeriesNumber=6)
+    site.add_mask("P1", long, ellipsoid(long, LESION_MM, RADII_MM))
+    assert codes(site) == ["several_series"]
+    site.parameters = slice_parameters(series__choose="most_slices")
+    assert extracted(site).record["series"] == "series 5 of 2, 2 eligible"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"SeriesDescription": "t2 flair"}, {"Modality": "CT"}, {"BurnedInAnnotation": "YES"}],
+    ids=["wrong sequence", "wrong modality", "burned in"],
+)
+def test_series_that_are_not_eligible_do_not_compete(tmp_path, other):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid)
+    a_series(site.root, grid, SeriesNumber=6, **other)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert extracted(site).record["series"] == "series 5 of 2, 1 eligible"
+
+
+def test_a_missing_contrast_agent_is_a_doubt_or_a_refusal(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid, ContrastBolusAgent="")
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert [doubt.code for doubt in extracted(site).doubts] == ["contrast_unknown"]
+    site.parameters = slice_parameters(series__contrast="require")
+    assert codes(site) == ["contrast_unknown"]
+
+
+@pytest.mark.parametrize("fractional", [False, True])
+@pytest.mark.parametrize("orientation", ["LPS", "PIR"])
+def test_a_dicom_segmentation_gives_the_lesion_of_the_nifti_mask(tmp_path, orientation, fractional):
+    site, grid = Site(tmp_path / "site"), a_grid(orientation, (56, 56, 56))
+    images = a_series(site.root, grid)
+    mask = ellipsoid(grid, LESION_MM, RADII_MM)
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], fractional)
+    assert the_same_as_nifti(tmp_path, extracted(site), grid)
+
+
+def test_overlapping_segments_are_joined_or_chosen(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    images = a_series(site.root, grid)
+    core, rim = ellipsoid(grid, LESION_MM, (3.0, 3.0, 3.0)), ellipsoid(grid, (10.0, -12.0, 24.0), (3.0, 3.0, 3.0))
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [core, rim])
+    assert extracted(site).record["lesion_volume_mm3"] == (core | rim).sum()
+    for label in (2, "part 2"):
+        chosen = ImageSource(site.root, lesion_labels=(label,))
+        assert extracted(site, chosen).record["lesion_volume_mm3"] == rim.sum()
+
+
+def square(centre: tuple[float, float], half: float, height: float) -> np.ndarray:
+    corners = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half + np.array(centre)
+    return np.column_stack([corners, np.full(4, height)])
+
+
+def test_contours_are_filled_and_inner_ones_are_holes(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 41))
+    a_series(site.root, grid)
+    contours = [square((8.0, -12.0), 5.0, 24.0), square((8.0, -12.0), 2.0, 24.0), square((-8.0, -2.0), 3.0, 24.0)]
+    structures = {"GTV": contours, "brain": [square((3.0, -7.0), 20.0, 25.0)]}
+    write_structures(site.root / "P1" / "lesion_mask" / "rt.dcm", structures)
+    assert codes(site) == ["several_structures"]
+    record = extracted(site, ImageSource(site.root, lesion_labels=("gtv",))).record
+    assert record["center_slice_mm"] == pytest.approx(24.0)
+    assert record["lesion_volume_mm3"] == pytest.approx(10 * 10 - 4 * 4 + 6 * 6)
+
+
+def test_no_tag_outside_the_allow_list_reaches_any_result(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert not any(hint in f"{stack.record}{stack.doubts}" for hint in ("ZZCANARY", "MRN-", "19500101"))
+
+
+def test_two_patients_in_one_series_are_refused_without_naming_them(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+
+    def second_patient(index: int, header: pydicom.Dataset) -> None:
+        header.PatientID = "MRN-OTHER" if index > 20 else header.PatientID
+
+    a_series(site.root, grid, change=second_patient)
+    refused = extract_stack(site.source, "P1", None, site.parameters)
+    assert "mixed_patients" in [finding.code for finding in refused.findings]
+    assert "MRN" not in str(refused)
