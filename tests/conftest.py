@@ -48,12 +48,12 @@ class Project:
 
 
 def copy_of_the_project(folder: Path) -> Project:
-    """The project's configuration in a new folder; the sources are those under test."""
+    """The project's configuration and sources in a new folder."""
     shutil.copytree(ROOT / "conf", folder / "conf", ignore=lambda where, _: ["local"] if where.endswith("conf") else [])
     (folder / "conf" / "local").mkdir()
     for name in ("pyproject.toml", ".telemetry"):
         shutil.copy(ROOT / name, folder / name)
-    (folder / "src").symlink_to(ROOT / "src")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (folder / "data").mkdir()
     return Project(folder)
 

@@ -12,7 +12,7 @@ from gliocast.cohort.simulation.parameters import PaperParameters, SimulationPar
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.evidence.parameters import AuditParameters, EvidenceParameters
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.imaging.slices import SliceParameters
+from gliocast.imaging.parameters import SliceParameters
 from gliocast.model.parameters import ModelParameters
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.types import ImageScoreKind, Parameters, ProtocolName
@@ -61,14 +61,16 @@ def load_parameters(config_loader: Any) -> dict[str, Any]:
     return parameters
 
 
-def check_parameters(parameters: dict[str, Any]) -> None:
-    """Check every section.
+def typed_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Every section of the parameters as its typed model, by name.
 
     Raises:
         ConfigurationError: all unknown, missing and ill-typed parameters at once.
     """
     public = {name: value for name, value in parameters.items() if not name.startswith("_")}
     raise_if_any([*half_switched(parameters), *violations(public)], ConfigurationError)
+    # The paper's reported numbers are looked up by their names in tables, so they stay plain.
+    return dict(GliocastParameters.model_validate(public)) | {"paper": public["paper"]}
 
 
 def half_switched(parameters: dict[str, Any]) -> list[Problem]:

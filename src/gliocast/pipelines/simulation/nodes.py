@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gliocast.cohort.simulation.clinical import clinical_csv
-from gliocast.cohort.simulation.parameters import Figure1, SimulationParameters, Table1
+from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
 from gliocast.cohort.simulation.studies import StudyBatch, phantoms
 from gliocast.cohort.simulation.truth import simulated_patients, truth
 from gliocast.errors import ArtefactError, Problem
@@ -16,9 +16,10 @@ from gliocast.errors import ArtefactError, Problem
 _log = logging.getLogger(__name__)
 
 
-def describe_truth(table1: Table1, figure1: Figure1, simulation: SimulationParameters, seed: int) -> dict[str, Any]:
+def describe_truth(paper: Mapping[str, Any], simulation: SimulationParameters, seed: int) -> dict[str, Any]:
     """What is planted in the cohort, and the best that any model could make of it."""
-    return truth(table1, figure1, simulation, seed)
+    reported = PaperParameters.model_validate(paper)
+    return truth(reported.table1, reported.figure1, simulation, seed)
 
 
 def simulate_patients(simulation_truth: dict[str, Any]) -> Iterator[StudyBatch]:
@@ -37,14 +38,15 @@ def simulate_patients(simulation_truth: dict[str, Any]) -> Iterator[StudyBatch]:
 
 
 def tabulate_patients(
-    simulated_imaging: dict[str, Any], table1: Table1, figure1: Figure1, simulation: SimulationParameters, seed: int
+    simulated_imaging: dict[str, Any], paper: Mapping[str, Any], simulation: SimulationParameters, seed: int
 ) -> str:
     """The clinical table, once every patient has images.
 
     Raises:
         ArtefactError: some patients have none.
     """
-    cohort, _ = simulated_patients(table1, figure1, simulation, seed)
+    reported = PaperParameters.model_validate(paper)
+    cohort, _ = simulated_patients(reported.table1, reported.figure1, simulation, seed)
     absent = sorted(set(cohort["patient_id"]) - set(simulated_imaging))
     if absent:
         raise ArtefactError([without_images(patient_id) for patient_id in absent])

@@ -8,7 +8,7 @@ from kedro.pipeline import Node, Pipeline
 
 from gliocast.pipelines.simulation.nodes import describe_truth, simulate_patients, tabulate_patients
 
-REQUEST = ["params:paper.table1", "params:paper.figure1", "params:simulation", "params:seed"]
+REQUEST = ["params:paper", "params:simulation", "params:seed"]
 
 
 def create_pipeline(**_: Any) -> Pipeline:
