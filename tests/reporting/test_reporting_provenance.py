@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import getpass
+import json
+from pathlib import Path
+
+from gliocast.persistence.fingerprints import sha256_of_bytes
+from gliocast.persistence.provenance import gpus
+from gliocast.pipelines.reporting.nodes import record_provenance
+
+TABLE = "patient_id,age_years\nP1,61.5\n"
+
+
+def test_a_table_that_the_simulation_wrote_is_known_by_its_content() -> None:
+    ours = {"clinical_sha256": sha256_of_bytes(TABLE.encode())}
+    assert record_provenance({}, {}, TABLE, ours)["simulated"] is True
+    assert record_provenance({}, {}, TABLE.replace("61.5", "61.6"), ours)["simulated"] is False
+    assert record_provenance({}, {}, TABLE, {})["simulated"] is False
+
+
+def test_provenance_names_no_path_and_no_user() -> None:
+    written = json.dumps(record_provenance({"seed": 1}, {}, TABLE, {}))
+    assert str(Path.cwd()) not in written
+    assert str(Path.home()) not in written.replace("/root/", "")
+    assert f'"{getpass.getuser()}"' not in written
+
+
+def test_cards_are_named_by_their_driver(tmp_path: Path) -> None:
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t NVIDIA H100\nIRQ: 9\n", encoding="utf-8")
+    assert gpus(tmp_path) == ["NVIDIA H100"]
+    assert gpus(tmp_path / "absent") == []
