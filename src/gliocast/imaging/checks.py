@@ -40,10 +40,9 @@ def room_findings(grid: Grid, name: str, parameters: SliceParameters) -> Iterato
     from gliocast.imaging.grid import AXES
 
     axis = AXES[parameters.axis]
-    n_slices = grid.shape[grid.stored_axis(axis)]
     low, high = grid.span_mm(axis)
-    if n_slices < parameters.count:
-        yield Finding("too_few_slices", name, f"{n_slices} {parameters.axis} slices", f"at least {parameters.count}")
+    if min(grid.shape) < parameters.count:  # along any axis: a slab of a few slices shows no head, however it is cut
+        yield Finding("too_few_slices", name, f"{min(grid.shape)} slices", f"at least {parameters.count}")
     elif high - low < parameters.extent_mm - 1e-6:
         yield Finding("volume_too_short", name, f"{high - low:.1f} mm", f"at least {parameters.extent_mm:.1f} mm")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64
@@ -127,31 +126,27 @@ def _not_parallel(frames: Sequence[Frame], name: str) -> Iterator[Finding]:
 
 
 def _irregular(frames: Sequence[Frame], normal: Float64[np.ndarray, "3"], tolerance: float) -> Iterator[Finding]:
+    """The first fault of each kind, with the two instances that show it."""
     steps = np.diff([frame.position_mm for frame in frames], axis=0)
     along = steps @ normal
     usual = float(np.median(along))
     allowed = tolerance * usual
-    for step, length, (before, after) in zip(steps, along, pairwise(frames), strict=True):
-        pair = f"instances {before.number} and {after.number}"
-        if length <= max(allowed, 1e-6):
-            yield Finding("duplicate_position", pair, "at the same position", "one slice a position")
-            return
-        if abs(length - usual) > allowed:
-            n_missing = round(length / usual) - 1
-            gap = n_missing > 0 and abs(length - (n_missing + 1) * usual) <= allowed * (n_missing + 1)
-            code, found = (
-                ("missing_slice", f"{n_missing} missing between them")
-                if gap
-                else ("uneven_slices", f"{length:.3f} mm apart")
-            )
-            yield Finding(code, pair, found, f"{usual:.3f} mm apart, to {tolerance:.0%}")
-            return
-        if np.linalg.norm(step - length * normal) > max(allowed, 1e-3):
-            shift = np.linalg.norm(step - length * normal)
-            yield Finding(
-                "gantry_tilt", pair, f"shifted by {shift:.3f} mm within the plane", "stacked along the slices' normal"
-            )
-            return
+    sideways = np.linalg.norm(steps - along[:, None] * normal, axis=1)
+    n_missing = np.round(along / usual) - 1 if usual > 0 else np.zeros(len(along))
+    gap = (n_missing > 0) & (np.abs(along - (n_missing + 1) * usual) <= allowed * (n_missing + 1))
+    doubled = along <= max(allowed, 1e-6)
+    uneven = (np.abs(along - usual) > allowed) & ~gap & ~doubled
+    evenly = f"{usual:.3f} mm apart, to {tolerance:.0%}"
+    for code, where, found, expected in (
+        ("duplicate_position", doubled, "at the same position", "one slice a position"),
+        ("missing_slice", gap, "{missing:.0f} missing between them", evenly),
+        ("uneven_slices", uneven, "{along:.3f} mm apart", evenly),
+        ("gantry_tilt", sideways > max(allowed, 1e-3), "shifted by {sideways:.3f} mm", "stacked along their normal"),
+    ):
+        for at in np.flatnonzero(where)[:1]:
+            pair = f"instances {frames[at].number} and {frames[at + 1].number}"
+            measures = {"missing": n_missing[at], "along": along[at], "sideways": sideways[at]}
+            yield Finding(code, pair, found.format(**measures), expected)
 
 
 def _grid(frames: Sequence[Frame], shape: tuple[int, int]) -> Grid:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gliocast.imaging.files import SUFFIXES, FileVolume
+from gliocast.imaging.files import SUFFIXES, open_file
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.lesion import Lesion, cut_out
 from gliocast.imaging.parameters import GeometryParameters
@@ -31,7 +31,7 @@ def read_lesion(
         Refused: the mask is unreadable, empty, or lies elsewhere.
     """
     if path.name.lower().endswith(SUFFIXES):
-        mask = FileVolume(path, rules, spacing_mm)
+        mask = open_file(path, rules, spacing_mm)
         _check_grid(mask, volume, rules)
         lesion = cut_out(mask.voxels, mask.grid, tuple(int(label) for label in labels), path.name)
     else:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -21,8 +22,8 @@ from gliocast.imaging.grid import Grid
 from gliocast.imaging.parameters import GeometryParameters
 
 HEADER_BYTES = 348
-SCALARS = {2, 4, 8, 16, 64, 256, 512, 768, 1024, 1280}  # whole and real numbers; no colour, no complex numbers
-BITS = {2: 8, 4: 16, 8: 32, 16: 32, 64: 64, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64}
+MAX_OFFSET = 1 << 24  # header extensions end long before
+DTYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 UNITS_MM = 2
 UNITS_UNKNOWN = 0
 
@@ -34,7 +35,7 @@ class NiftiHeader:
     dimensions: tuple[int, ...]
     spacing: tuple[float, ...]
     datatype: int
-    bits: int
+    order: str
     slope: float
     intercept: float
     offset: float
@@ -46,8 +47,19 @@ class NiftiHeader:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Voxels along i, j, k."""
         i, j, k = self.dimensions[:3]
         return i, j, k
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """How one voxel is stored."""
+        return np.dtype(self.order + DTYPES[self.datatype])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all voxels."""
+        return int(np.prod([max(0, size) for size in self.shape], dtype=object)) * self.dtype.itemsize
 
 
 def read_header(path: Path) -> NiftiHeader:
@@ -79,7 +91,7 @@ def _parsed(raw: bytes, order: str) -> NiftiHeader:
         return struct.unpack_from(order + form, raw, offset)
 
     n_dimensions, *dimensions = struct.unpack_from(order + "8h", raw, 40)
-    datatype, bits = struct.unpack_from(order + "2h", raw, 70)
+    (datatype,) = struct.unpack_from(order + "h", raw, 70)
     qform_code, sform_code = struct.unpack_from(order + "2h", raw, 252)
     flip, *spacing = numbers("8f", 76)
     offset, slope, intercept = numbers("3f", 108)
@@ -90,7 +102,7 @@ def _parsed(raw: bytes, order: str) -> NiftiHeader:
         dimensions=size,
         spacing=tuple(spacing),
         datatype=datatype,
-        bits=bits,
+        order=order,
         slope=slope,
         intercept=intercept,
         offset=offset,
@@ -122,8 +134,10 @@ def header_findings(header: NiftiHeader, name: str, rules: GeometryParameters) -
     """Everything in a header that makes the volume unusable, before its voxels are read."""
     if len(header.dimensions) < 3 or any(size > 1 for size in header.dimensions[3:]):
         yield Finding("not_three_dimensional", name, f"shape {header.dimensions}", "three dimensions")
-    if header.datatype not in SCALARS:
+    if header.datatype not in DTYPES:
         yield Finding("not_scalar", name, f"datatype {header.datatype}", "one real number a voxel (no colour)")
+    if not HEADER_BYTES <= header.offset <= MAX_OFFSET:
+        yield Finding("header_lies", f"vox_offset in {name}", f"{header.offset:g}", f"{HEADER_BYTES} to {MAX_OFFSET}")
     if not np.isfinite([header.slope, header.intercept]).all():
         yield Finding("bad_scale", f"scl_slope in {name}", f"{header.slope}, {header.intercept}", "finite numbers")
     if header.units not in (UNITS_MM, UNITS_UNKNOWN):

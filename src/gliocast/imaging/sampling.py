@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.checks import voxel_findings
+from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.planes import SlicePlanes, slice_planes
@@ -35,6 +36,7 @@ def sample_slices(
             Finding("slices_outside_volume", volume.name, "no voxel on the slices", "slices inside the volume")
         )
     voxels = volume.read(region)
+    refuse_if_any(voxel_findings(voxels, volume.name))
     return interpolate(voxels, volume.grid.cropped(region), planes, refinement)
 
 

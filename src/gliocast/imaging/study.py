@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gliocast.imaging.checks import room_findings, voxel_findings
-from gliocast.imaging.files import SUFFIXES, FileVolume
+from gliocast.imaging.files import SUFFIXES, open_file
 from gliocast.imaging.findings import Finding, Refused, RefusedPatient, refuse_if_any
 from gliocast.imaging.grid import AXES, Region, whole
 from gliocast.imaging.intensity import normalise
@@ -51,7 +51,7 @@ def open_volume(study: StudyFiles, parameters: SliceParameters) -> Volume:
     """The study's volume, its header checked and its voxels not yet read."""
     is_file = study.volume.name.lower().endswith(SUFFIXES) and study.volume.is_file()
     if is_file:
-        return FileVolume(study.volume, parameters.geometry, study.spacing_mm)
+        return open_file(study.volume, parameters.geometry, study.spacing_mm)
     from gliocast.imaging.dicom_volume import DicomVolume
 
     return DicomVolume(study.volume, parameters, study.spacing_mm)

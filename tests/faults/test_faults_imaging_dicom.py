@@ -1,0 +1,177 @@
+"""Faults 20 to 23: what is wrong with DICOM series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pydicom
+import pytest
+
+from conftest import DATA_ROOT
+from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.source import ImageSource
+from gliocast.imaging.study import extract_stack
+from imaging_dicom import write_series
+from imaging_phantoms import Site, a_grid, grey_voxels
+
+GRID = a_grid("LPS", (24, 24, 30))
+
+
+def codes(site: Site) -> list[str]:
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert isinstance(refused, RefusedPatient), "the patient was accepted"
+    return [finding.code for finding in refused.findings]
+
+
+def a_series(site: Site, **options) -> list:
+    return write_series(site.root / "P1" / "t1gd", GRID, np.round(grey_voxels(GRID)), **options)
+
+
+def moved(index: int, by_mm: tuple[float, float, float]):
+    """Move one slice of the series."""
+
+    def change(at: int, header: pydicom.Dataset) -> None:
+        if at == index:
+            header.ImagePositionPatient = [
+                float(a) + b for a, b in zip(header.ImagePositionPatient, by_mm, strict=True)
+            ]
+
+    return change
+
+
+def test_20_a_missing_slice_is_named_by_its_neighbours(tmp_path):
+    site = Site(tmp_path)
+    a_series(site)[12].unlink()
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    (finding,) = refused.findings
+    assert (finding.code, finding.where, finding.found) == (
+        "missing_slice",
+        "instances 12 and 14",
+        "1 missing between them",
+    )
+
+
+def test_20_a_duplicated_position_is_refused(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, change=moved(12, (0.0, 0.0, 1.0)))
+    assert codes(site) == ["duplicate_position", "missing_slice"]
+
+
+def test_20_uneven_slices_are_refused_beyond_one_percent(tmp_path):
+    site = Site(tmp_path / "uneven")
+    a_series(site, change=moved(12, (0.0, 0.0, 0.03)))
+    assert codes(site) == ["uneven_slices"]
+    site = Site(tmp_path / "rounded")
+    a_series(site, change=moved(12, (0.0, 0.0, 0.005)))
+    assert not isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), RefusedPatient)
+
+
+def test_20_a_slice_shifted_within_its_plane_is_refused(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, change=moved(12, (0.0, 2.0, 0.0)))
+    assert codes(site) == ["gantry_tilt"]
+
+
+def test_20_a_turned_slice_is_refused(tmp_path):
+    def turn(index: int, header: pydicom.Dataset) -> None:
+        if index == 12:
+            header.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+
+    site = Site(tmp_path)
+    a_series(site, change=turn)
+    assert codes(site) == ["mixed_orientation"]
+
+
+def test_20_slices_of_different_sizes_are_refused(tmp_path):
+    def crop(index: int, header: pydicom.Dataset) -> None:
+        if index == 12:
+            header.Rows, header.PixelData = 20, header.PixelData[: 20 * 24 * 2]
+
+    site = Site(tmp_path)
+    a_series(site, change=crop)
+    assert codes(site) == ["mixed_shapes"]
+
+
+def test_20_two_series_in_one_folder_are_not_mixed(tmp_path):
+    site = Site(tmp_path)
+    a_series(site)
+    a_series(site)
+    assert codes(site) == ["several_series"]
+
+
+def test_20_a_series_of_fewer_than_nine_slices_is_refused(tmp_path):
+    site = Site(tmp_path)
+    for file in a_series(site)[8:]:
+        file.unlink()
+    assert codes(site) == ["too_few_slices"]
+
+
+def test_21_a_file_cut_in_its_header_is_named(tmp_path):
+    site = Site(tmp_path)
+    cut = a_series(site)[12]
+    cut.write_bytes(cut.read_bytes()[:200])
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert (refused.findings[0].code, refused.findings[0].where) == ("unreadable", cut.name)
+
+
+@pytest.mark.parametrize(
+    "tag", ["PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "Rows", "SeriesInstanceUID"]
+)
+def test_21_a_missing_tag_is_named(tmp_path, tag):
+    def without(index: int, header: pydicom.Dataset) -> None:
+        if index == 12:
+            delattr(header, tag)
+
+    site = Site(tmp_path)
+    a_series(site, change=without)
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert (refused.findings[0].code, refused.findings[0].found) == ("tag_missing", f"no {tag}")
+
+
+@pytest.mark.parametrize("syntax", ["uncompressed", "rle", "jpeg2000"])
+def test_21_short_pixel_data_are_refused(tmp_path, syntax):
+    site, grid = Site(tmp_path), a_grid("LPS", (64, 64, 10))
+    for file in write_series(site.root / "P1" / "t1gd", grid, np.round(grey_voxels(grid)), syntax):
+        file.write_bytes(file.read_bytes()[:-150])
+    assert codes(site) == ["unreadable_pixels"]
+
+
+def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
+    site = Site(tmp_path)
+    for file in a_series(site, syntax="rle"):
+        header = pydicom.dcmread(file)
+        header.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.100"  # MPEG2 video
+        header.save_as(file)
+    assert codes(site) == ["unreadable_pixels"]
+
+
+@pytest.mark.parametrize(("tags", "code"), [
+    ({"SeriesDescription": "AX T2 FLAIR"}, "wrong_sequence"),
+    ({"SeriesDescription": "t1 gd post-op"}, "wrong_sequence"),
+    ({"Modality": "CT"}, "wrong_modality"),
+    ({"BurnedInAnnotation": "YES"}, "burned_in"),
+    ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "burned_in"),
+])  # fmt: skip
+def test_22_another_sequence_or_kind_of_image_is_refused(tmp_path, tags, code):
+    site = Site(tmp_path)
+    a_series(site, **tags)
+    assert codes(site) == [code]
+
+
+@pytest.mark.realdata
+@pytest.mark.parametrize(("folder", "code"), [
+    ("failing/gantrytilting/001", "gantry_tilt"),
+    ("failing/sliceincrement/001", "missing_slice"),
+    ("failing/sliceincrement/002", "missing_slice"),
+    ("generic/002_non_isotropic", "too_few_slices"),
+    ("siemens/anatomical/001", "too_few_slices"),
+    ("generic/compressed_j2k/001", "too_few_slices"),
+    ("philips_enhanced/anatomical/001", "too_few_slices"),
+])  # fmt: skip
+def test_20_real_series_yield_the_code_of_their_fault(folder, code):
+    if not (DATA_ROOT / "dicom").is_dir():
+        pytest.skip(f"no DICOM series in {DATA_ROOT}")
+    parent, _, patient_id = folder.rpartition("/")
+    source = ImageSource(DATA_ROOT / "dicom" / parent, ("<patient_id>/",), ())
+    refused = extract_stack(source, patient_id, 20.0, Site(DATA_ROOT).parameters)
+    assert isinstance(refused, RefusedPatient)
+    assert code in [finding.code for finding in refused.findings]

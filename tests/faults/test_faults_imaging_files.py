@@ -1,0 +1,292 @@
+"""Faults 13 to 19 and 24 to 26: what is wrong with volumes and lesion masks in files."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gliocast.errors import InputError
+from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters, write_file
+
+GRID = a_grid("LPS", (32, 32, 40))
+LESION_MM = (3.5, -7.5, 20.5)
+
+
+@pytest.fixture
+def site(tmp_path) -> Site:
+    site = Site(tmp_path)
+    site.add("P1", GRID)
+    site.add_mask("P1", GRID, ellipsoid(GRID, LESION_MM, (5.0, 5.0, 5.0)))
+    return site
+
+
+def codes(site: Site, centre_mm: float | None = None) -> list[str]:
+    refused = extract_stack(site.source, "P1", centre_mm, site.parameters)
+    assert isinstance(refused, RefusedPatient), "the patient was accepted"
+    assert all(finding.where and finding.found and finding.expected and finding.remedy for finding in refused.findings)
+    return [finding.code for finding in refused.findings]
+
+
+def stack_of(site: Site, centre_mm: float | None = None) -> SliceStack:
+    stack = extract_stack(site.source, "P1", centre_mm, site.parameters)
+    assert isinstance(stack, SliceStack), stack
+    return stack
+
+
+def volume(site: Site, suffix: str = "nii.gz") -> Path:
+    return site.root / "P1" / f"t1gd.{suffix}"
+
+
+def edit_header(path: Path, offset: int, form: str, *values: float) -> None:
+    """Overwrite fields of a NIfTI header (offsets of the NIfTI-1 standard)."""
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    struct.pack_into("<" + form, content, offset, *values)
+    path.write_bytes(gzip.compress(bytes(content), 1))
+
+
+def test_13_a_patient_without_an_image_is_refused(site):
+    volume(site).unlink()
+    assert codes(site) == ["image_missing"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"this is a letter, not a volume", gzip.compress(b"short")], ids=["empty", "text", "short"]
+)
+def test_14_files_that_are_no_volumes_are_refused(site, content):
+    volume(site).write_bytes(content)
+    assert codes(site) == ["unreadable"]
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.99])
+def test_14_a_truncated_volume_is_refused_even_where_its_slices_are_whole(site, kept):
+    content = volume(site).read_bytes()
+    volume(site).write_bytes(content[: int(len(content) * kept)])
+    assert codes(site) == ["unreadable"]
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nrrd", "mha"])
+def test_14_truncation_is_noticed_in_every_format(tmp_path, suffix):
+    site = Site(tmp_path)
+    path = site.add("P1", GRID, suffix=suffix)
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert codes(site, 20.5)[0] in ("unreadable", "header_lies")
+
+
+def test_15_a_header_that_claims_the_memory_away_is_refused_at_once(site):
+    edit_header(volume(site), 42, "3h", 32000, 32000, 32000)
+    started = time.perf_counter()
+    assert codes(site) == ["implausible_size", "header_lies"]
+    assert time.perf_counter() - started < 1
+
+
+def test_15_a_header_may_not_claim_more_than_its_file_can_hold(site):
+    edit_header(volume(site), 42, "3h", 600, 600, 600)
+    assert codes(site) == ["header_lies"]
+
+
+def test_15_a_compression_bomb_is_never_unpacked(site):
+    header = gzip.decompress(volume(site).read_bytes())[:352]
+    volume(site).write_bytes(gzip.compress(header + bytes(200 << 20), 9))  # 200 MB in 0.2 MB
+    started = time.perf_counter()
+    assert codes(site) == ["header_lies"]
+    assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_16_values_that_are_no_numbers_are_counted_and_refused(tmp_path, wrong):
+    site, voxels = Site(tmp_path), grey_voxels(GRID)
+    voxels[3, 4, 5] = wrong  # far from the slices
+    site.add("P1", GRID, voxels)
+    refused = extract_stack(site.source, "P1", 20.5, site.parameters)
+    assert [(finding.code, finding.found) for finding in refused.findings] == [
+        ("not_finite", "1 voxels that are no numbers")
+    ]
+
+
+@pytest.mark.parametrize(("grey", "code"), [(0.0, "constant"), (7.0, "constant")])
+def test_16_a_constant_volume_is_refused(tmp_path, grey, code):
+    site = Site(tmp_path)
+    site.add("P1", GRID, np.full(GRID.shape, grey, dtype=np.float32))
+    assert codes(site, 20.5) == [code]
+
+
+@pytest.mark.parametrize("method", ["maximum", "percentile", "z_score"])
+def test_16_normalising_never_divides_by_zero(tmp_path, method):
+    site = Site(tmp_path, slice_parameters(intensity__method=method))
+    voxels = np.zeros(GRID.shape, dtype=np.float32)
+    voxels[16, 16, 20] = -5.0
+    site.add("P1", GRID, voxels)
+    result = extract_stack(site.source, "P1", 20.5, site.parameters)
+    assert isinstance(result, RefusedPatient) or np.isfinite(result.pixels).all()
+
+
+def test_16_a_bad_scale_in_the_header_is_refused(site):
+    edit_header(volume(site), 112, "f", np.nan)
+    assert codes(site) == ["bad_scale"]
+
+
+@pytest.mark.parametrize("spacing", [0.0, 0.001, 300.0])
+def test_17_an_implausible_spacing_is_refused_and_not_repaired(site, spacing):
+    edit_header(volume(site), 88, "f", spacing)
+    edit_header(volume(site), 320, "f", spacing)
+    assert codes(site) == ["implausible_spacing"]
+
+
+def test_17_known_wrong_headers_can_be_overruled(site):
+    from dataclasses import replace
+
+    source = replace(site.source, spacing_mm=(1.0, 1.0, 2.0))
+    stack = extract_stack(source, "P1", None, site.parameters)
+    assert isinstance(stack, SliceStack)
+    assert stack.record["spacing_k_mm"] == 2.0
+
+
+def test_18_a_volume_without_any_orientation_is_refused(site):
+    edit_header(volume(site), 252, "2h", 0, 0)
+    assert codes(site) == ["no_orientation"]
+
+
+def test_18_transforms_that_differ_are_refused_unless_one_is_trusted(site):
+    edit_header(volume(site), 292, "f", -40.0)  # the s-form's shift towards R
+    assert codes(site) == ["transforms_differ"]
+    site.parameters = slice_parameters(geometry__affine="qform")
+    assert stack_of(site).record["center_slice_mm"] == 20.5
+
+
+@pytest.mark.parametrize("missing", ["space directions", "space:", "space origin"])
+def test_18_an_nrrd_file_without_orientation_is_refused(tmp_path, missing):
+    site = Site(tmp_path)
+    path = site.add("P1", GRID, suffix="nrrd")
+    head, _, pixels = path.read_bytes().partition(b"\n\n")
+    lines = [line for line in head.split(b"\n") if not line.startswith(missing.encode())]
+    path.write_bytes(b"\n".join(lines) + b"\n\n" + pixels)
+    assert codes(site, 20.5)[0] in ("no_orientation", "unreadable")
+
+
+@pytest.mark.parametrize("suffix", ["nrrd", "mha"])
+def test_18_pixels_in_another_file_are_refused(tmp_path, suffix):
+    site = Site(tmp_path)
+    path = site.add("P1", GRID, suffix=suffix)
+    content = path.read_bytes()
+    if suffix == "nrrd":
+        path.write_bytes(content.replace(b"encoding:", b"data file: /etc/passwd\nencoding:", 1))
+    else:
+        path.write_bytes(content.replace(b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/passwd", 1))
+    assert codes(site, 20.5) == ["external_pixels"]
+
+
+@pytest.mark.parametrize(("offset", "form", "values", "code"), [
+    (40, "8h", (4, 32, 32, 10, 4, 1, 1, 1), "not_three_dimensional"),
+    (40, "8h", (2, 32, 1280, 1, 1, 1, 1, 1), "not_three_dimensional"),
+    (70, "h", (128,), "not_scalar"),
+])  # fmt: skip
+def test_19_volumes_of_other_shapes_are_refused(site, offset, form, values, code):
+    edit_header(volume(site), offset, form, *values)
+    assert codes(site)[0] == code
+
+
+def test_23_two_volumes_of_one_patient_are_refused(site):
+    site.add("P1", GRID, suffix="nrrd")
+    assert codes(site) == ["several_volumes"]
+
+
+def test_24_an_empty_mask_is_refused(site):
+    site.add_mask("P1", GRID, np.zeros(GRID.shape))
+    assert codes(site) == ["empty_lesion_mask"]
+
+
+def test_24_a_mask_without_the_chosen_label_is_refused(site):
+    from dataclasses import replace
+
+    refused = extract_stack(replace(site.source, lesion_labels=(4,)), "P1", None, site.parameters)
+    assert [finding.code for finding in refused.findings] == ["empty_lesion_mask"]
+
+
+def test_24_a_mask_of_the_same_shape_at_another_place_is_refused(site):
+    moved = a_grid("LPS", (32, 32, 40), centre_mm=(3.0, -7.0, 20.1))
+    site.add_mask("P1", moved, ellipsoid(GRID, LESION_MM, (5.0, 5.0, 5.0)))
+    assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+def test_24_a_mask_of_the_same_voxels_stored_flipped_is_right(site):
+    flipped = a_grid("RAI", (32, 32, 40))
+    before = stack_of(site)
+    site.add_mask("P1", flipped, ellipsoid(flipped, LESION_MM, (5.0, 5.0, 5.0)))
+    after = stack_of(site)
+    assert after.record["center_slice_mm"] == before.record["center_slice_mm"]
+    assert np.array_equal(after.lesion, before.lesion)
+
+
+def test_24_a_lesion_outside_the_volume_is_refused(site):
+    elsewhere = a_grid("LPS", (20, 20, 20), centre_mm=(3.0, -7.0, 60.0))
+    site.add_mask("P1", elsewhere, np.ones(elsewhere.shape))
+    assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+def test_24_another_grid_can_be_forbidden(site):
+    finer = a_grid("LPS", (20, 20, 20), (0.5, 0.5, 0.5), centre_mm=LESION_MM)
+    site.add_mask("P1", finer, np.ones(finer.shape))
+    assert stack_of(site).record["source"] == "mask"
+    site.parameters = slice_parameters(geometry__lesion_mask_grid="same")
+    assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+def test_24_of_several_lesions_the_largest_cross_section_decides(site):
+    large, small = (
+        ellipsoid(GRID, (3.5, -7.5, 28.5), (6.0, 6.0, 4.0)),
+        ellipsoid(GRID, (3.5, -7.5, 10.5), (3.0, 3.0, 3.0)),
+    )
+    site.add_mask("P1", GRID, large | small)
+    record = stack_of(site).record
+    assert (record["center_slice_mm"], record["lesion_parts"]) == (28.5, 2)
+
+
+@pytest.mark.parametrize(("at_mm", "first_mm", "last_mm"), [(2.5, 0.5, 8.5), (38.5, 31.5, 39.5), (20.5, 16.5, 24.5)])
+def test_25_at_the_volumes_end_the_block_of_slices_is_shifted_and_none_repeated(site, at_mm, first_mm, last_mm):
+    site.add_mask("P1", GRID, ellipsoid(GRID, (3.5, -7.5, at_mm), (5.0, 5.0, 1.2)))
+    stack = stack_of(site)
+    record = stack.record
+    assert (record["center_slice_mm"], record["first_slice_mm"], record["last_slice_mm"]) == (at_mm, first_mm, last_mm)
+    assert record["shifted"] == (at_mm != 20.5)
+    assert len({picture.tobytes() for picture in stack.pixels}) == 9
+
+
+def test_25_a_volume_with_fewer_than_nine_slices_is_refused(tmp_path):
+    site = Site(tmp_path)
+    site.add("P1", a_grid("LPS", (32, 32, 8), (1.0, 1.0, 5.0)))
+    assert codes(site, 20.0) == ["too_few_slices"]
+
+
+def test_25_a_chosen_slice_outside_the_volume_is_refused(site):
+    assert codes(site, 500.0) == ["centre_outside_volume"]
+    assert stack_of(site, 30.25).record["source"] == "column"
+
+
+def test_s4_a_link_out_of_the_imaging_folder_is_refused(tmp_path):
+    site = Site(tmp_path / "site")
+    outside = write_file(tmp_path / "elsewhere.nii.gz", grey_voxels(GRID), GRID)
+    (site.root / "P1").mkdir(parents=True)
+    volume(site).symlink_to(outside)
+    assert codes(site, 20.5) == ["outside_the_folder"]
+
+
+@pytest.mark.parametrize("patient_id", ["../P1", "/etc/passwd", "P1/../../x", "a" * 65, ""])
+def test_s4_hostile_patient_ids_never_become_paths(site, patient_id):
+    refused = extract_stack(site.source, patient_id, 20.5, site.parameters)
+    assert [finding.code for finding in refused.findings] == ["unsafe_patient_id"]
+
+
+@pytest.mark.parametrize("pattern", ["/etc/<patient_id>", "../<patient_id>", "t1gd.nii.gz"])
+def test_s4_patterns_stay_below_the_imaging_folder(pattern):
+    from gliocast.imaging.patterns import PathPattern
+
+    with pytest.raises(InputError):
+        PathPattern(pattern)
