@@ -16,19 +16,19 @@ def section(name: str, **changes: Any) -> dict[str, Any]:
     return yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))[name] | changes
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cohort_parameters():
     """The shipped section `cohort`, with single entries changed."""
     return lambda **changes: CohortParameters(**section("cohort", **changes))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def partition_parameters():
     """The shipped section `partition`, with single entries changed."""
     return lambda **changes: PartitionParameters(**section("partition", **changes))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def a_cohort():
     """A cohort of so many long-term and short-term survivors, in centres A, B and C by turns."""
 

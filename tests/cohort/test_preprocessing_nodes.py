@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gliocast.cohort.flow import patient_flow
+from gliocast.cohort.selection import exclusions
+from gliocast.cohort.study import select_patients as select
+from gliocast.errors import ConfigurationError, InputError, PartitionError
+from gliocast.pipelines.preprocessing import nodes
+
+NO_FINDINGS = exclusions((), "imaging", (), ())
+NO_FEATURES = pd.DataFrame()
+
+
+def manifest(*patients: str) -> pd.DataFrame:
+    return pd.DataFrame({"patient_id": patients})
+
+
+@pytest.fixture
+def four(a_cohort):
+    """P000 and P001 are long-term, P002 short-term survivors; P003 was last seen alive on day 100."""
+    cohort = a_cohort(2, 2).assign(age_years=[60.0, None, 60.0, 60.0], sex="F", who_status=1, surgery="biopsy")
+    cohort.loc[3, "event_observed"] = False
+    cohort.loc[3, "outcome"] = pd.NA
+    return cohort
+
+
+@pytest.fixture
+def selected(four, cohort_parameters):
+    """The node `select_patients` on four patients, with single inputs changed."""
+
+    def run(image_score="cnn", slice_manifest=None, findings=NO_FINDINGS, features=NO_FEATURES, stop=False, **changes):
+        return nodes.select_patients(
+            four,
+            exclusions(["P9"], "clinical_table", "survival_missing", "unknown"),
+            {"n_rows": 5},
+            manifest(*four["patient_id"]) if slice_manifest is None else slice_manifest,
+            findings,
+            features,
+            cohort_parameters(**changes),
+            image_score,
+            "stop" if stop else "exclude",
+            "id",
+            r"(P\d+)_1",
+        )
+
+    return run
+
+
+def test_the_study_has_the_patients_with_image_and_outcome(selected):
+    study_cohort, _, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
+    assert study_cohort["patient_id"].tolist() == ["P001", "P002"]
+
+
+def test_everyone_who_left_is_recorded_once_with_the_first_reason(selected):
+    findings = exclusions(
+        ["P003", "P003", "P8"], "imaging", ["tilt", "gap", "patient_missing"], ["a tilt", "a gap", "nobody's image"]
+    )
+    _, _, left = selected(slice_manifest=manifest("P001", "P002"), findings=findings)
+    assert left[["patient_id", "code", "reason"]].to_numpy().tolist() == [
+        ["P9", "survival_missing", "unknown"],
+        ["P000", "image_missing", "no image of the patient"],
+        ["P003", "tilt", "a tilt; a gap"],
+    ]
+
+
+def test_every_stage_of_the_flow_is_the_one_before_less_those_who_left(selected):
+    _, flow, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
+    stages = [(stage["name"], stage["n"], [left["n"] for left in stage["left"]]) for stage in flow["stages"]]
+    assert stages == [
+        ("rows of the clinical table", 5, [1]),
+        ("patients of the cohort", 4, [1]),
+        ("patients with an image", 3, [1]),
+        ("patients with an image and a known outcome", 2, []),
+    ]
+
+
+def test_a_study_without_images_asks_for_none(selected):
+    study_cohort, flow, _ = selected(image_score="none", slice_manifest=manifest())
+    assert study_cohort["patient_id"].tolist() == ["P000", "P001", "P002"]
+    assert [stage["n"] for stage in flow["stages"]] == [5, 4, 3]
+
+
+def test_a_study_of_image_features_asks_for_a_row_of_the_table(selected):
+    features = pd.DataFrame({"id": ["P000_1", "P001_2", " P002_1 "], "volume": [1.0, 2.0, 3.0]})
+    study_cohort, flow, left = selected(image_score="features", slice_manifest=manifest(), features=features)
+    assert study_cohort["patient_id"].tolist() == ["P000", "P002"]
+    assert flow["stages"][2]["name"] == "patients with image features"
+    assert left["code"].tolist()[1:] == ["image_features_missing", "image_features_missing"]
+
+
+def test_missing_predictors_are_counted_and_kept(selected):
+    study_cohort, flow, _ = selected(image_score="none")
+    assert flow["missing_predictors"]["age_years"] == {"n": 1, "fraction": pytest.approx(1 / 3)}
+    assert study_cohort["age_years"].isna().sum() == 1
+
+
+def test_a_predictor_that_is_not_to_be_imputed_leaves_the_patient_out(selected):
+    study_cohort, _, left = selected(image_score="none", exclude_when_missing=["age_years"])
+    assert study_cohort["patient_id"].tolist() == ["P000", "P002"]
+    assert left.iloc[-1]["reason"].startswith("age_years is not known")
+
+
+def test_a_run_that_stops_at_invalid_patients_names_them_all(selected):
+    with pytest.raises(InputError, match="P003: outcome") as error:
+        selected(slice_manifest=manifest("P001", "P002", "P003"), stop=True)
+    assert [problem.patient for problem in error.value.problems] == ["P000", "P003"]
+
+
+def test_without_a_threshold_yet_no_censored_patient_has_an_outcome(selected, four):
+    four.loc[0, "event_observed"] = False
+    study_cohort, _, left = selected(image_score="none", threshold_mode="training_median")
+    assert study_cohort["patient_id"].tolist() == ["P001", "P002"]
+    assert left["code"].tolist()[1:] == ["outcome_undeterminable", "censored"]
+
+
+def test_the_flow_holds_no_identifier(selected):
+    _, flow, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
+    assert "P00" not in str(flow)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    fates=st.lists(
+        st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(1, 700)), min_size=1, max_size=30
+    ),
+    score=st.sampled_from(["cnn", "none"]),
+)
+def test_the_counts_of_any_flow_add_up(fates, score, cohort_of, median_parameters):
+    cohort, with_image = cohort_of(fates)
+    study_cohort, left = select(cohort, score, with_image, NO_FINDINGS, median_parameters)
+    flow = patient_flow(cohort, study_cohort, left, {}, score)
+    numbers = [stage["n"] for stage in flow["stages"]]
+    gone = [sum(group["n"] for group in stage["left"]) for stage in flow["stages"]]
+    assert numbers[0] == len(cohort)
+    assert numbers[-1] == len(study_cohort) == flow["n_long_term"] + flow["n_short_term"]
+    assert [before - out for before, out in zip(numbers[:-1], gone[:-1], strict=True)] == numbers[1:]
+    assert flow["n_excluded"] == sum(gone) == len(left)
+    assert sorted([*study_cohort["patient_id"], *left["patient_id"]]) == sorted(cohort["patient_id"])
+
+
+@pytest.fixture(scope="module")
+def median_parameters(cohort_parameters):
+    """A threshold that is not known yet, and a predictor that is not imputed."""
+    return cohort_parameters(threshold_mode="training_median", exclude_when_missing=["age_years"])
+
+
+@pytest.fixture(scope="module")
+def cohort_of():
+    """A cohort of (with image, died, age known, days) a patient."""
+    from gliocast.cohort.labels import outcomes
+
+    def build(fates):
+        images, died, ages, days = zip(*fates, strict=True)
+        cohort = pd.DataFrame(
+            {
+                "patient_id": pd.Series([f"P{place}" for place in range(len(fates))], dtype="string"),
+                "age_years": [60.0 if known else None for known in ages],
+                "sex": pd.Series(["F"] * len(fates), dtype="string"),
+                "who_status": pd.Series([1] * len(fates), dtype="Int64"),
+                "surgery": pd.Series(["biopsy"] * len(fates), dtype="string"),
+                "survival_days": pd.Series(days, dtype="Int64"),
+                "event_observed": pd.Series(died, dtype="boolean"),
+            }
+        )
+        cohort["outcome"] = outcomes(cohort["survival_days"], cohort["event_observed"], 332)
+        return cohort, [patient for patient, image in zip(cohort["patient_id"], images, strict=True) if image]
+
+    return build
+
+
+@pytest.fixture
+def parted(a_cohort, partition_parameters):
+    """Sixty patients and their partition."""
+    cohort = a_cohort(30, 30).assign(age_years=60.0)
+    return cohort, nodes.partition_patients(cohort, partition_parameters(), seed=3)
+
+
+def test_training_and_test_patients_are_parted(parted, cohort_parameters):
+    cohort, partition = parted
+    training, test = nodes.separate_test_patients(cohort, partition, cohort_parameters())
+    assert set(training["patient_id"]) == set(partition.splits[0].training)
+    assert set(test["patient_id"]) == set(partition.splits[0].test)
+
+
+def test_nothing_of_the_outcome_is_left_on_the_test_patients(parted, cohort_parameters):
+    _, test = nodes.separate_test_patients(*parted, cohort_parameters())
+    assert not {"outcome", "survival_days", "event_observed"} & set(test)
+
+
+def test_altering_the_test_patients_outcomes_alters_no_training_patient(parted, cohort_parameters):
+    cohort, partition = parted
+    parameters = cohort_parameters(threshold_mode="training_median")
+    tested = cohort["patient_id"].isin(partition.splits[0].test)
+    poisoned = cohort.assign(survival_days=cohort["survival_days"].mask(tested, 3650))
+    first, _ = nodes.separate_test_patients(cohort, partition, parameters)
+    second, _ = nodes.separate_test_patients(poisoned, partition, parameters)
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_the_median_of_the_training_patients_parts_the_test_patients_too(parted, cohort_parameters):
+    cohort, partition = parted
+    cohort["survival_days"] = pd.Series(range(1, 61), dtype="Int64")
+    parameters = cohort_parameters(threshold_mode="training_median")
+    training, _ = nodes.separate_test_patients(cohort, partition, parameters)
+    opened = nodes.open_test_partition(cohort, partition, parameters)
+    median = training["survival_days"].median()
+    for part in (training, opened):
+        assert ((part["survival_days"] >= median) == (part["outcome"] == "long_term")).all()
+
+
+def test_a_median_of_several_sets_of_training_patients_is_refused(a_cohort, partition_parameters, cohort_parameters):
+    cohort = a_cohort(30, 30)
+    partition = nodes.partition_patients(cohort, partition_parameters(scheme="nested_cv"), seed=3)
+    with pytest.raises(ConfigurationError, match="training_median"):
+        nodes.separate_test_patients(cohort, partition, cohort_parameters(threshold_mode="training_median"))
+
+
+def test_the_test_partition_opens_to_its_patients_outcomes_only(parted, cohort_parameters):
+    cohort, partition = parted
+    opened = nodes.open_test_partition(cohort, partition, cohort_parameters())
+    assert list(opened) == ["patient_id", "survival_days", "event_observed", "outcome"]
+    assert set(opened["patient_id"]) == set(partition.splits[0].test)
+
+
+@pytest.mark.parametrize("door", [nodes.separate_test_patients, nodes.open_test_partition])
+def test_a_changed_cohort_is_not_separated_by_an_old_partition(parted, cohort_parameters, door):
+    cohort, partition = parted
+    with pytest.raises(PartitionError, match="no longer in the cohort"):
+        door(cohort.iloc[1:], partition, cohort_parameters())

@@ -1,0 +1,328 @@
+"""Faults of the clinical table: each is an error that names who, where, found, expected and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from kedro.io import DatasetError
+
+from gliocast.cohort.parameters import CohortParameters
+from gliocast.cohort.table import read_cohort
+from gliocast.datasets.clinical_table import ClinicalTableDataset
+from gliocast.errors import CohortError, Problem
+
+BASE = Path(__file__).parents[2] / "conf" / "base" / "parameters_preprocessing.yml"
+HEADER = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed"
+SOUND = "P1,65,M,1,biopsy,331,1"
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    """The shipped section `cohort`, with single entries changed."""
+    section = yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"]
+    return lambda **changes: CohortParameters(**section | changes)
+
+
+def table(*rows: str, header: str = HEADER) -> str:
+    return "\n".join([header, SOUND, *rows]) + "\n"
+
+
+def problems(text, parameters, policy="exclude") -> list[Problem]:
+    with pytest.raises(CohortError) as error:
+        read_cohort(text, parameters, policy)
+    return list(error.value.problems)
+
+
+def the_problem(text, parameters, policy="exclude") -> Problem:
+    (found,) = problems(text, parameters, policy)
+    return found
+
+
+# 1 wrong separator
+
+
+def test_another_separator_is_told_with_the_columns_it_would_give(parameters):
+    found = the_problem("patient_id;age_years;sex\nP1;65,5;M\n", parameters())
+    assert found.where == "separator"
+    assert found.found == "semicolon (3 columns: patient_id, age_years, sex)"
+    assert found.expected == "comma, as configured (1 column)"
+    assert 'cohort.separator: ";"' in found.remedy
+
+
+def test_digits_after_a_decimal_comma_never_become_a_column(parameters):
+    text = table().replace(",", ";").replace("65", "65,5")
+    assert the_problem(text, parameters()).where == "separator"
+    assert read_cohort(text, parameters(separator=";", decimal=","), "exclude")[0]["age_years"].tolist() == [65.5]
+
+
+def test_a_tab_is_shown_so_that_it_can_be_typed(parameters):
+    assert r'cohort.separator: "\t"' in the_problem(table().replace(",", "\t"), parameters()).remedy
+
+
+# 2 decimal comma
+
+
+def test_a_decimal_comma_is_told_once_with_column_and_patients(parameters):
+    found = the_problem(table('P2,"67,5",F,1,biopsy,331,1', 'P3,"68,5",F,1,biopsy,331,1'), parameters())
+    assert (found.patient, found.where, found.found) == ("P2, P3", "age_years", "67,5")
+    assert 'cohort.decimal: ","' in found.remedy
+
+
+def test_a_decimal_point_is_told_where_a_comma_is_configured(parameters):
+    found = the_problem(table("P2,67.5,F,1,biopsy,331,1").replace(",", ";"), parameters(separator=";", decimal=","))
+    assert 'cohort.decimal: "."' in found.remedy
+
+
+# 3 identifiers
+
+
+def test_zeros_blanks_and_a_spreadsheets_decimals_around_identifiers(parameters):
+    cohort, _ = read_cohort(table("001,65,M,1,biopsy,331,1", " 7.0 ,65,M,1,biopsy,331,1"), parameters(), "exclude")
+    assert cohort["patient_id"].tolist() == ["001", "7", "P1"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("001", "1"), ("p7", "P007"), ("7.0", "7"), ("ab-01", "AB-1")])
+def test_two_spellings_of_one_identifier_collide(parameters, one, other):
+    found = the_problem(table(f"{one},65,M,1,biopsy,331,1", f"{other},70,M,1,biopsy,331,1"), parameters())
+    assert found.found.startswith("2 rows (3, 4)")
+    assert "differing in age_years" in found.found
+
+
+def test_different_identifiers_do_not_collide(parameters):
+    rows = ("10,65,M,1,biopsy,331,1", "1,65,F,1,biopsy,331,1", "P10,65,M,2,biopsy,331,1", "P01-1,65,M,3,biopsy,331,1")
+    assert len(read_cohort(table(*rows), parameters(), "exclude")[0]) == 5
+
+
+@pytest.mark.parametrize("name", ["DOE^JOHN", "J Doe", "../etc", "a" * 65, "é"])
+def test_an_identifier_that_could_name_no_file_is_told_by_its_row_and_not_shown(parameters, name):
+    found = the_problem(table(f"{name},65,M,1,biopsy,331,1"), parameters())
+    assert found.patient == "row 3"
+    assert name not in str(found)
+
+
+def test_a_row_without_identifier_is_told(parameters):
+    found = the_problem(table(",65,M,1,biopsy,331,1"), parameters())
+    assert (found.patient, found.where, found.found) == ("row 3", "patient_id", "missing")
+
+
+# 4 encoding, empty
+
+
+def test_a_file_in_another_encoding_is_told_with_the_encoding(tmp_path):
+    path = tmp_path / "clinical.csv"
+    path.write_bytes(table("P2,65,M,1,Exérèse,331,1").encode("latin-1"))
+    with pytest.raises(DatasetError, match="not utf-8") as error:  # Kedro wraps, the command line unwraps
+        ClinicalTableDataset(str(path)).load()
+    assert isinstance(error.value.__cause__, CohortError)
+    assert "encoding" in error.value.__cause__.problems[0].remedy
+
+
+def test_a_configured_encoding_and_a_byte_order_mark_are_read(tmp_path, parameters):
+    path = tmp_path / "clinical.csv"
+    path.write_bytes(table("P2,65,M,1,Exérèse,331,1").encode("latin-1"))
+    mapped = parameters(values={"surgery": {"Exérèse": "complete"}})
+    text = ClinicalTableDataset(str(path), encoding="latin-1").load()
+    assert read_cohort(text, mapped, "exclude")[0]["surgery"].tolist() == ["biopsy", "complete"]
+    path.write_bytes(b"\xef\xbb\xbf" + table().encode())
+    assert len(read_cohort(ClinicalTableDataset(str(path)).load(), parameters(), "exclude")[0]) == 1
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff", " \n"])
+def test_an_empty_file_is_told(parameters, text):
+    assert the_problem(text, parameters()).found == "empty"
+
+
+def test_a_header_without_rows_is_told(parameters):
+    assert the_problem(HEADER + "\n", parameters()).found == "a header without rows"
+
+
+# 5 missing, extra, renamed columns
+
+
+def test_a_renamed_column_is_told_with_its_closest_match(parameters):
+    found = the_problem(table(header=HEADER.replace("survival_days", "survival_day")), parameters())
+    assert found.where == "column survival_days"
+    assert "`cohort.columns.survival_days: survival_day`" in found.remedy
+
+
+def test_french_headers_are_told_with_what_they_may_mean(parameters):
+    french = "Identifiant,Âge,Sexe,Statut OMS,Chirurgie,Survie (jours),Décès"
+    told = {found.where: found.expected for found in problems(table(header=french), parameters())}
+    assert told == {
+        "column patient_id": "Identifiant",
+        "column age_years": "Âge",
+        "column sex": "Sexe",
+        "column who_status": "Statut OMS",
+        "column surgery": "Chirurgie",
+        "column survival_days": "Survie (jours)",
+    }
+
+
+def test_an_absent_column_without_a_match_is_told_with_the_tables_columns(parameters):
+    found = the_problem(table(header=HEADER.replace("surgery", "zzz")), parameters())
+    assert found.found.startswith("absent; the table has patient_id, age_years, sex, who_status, zzz")
+    assert "null" in found.remedy
+
+
+def test_extra_columns_are_no_fault(parameters):
+    cohort, _ = read_cohort(f"{HEADER},remarks\n{SOUND},x\n", parameters(), "exclude")
+    assert len(cohort) == 1
+
+
+def test_a_column_that_a_site_has_named_must_be_there_even_if_it_is_optional(parameters):
+    columns = parameters().columns | {"event_observed": "Deceased"}
+    assert the_problem(table(), parameters(columns=columns)).where == "column Deceased"
+
+
+def test_a_nearly_right_name_of_the_event_does_not_turn_everyone_dead(parameters):
+    found = the_problem(table(header=HEADER.replace("event_observed", "Event-observd")), parameters())
+    assert "cohort.columns.event_observed: Event-observd" in found.remedy
+
+
+def test_the_tumours_grade_is_not_taken_for_the_performance_status(parameters):
+    header = HEADER.replace("who_status", "WHO CNS Grade")
+    assert "Grade" not in the_problem(table(header=header), parameters()).remedy
+    mapped = parameters(columns=parameters().columns | {"who_status": "WHO CNS Grade"})
+    assert "not the grade" in the_problem(table(header=header), mapped).expected
+
+
+# 6 duplicates
+
+
+def test_a_patient_with_two_rows_is_told_with_both_rows_and_what_differs(parameters):
+    found = the_problem(table("P7,65,M,1,biopsy,331,1", "P7,66,M,1,complete,331,1"), parameters())
+    assert (found.patient, found.where) == ("P7", "patient_id")
+    assert found.found == "2 rows (3, 4), differing in age_years, surgery"
+
+
+def test_two_identical_rows_are_told_too(parameters):
+    found = the_problem(table("P7,65,M,1,biopsy,331,1", "P7,65,M,1,biopsy,331,1"), parameters())
+    assert found.found == "2 rows (3, 4), identical"
+
+
+# 7 survival
+
+
+@pytest.mark.parametrize(
+    ("cell", "found", "expected"),
+    [
+        ("-40", "-40", "1 to 3650"),
+        ("0", "0", "1 to 3650"),
+        ("3651", "3651", "1 to 3650"),
+        ("43831", "43831", "1 to 3650"),  # a date as a spreadsheet's number
+        ("331.5", "331.5", "a whole number"),
+        ("2020-01-31", "a date", "a number"),
+        ("31/01/2020", "a date", "a number"),
+        ("a year", "a year", "a number"),
+        ("inf", "inf", "a number"),
+    ],
+)
+def test_an_impossible_survival_is_told_with_patient_value_and_range(parameters, cell, found, expected):
+    problem = the_problem(table(f"P2,65,M,1,biopsy,{cell},1"), parameters())
+    assert (problem.patient, problem.where, problem.found, problem.expected) == ("P2", "survival_days", found, expected)
+
+
+def test_a_whole_number_with_a_spreadsheets_decimals_is_one(parameters):
+    assert read_cohort(table("P2,65,M,1.0,biopsy,400.0,1.0"), parameters(), "exclude")[0]["survival_days"][1] == 400
+
+
+# 8 survival missing, or censored before the threshold
+
+
+def test_a_patient_of_unknown_survival_is_left_out_with_the_reason(parameters):
+    cohort, exclusions = read_cohort(table("P2,65,M,1,biopsy,,1", "P3,65,M,1,biopsy,400,"), parameters(), "exclude")
+    assert cohort["patient_id"].tolist() == ["P1"]
+    assert exclusions["code"].tolist() == ["survival_missing", "event_missing"]
+    assert exclusions["reason"].str.contains("undeterminable").all()
+
+
+def test_a_patient_of_unknown_survival_stops_a_run_that_is_told_to_stop(parameters):
+    told = problems(table("P2,65,M,1,biopsy,,1", "P3,65,M,1,biopsy,400,"), parameters(), "stop")
+    assert [(found.patient, found.where) for found in told] == [("P2", "survival_days"), ("P3", "event_observed")]
+
+
+def test_a_patient_censored_before_the_threshold_is_not_labelled_by_the_days_seen(parameters):
+    cohort, exclusions = read_cohort(table("P2,65,M,1,biopsy,200,0"), parameters(), "stop")
+    assert cohort.set_index("patient_id")["outcome"].isna().to_dict() == {"P1": False, "P2": True}
+    assert exclusions.empty
+
+
+# 9 the threshold itself
+
+
+@pytest.mark.parametrize(("days", "outcome"), [(331, "short_term"), (332, "long_term"), (333, "long_term")])
+def test_survival_of_exactly_332_days_is_long_term(parameters, days, outcome):
+    cohort, _ = read_cohort(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
+    assert cohort["outcome"][1] == outcome
+
+
+# 10 vocabularies
+
+
+@pytest.mark.parametrize(
+    ("row", "where", "found", "expected", "remedy"),
+    [
+        ("P2,65,M,1,Complete,331,1", "surgery", "Complete", "biopsy, incomplete or complete", '{"Complete": complete}'),
+        ("P2,65,M,1,biopsie,331,1", "surgery", "biopsie", "biopsy, incomplete or complete", '{"biopsie": biopsy}'),
+        ("P2,65,M,7,biopsy,331,1", "who_status", "7", "0, 1, 2, 3, 4 or 5", "cohort.values.who_status"),
+        ("P2,65,M,1.5,biopsy,331,1", "who_status", "1.5", "0, 1, 2, 3, 4 or 5", "cohort.values.who_status"),
+        ("P2,65,X,1,biopsy,331,1", "sex", "X", "F or M", '{"X": …}'),
+        ("P2,65,m,1,biopsy,331,1", "sex", "m", "F or M", "cohort.values.sex"),
+        ("P2,65,M,1,biopsy,331,2", "event_observed", "2", "0 or 1", "cohort.values.event_observed"),
+        ("P2,6.75,M,1,biopsy,331,1", "age_years", "6.75", "10 to 110", "cohort.ranges.age_years"),
+        ("P2,675,M,1,biopsy,331,1", "age_years", "675", "10 to 110", "cohort.ranges.age_years"),
+        ("P2,89+,M,1,biopsy,331,1", "age_years", "89+", "a number", "Correct it"),
+    ],
+)
+def test_a_word_outside_the_vocabulary_is_told_with_the_allowed_ones(parameters, row, where, found, expected, remedy):
+    problem = the_problem(table(row), parameters())
+    assert (problem.patient, problem.where, problem.found, problem.expected) == ("P2", where, found, expected)
+    assert remedy in problem.remedy
+
+
+def test_a_karnofsky_status_between_the_steps_is_told(parameters):
+    text = table("P2,65,M,1,biopsy,331,1,85", header=f"{HEADER},karnofsky").replace(SOUND, f"{SOUND},90")
+    assert the_problem(text, parameters()).expected == "0, 10, … 100"
+
+
+def test_one_wrong_word_of_many_patients_is_one_problem(parameters):
+    rows = [f"Q{number:02d},65,M,1,Complete,331,1" for number in range(44)]
+    found = the_problem(table(*rows), parameters())
+    assert found.patient == "Q00, Q01, Q02, Q03, Q04, Q05, Q06, Q07, Q08, Q09 and 34 more"
+
+
+def test_a_free_text_in_a_column_of_words_is_not_shown_whole(parameters):
+    story = "Mrs Jane Doe of 1 Main Street, seen on 3 May 2019 because of headaches"
+    assert story not in str(the_problem(table(f'P2,65,M,1,"{story}",331,1'), parameters()))
+
+
+# 11 missing predictors: see also the patient flow (tests/cohort/test_preprocessing_nodes.py)
+
+
+def test_a_missing_predictor_is_missing_and_no_category(parameters):
+    cohort, _ = read_cohort(table("P2,NA,,N/A,unknown,331,1"), parameters(), "stop")
+    assert cohort.loc[1, ["age_years", "sex", "who_status", "surgery"]].isna().all()
+
+
+# all of them at once
+
+
+def test_every_problem_of_a_table_is_told_at_once(parameters):
+    rows = ('P2,"67,5",X,7,Complete,-40,1', "P2,65,F,1,biopsy,a date,3", "P 3,65,F,1,biopsy,331,1")
+    told = problems(table(*rows, header=HEADER.replace("event_observed", "died")), parameters())
+    assert sorted({found.where.split(" ")[0] for found in told}) == [
+        "age_years",
+        "patient_id",
+        "sex",
+        "surgery",
+        "survival_days",
+        "who_status",
+    ]
+
+
+def test_no_problem_shows_more_than_one_cell_of_a_row(parameters):
+    rows = ("P2,91.25,X,7,Complete,-4057,1", "P3,91.5,F,1,wrong,331,1")
+    for found in problems(table(*rows), parameters()):
+        assert sum(cell in str(found) for cell in ("91.25", "-4057", "Complete", "wrong")) <= 1
