@@ -23,6 +23,7 @@ _HOMES = {
     "CheckpointsDataset": "checkpoints",
     "StudyDataset": "study",
     "FittedModelsDataset": "fitted_models",
+    "AuditChunksDataset": "audit_chunks",
 }
 
 

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import exp, log, sqrt
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .intervals import Z_95, Estimate, estimate
+from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 ONE_CLASS = "only one outcome class among these patients"
 NO_SPREAD = "no spread: the scores separate the classes completely, or are all the same"
 
 
-def delong(outcome: Bool[np.ndarray, " patients"], score: Float[np.ndarray, " patients"]) -> Estimate:
-    """AUC with DeLong's 95 % interval, cut to 0–1 (as R's pROC gives it).
+def delong(
+    outcome: Bool[np.ndarray, " patients"],
+    score: Float[np.ndarray, " patients"],
+    scale: Literal["logit", "identity"] = "logit",
+) -> Estimate:
+    """AUC with a 95 % interval from DeLong's variance.
+
+    The interval is made on the logit scale: with 35 test patients it then holds the truth in 95 to 97 % of samples,
+    where the plain one, as R's pROC gives it, does in 85 to 94 % (AUC 0.5 to 0.95; see the tests).
 
     Args:
         outcome: True for long-term survivors.
         score: higher means more likely long-term; any scale, ties allowed.
+        scale: `identity` gives the plain interval, cut to 0–1.
 
-    Source: DeLong et al. 1988, doi:10.2307/2531595.
+    Sources: DeLong et al. 1988, doi:10.2307/2531595; Qin and Hotilovac 2008, doi:10.1177/0962280207087173 (logit).
     """
     if outcome.all() or not outcome.any():
         return estimate(None, reason=ONE_CLASS)
     areas, covariance = delong_covariance(outcome, score[None])
-    half_width = Z_95 * sqrt(covariance[0, 0])
-    if half_width == 0:
-        return estimate(areas[0], reason=NO_SPREAD)
-    return estimate(areas[0], (max(0.0, areas[0] - half_width), min(1.0, areas[0] + half_width)))
+    area, error = float(areas[0]), sqrt(covariance[0, 0])
+    if error == 0:
+        return estimate(area, reason=NO_SPREAD)
+    if scale == "identity":
+        return estimate(area, (max(0.0, area - Z_95 * error), min(1.0, area + Z_95 * error)))
+    center, half_width = log(area / (1 - area)), Z_95 * error / (area * (1 - area))
+    return estimate(area, (1 / (1 + exp(half_width - center)), 1 / (1 + exp(-half_width - center))))
 
 
 def delong_covariance(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from .intervals import CONFIDENCE, Estimate, Interval, estimate
+from gliocast.evidence.intervals import CONFIDENCE, Estimate, Interval, estimate
 
 Clusters: TypeAlias = Int[np.ndarray, " observations"]
 Statistic: TypeAlias = Callable[[Float[np.ndarray, "resamples observations"]], Float[np.ndarray, " resamples"]]

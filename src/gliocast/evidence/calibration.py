@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from .guard import check_not_fitted_on
-from .intervals import wilson
-from .metrics import PROBABILITY_FLOOR, logit
+from gliocast.evidence.guard import check_not_fitted_on
+from gliocast.evidence.intervals import wilson
+from gliocast.evidence.metrics import PROBABILITY_FLOOR, logit
 
 Method: TypeAlias = Literal["none", "platt", "isotonic", "beta"]
 RELIABILITY_COLUMNS = ("model", "predicted", "observed", "lower", "upper", "n")

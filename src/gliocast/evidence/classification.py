@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from . import metrics
-from .auc import delong
-from .bootstrap import Clusters, as_clusters, bootstrap
-from .intervals import Estimate, estimate, wilson
+from gliocast.evidence import metrics
+from gliocast.evidence.auc import delong
+from gliocast.evidence.bootstrap import Clusters, as_clusters, bootstrap
+from gliocast.evidence.intervals import Estimate, estimate, wilson
 
 N_BINS = 10
 NO_PROBABILITY = "the rule answers yes or no, without a probability"

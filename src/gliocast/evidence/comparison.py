@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from . import metrics
-from .auc import NO_SPREAD, ONE_CLASS, delong_covariance
-from .bootstrap import as_clusters, bootstrap, resampled
-from .intervals import Z_95, Estimate, estimate
+from gliocast.evidence import metrics
+from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, delong_covariance
+from gliocast.evidence.bootstrap import as_clusters, bootstrap, resampled
+from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
 POWER = 0.8

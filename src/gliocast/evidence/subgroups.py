@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from .auc import delong
-from .intervals import Estimate, wilson
+from gliocast.evidence.auc import delong
+from gliocast.evidence.intervals import Estimate, wilson
 
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
-COLUMNS = (
-    *("characteristic", "level", "n", "n_long_term"),
-    *(
-        f"{measure}{side}"
-        for measure in ("accuracy", "sensitivity", "specificity", "auc")
-        for side in ("", "_lower", "_upper")
-    ),
-    "note",
-)
+MEASURES = ("accuracy", "sensitivity", "specificity", "auc")
+LIMITS = [f"{measure}{side}" for measure in MEASURES for side in ("", "_lower", "_upper")]
+COLUMNS = ("characteristic", "level", "n", "n_long_term", *LIMITS, "note")
 
 
 def by_subgroup(
@@ -55,11 +51,8 @@ def by_subgroup(
 def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
     """The band of each age, as text: `<60`, `60–69`, `≥70`; missing where the age is."""
     edges = [-np.inf, *starts, np.inf]
-    names = [
-        f"<{starts[0]:g}",
-        *(f"{a:g}–{b - 1:g}" for a, b in zip(starts, starts[1:], strict=False)),
-        f"≥{starts[-1]:g}",
-    ]
+    between = [f"{start:g}–{end - 1:g}" for start, end in pairwise(starts)]
+    names = [f"<{starts[0]:g}", *between, f"≥{starts[-1]:g}"]
     return pd.cut(age_years.astype(float), edges, right=False, labels=names).astype("string")
 
 
@@ -76,7 +69,7 @@ def _measures(
     probability: Float[np.ndarray, " members"],
     predicted: Bool[np.ndarray, " members"],
     minimum: int,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     counted = {"n": len(outcome), "n_long_term": int(outcome.sum())}
     if len(outcome) < minimum:
         return counted | {"note": "too few"}
@@ -86,10 +79,8 @@ def _measures(
         "specificity": wilson(int((~outcome & ~predicted).sum()), int((~outcome).sum())),
         "auc": delong(outcome, probability),
     }
-    note = estimates["auc"].get("reason", "")
-    return (
-        counted | {key: value for name, part in estimates.items() for key, value in _flat(name, part)} | {"note": note}
-    )
+    flat = dict(entry for name, part in estimates.items() for entry in _flat(name, part))
+    return counted | flat | {"note": estimates["auc"].get("reason", "")}
 
 
 def _flat(name: str, part: Estimate) -> list[tuple[str, float | None]]:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gliocast.evidence import group_tests
+from gliocast.evidence.survival_curves import CURVE_COLUMNS, kaplan_meier, logrank, median_survival_days
 from gliocast.types import SURGERIES
-
-from . import group_tests
-from .survival_curves import CURVE_COLUMNS, kaplan_meier, logrank, median_survival_days
 
 SUMMARY_COLUMNS = ("surgery", "n", "mean_days", "sd_days", "median_days")
 CELLS = ("tp", "fp", "fn", "tn")
@@ -99,7 +98,7 @@ def rule_table(ours: Mapping[str, Any], printed_counts: Mapping[str, int]) -> pd
 
 
 def _paper_measures(printed: Mapping[str, int]) -> dict[str, float]:
-    from . import metrics
+    from gliocast.evidence import metrics
 
     cells = metrics.Counts(*(np.array([float(printed[name])]) for name in CELLS))
     return {name: float(getattr(metrics, name)(cells)[0]) for name in RULE_MEASURES}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from .intervals import Z_95
+from gliocast.evidence.intervals import Z_95
 
 CURVE_COLUMNS = ("group", "time_days", "survival", "lower", "upper", "at_risk", "events", "censored")
 

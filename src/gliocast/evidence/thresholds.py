@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from .curves import operating_points
-from .guard import Threshold
+from gliocast.evidence.curves import operating_points
+from gliocast.evidence.guard import Threshold
 
 
 def choose_threshold(

@@ -1,0 +1,48 @@
+"""Nodes of the audit pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+from gliocast.evidence import audit_summary
+from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chunks
+from gliocast.evidence.parameters import AuditParameters
+from gliocast.persistence.code import code_fingerprint
+from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.types import Figure, Table
+
+
+@runtime_checkable
+class Chunks(Protocol):
+    """Where finished pieces are kept."""
+
+    def load(self, key: str, chunk: int) -> pd.DataFrame | None:
+        """The finished piece, or None."""
+
+    def save(self, key: str, chunk: int, runs: pd.DataFrame) -> None:
+        """Keep a finished piece."""
+
+
+def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int, audit_chunks: Chunks) -> Table:
+    """Every cohort through every scenario; goes on after the last finished piece."""
+    table1 = paper["table1"]
+    key = sha256_of_value([audit.model_dump(exclude={"workers"}), table1, seed, code_fingerprint(audit_chunk)])
+    finished = {chunk: runs for chunk in range(n_chunks(audit)) if (runs := audit_chunks.load(key, chunk)) is not None}
+    missing = [chunk for chunk in range(n_chunks(audit)) if chunk not in finished]
+    for chunk, runs in audit_chunks_in_parallel(table1, audit, seed, missing):
+        audit_chunks.save(key, chunk, runs)
+        finished[chunk] = runs
+    return pd.concat([finished[chunk] for chunk in sorted(finished)], ignore_index=True)
+
+
+def summarise_audit(audit_runs: pd.DataFrame, audit: AuditParameters) -> tuple[dict[str, Any], Table, Figure, Figure]:
+    """`audit.json`, the printable table, and claims against truth as figures."""
+    from gliocast.reporting import figures
+
+    results = audit_summary.summarise(audit_runs, audit.n_patients)
+    scenarios = pd.DataFrame(results["scenarios"])
+    table = audit_summary.printable(audit_runs)
+    return results, table, figures.audit(scenarios, "auc"), figures.audit(scenarios, "accuracy")

@@ -1,0 +1,215 @@
+"""The audit: its law, its classifiers against scikit-learn's, and the leak that it must show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from gliocast.datasets.audit_chunks import AuditChunks
+from gliocast.evidence import audit_classifiers as classifiers
+from gliocast.evidence.auc import delong
+from gliocast.evidence.audit import audit_chunk, n_chunks
+from gliocast.evidence.audit_law import cnn_logits, draw_patients
+from gliocast.evidence.audit_summary import printable, summarise
+from gliocast.evidence.parameters import AuditParameters
+from gliocast.pipelines.audit import nodes
+
+CONF = Path(__file__).parents[2] / "conf" / "base"
+PAPER = yaml.safe_load((CONF / "parameters_paper.yml").read_text())["paper"]
+TABLE1 = PAPER["table1"]
+DECLARED = yaml.safe_load((CONF / "parameters_audit.yml").read_text())["audit"]
+SMALL = {"n_cohorts": 30, "chunk": 15, "n_new_patients": 2000, "image_signals": (0.5,), "workers": 1}
+QUICK = {"classifiers": {"logistic_regression": (0.1, 1), "naive_bayes": (0.1,)}}
+AUDIT = AuditParameters(**DECLARED | SMALL | QUICK)
+AGE_SD = AUDIT.age_sd_years
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return pd.concat([audit_chunk(TABLE1, AUDIT, 1, chunk) for chunk in range(n_chunks(AUDIT))], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def batch():
+    patients = draw_patients(TABLE1, AGE_SD, (3, 175), np.random.default_rng(2))
+    features, _ = classifiers.standardised(patients.clinical, np.ones((3, 175)), patients.clinical)
+    training = np.tile(np.arange(175) < 105, (3, 1)).astype(float)
+    return features, patients.outcome, training
+
+
+def test_the_law_has_table_1s_shares_and_mean_ages():
+    patients = draw_patients(TABLE1, AGE_SD, (1, 100_000), np.random.default_rng(1))
+    long_term, (age, female, who_status, incomplete, complete) = patients.outcome[0], patients.clinical[0].T
+    assert long_term.mean() == pytest.approx(89 / 175, abs=0.01)
+    assert complete[long_term].mean() == pytest.approx(37 / 89, abs=0.01)
+    assert incomplete[~long_term].mean() == pytest.approx(28 / 86, abs=0.01)
+    assert female[long_term].mean() == pytest.approx(35 / 89, abs=0.01)
+    assert (who_status[~long_term] == 3).mean() == pytest.approx(7 / 86, abs=0.01)
+    assert age[long_term].mean() == pytest.approx(65.1, abs=0.7)
+    assert (age.min(), age.max()) == pytest.approx((25.5, 88.9), abs=1.5)
+
+
+@pytest.mark.parametrize("signal", [0.5, 0.65, 0.8])
+def test_a_perfect_reader_reaches_the_signal(signal):
+    patients = draw_patients(TABLE1, AGE_SD, (1, 50_000), np.random.default_rng(1))
+    assert delong(patients.outcome[0], patients.latent(signal)[0])["value"] == pytest.approx(signal, abs=0.01)
+
+
+def test_surgery_alone_has_the_auc_that_table_1_implies():
+    patients = draw_patients(TABLE1, AGE_SD, (1, 100_000), np.random.default_rng(1))
+    extent = patients.clinical[0, :, 3] + 2 * patients.clinical[0, :, 4]
+    assert delong(patients.outcome[0], extent)["value"] == pytest.approx(0.748, abs=0.005)
+
+
+def test_a_network_knows_the_outcome_of_the_patients_it_has_seen_alone():
+    outcome, seen = np.array([[True, False, True, False]]), np.array([[True, True, False, False]])
+    assert cnn_logits(np.zeros((1, 4)), outcome, seen, 4.0).tolist() == [[4.0, -4.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("ours", "setting", "theirs"),
+    [
+        ("logistic_regression", 0.1, "linear_model.LogisticRegression(C=0.1, tol=1e-8)"),
+        ("logistic_regression", 10, "linear_model.LogisticRegression(C=10, tol=1e-8)"),
+        ("lda", 0, "discriminant_analysis.LinearDiscriminantAnalysis()"),
+        ("naive_bayes", 1e-9, "naive_bayes.GaussianNB()"),
+        ("naive_bayes", 0.1, "naive_bayes.GaussianNB(var_smoothing=0.1)"),
+        ("decision_tree", 3, "tree.DecisionTreeClassifier(max_depth=3, random_state=0)"),
+    ],
+)
+def test_classifiers_for_many_cohorts_are_scikit_learns_one_by_one(batch, ours, setting, theirs):
+    import importlib
+
+    module, call = theirs.split(".", 1)
+    features, outcome, training = batch
+    answers = classifiers.CLASSIFIERS[ours](features, outcome, training, features, setting)
+    for number in range(3):
+        oracle = eval(call, vars(importlib.import_module(f"sklearn.{module}")))
+        fit = training[number] > 0
+        expected = oracle.fit(features[number][fit], outcome[number][fit]).predict_proba(features[number])[:, 1]
+        assert answers[number] == pytest.approx(expected, abs=0.003)
+
+
+def test_nearest_neighbours_are_scikit_learns(batch):
+    from sklearn.neighbors import KNeighborsClassifier
+
+    features, outcome, training = batch
+    jittered = features + np.random.default_rng(1).normal(0, 0.01, features.shape)  # no two at one distance
+    answers = classifiers.nearest_neighbours(jittered, outcome, training, jittered, 7)
+    fit = training[0] > 0
+    oracle = KNeighborsClassifier(7).fit(jittered[0][fit], outcome[0][fit])
+    assert answers[0] == pytest.approx(oracle.predict_proba(jittered[0])[:, 1])
+
+
+def test_patients_without_training_weight_teach_nothing(batch):
+    features, outcome, training = batch
+    poisoned = np.where(training > 0, outcome, ~outcome)
+    for name, setting in (("logistic_regression", 1), ("lda", 0), ("naive_bayes", 0.1), ("nearest_neighbours", 5)):
+        classify = classifiers.CLASSIFIERS[name]
+        clean, dirty = (classify(features, truth, training, features, setting) for truth in (outcome, poisoned))
+        assert clean == pytest.approx(dirty)
+
+
+def rows(runs, memorises, protocol):
+    return runs[(runs["memorises"] == memorises) & (runs["protocol"] == protocol)]
+
+
+def test_the_papers_protocol_claims_what_a_memorising_network_of_noise_does_not_have(runs):
+    leaking = rows(runs, True, "paper")
+    assert leaking["claimed_accuracy"].mean() > leaking["true_accuracy"].mean() + 0.12
+    assert leaking["claimed_auc"].mean() > leaking["true_auc"].mean() + 0.12
+    assert leaking["mri_adds"].mean() > 0.5
+
+
+def test_the_honest_protocol_claims_what_is_true(runs):
+    honest = rows(runs, True, "honest")
+    bias = honest["claimed_auc"] - honest["true_auc"]
+    assert abs(bias.mean()) < 3.5 * bias.sem()
+    assert honest["mri_adds"].mean() <= 0.1
+
+
+def test_no_patient_of_the_honest_protocol_was_seen_and_41_of_the_papers_70_were(runs):
+    assert (rows(runs, True, "honest")["n_test_patients_seen"] == 0).all()
+    assert rows(runs, True, "paper")["n_test_patients_seen"].mean() == pytest.approx(70 * 105 / 175, abs=2)
+
+
+def test_memorising_does_not_touch_the_honest_protocol(runs):
+    drop = ["memorises"]
+    first, second = (rows(runs, kind, "honest").drop(columns=drop).reset_index(drop=True) for kind in (True, False))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_mutant_without_memorising_shows_no_gap(runs):
+    unmemorised = rows(runs, False, "paper")
+    assert unmemorised["claimed_auc"].mean() - unmemorised["true_auc"].mean() < 0.05
+
+
+def test_audit_json_has_the_contracts_shape(runs):
+    results = summarise(runs, 175)
+    assert set(results) == {"n_cohorts", "n_patients", "scenarios"}
+    assert results["n_cohorts"] == 30
+    assert len(results["scenarios"]) == 4
+    keys = {"image_signal", "memorises", "protocol", "ci95_coverage", "mri_adds_rate"}
+    keys |= {"claimed_accuracy", "true_accuracy", "claimed_auc", "true_auc"}
+    assert all(set(scenario) == keys for scenario in results["scenarios"])
+    json.dumps(results, allow_nan=False)
+
+
+def test_coverage_by_hand():
+    one = {"image_signal": 0.5, "memorises": True, "protocol": "paper", "mri_adds": True, "n_test_patients_seen": 40}
+    claim = {"claimed_{}": 0.9, "claimed_{}_lower": 0.8, "claimed_{}_upper": 0.95}
+    hybrid = {key.format(name): value for key, value in claim.items() for name in ("accuracy", "auc")}
+    hybrid |= {key.format(f"clinical_{n}"): value for key, value in claim.items() for n in ("accuracy", "auc")}
+    hybrid |= {"true_clinical_accuracy": 0.7, "true_clinical_auc": 0.7}
+    runs = pd.DataFrame(
+        [
+            one | hybrid | {"cohort": 0, "true_accuracy": 0.85, "true_auc": 0.7},
+            one | hybrid | {"cohort": 1, "true_accuracy": 0.7, "true_auc": 0.7},
+        ]
+    )
+    scenario = summarise(runs, 175)["scenarios"][0]
+    assert scenario["ci95_coverage"] == pytest.approx(0.25)  # one of four intervals
+    assert scenario["mri_adds_rate"] == 1.0
+    assert printable(runs)["bias_auc"].tolist() == pytest.approx([0.2])
+
+
+def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path, runs, monkeypatch):
+    chunks = AuditChunks(tmp_path)
+    whole = nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
+    files = sorted(tmp_path.rglob("*.parquet"))
+    files[1].unlink()
+    monkeypatch.setattr("gliocast.evidence.audit.audit_chunk", refuse_the_first(audit_chunk))
+    resumed = nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
+    pd.testing.assert_frame_equal(whole, resumed)
+    pd.testing.assert_frame_equal(whole, runs)
+
+
+def refuse_the_first(original):
+    def audit_again(table1, audit, seed, chunk):
+        assert chunk == 1, "a finished piece was done again"
+        return original(table1, audit, seed, chunk)
+
+    return audit_again
+
+
+def test_a_damaged_piece_is_done_again(tmp_path):
+    chunks = AuditChunks(tmp_path)
+    chunks.save("key", 3, pd.DataFrame({"a": [1]}))
+    next(tmp_path.rglob("*.parquet")).write_bytes(b"torn")
+    assert chunks.load("key", 3) is None
+
+
+def test_other_parameters_find_no_pieces(tmp_path):
+    chunks = AuditChunks(tmp_path)
+    chunks.save("one" * 10, 0, pd.DataFrame({"a": [1]}))
+    assert chunks.load("other" * 10, 0) is None
+
+
+def test_the_audits_figures_and_table_are_made(runs):
+    results, table, *figures = nodes.summarise_audit(runs, AUDIT)
+    assert len(table) == len(results["scenarios"])
+    assert all(figure["data"] for figure in figures)
+    json.dumps(figures, allow_nan=False)
