@@ -13,7 +13,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     images = preprocessing.create_pipeline()
     described = baseline.create_pipeline()
     tuned = images + tuning.create_pipeline()
-    trained = tuned + cnn_training.create_pipeline()
+    trained = tuned + cnn_training.create_pipeline() + preprocessing.create_test_partition_pipeline()
     joined = trained + described + hybrid.create_pipeline()
     registered = {
         "simulation": simulation.create_pipeline(),
