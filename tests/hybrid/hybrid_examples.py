@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.image_scores import logit
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.types import PATIENT_LEVEL, Fold, Partition, Scores, Split
@@ -21,15 +22,24 @@ SMALL_GRIDS = {
 
 def configured(profile: str = "demo", **changes: Any) -> HybridParameters:
     """The parameters as they stand in conf/base, with some leaves changed."""
-    conf = Path(__file__).parents[2] / "conf" / "base" / "parameters_hybrid.yml"
-    section = OmegaConf.merge(OmegaConf.load(conf), {"profile": profile})
-    values: Any = OmegaConf.to_container(section, resolve=True)
-    return HybridParameters(**{**values["hybrid"], **changes})
+    return HybridParameters(**{**section("hybrid", profile), **changes})
+
+
+def few_resamples() -> EvidenceParameters:
+    """The evidence parameters of conf/base, with the fewest bootstrap resamples."""
+    return EvidenceParameters(**{**section("evidence", "demo"), "n_bootstrap": 200})
+
+
+def section(name: str, profile: str) -> dict[str, Any]:
+    """One section of conf/base."""
+    conf = Path(__file__).parents[2] / "conf" / "base" / f"parameters_{name}.yml"
+    values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(conf), {"profile": profile}), resolve=True)
+    return dict(values[name])
 
 
 def quick(**changes: Any) -> HybridParameters:
     """Two small classifiers, for tests that are not about the eight."""
-    return configured(**{"classifiers": tuple(SMALL_GRIDS), "grids": SMALL_GRIDS, **changes})
+    return configured(**{"classifiers": tuple(SMALL_GRIDS), "grids": SMALL_GRIDS, "inner_folds": 2, **changes})
 
 
 def a_cohort(n: int = 80, seed: int = 0) -> pd.DataFrame:
@@ -50,8 +60,8 @@ def a_cohort(n: int = 80, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def a_split(patients: list[str], n_test: int = 20, n_folds: int = 4, name: str = "holdout") -> Split:
-    """The last patients are tested; the folds take every fourth of the others."""
+def a_split(patients: list[str], n_test: int = 20, n_folds: int = 3, name: str = "holdout") -> Split:
+    """The last patients are tested; the folds take every third of the others."""
     training, test = patients[:-n_test], patients[-n_test:]
     folds = []
     for number in range(n_folds):
@@ -86,3 +96,32 @@ def image_scores_of(cohort: pd.DataFrame, partition: Partition, strength: float 
     table = pd.DataFrame(rows, columns=["split", "patient_id", "role", "model"])
     chances = probability.loc[table["patient_id"]].to_numpy()
     return Scores(table.assign(slice=PATIENT_LEVEL, probability=chances, logit=logit(chances)), fitted_on)
+
+
+def paper_scores_of(cohort: pd.DataFrame, partition: Partition, memorises: float = 3.0, seed: int = 2) -> Scores:
+    """A network of pure noise that knows its own training patients by heart."""
+    generator = np.random.default_rng(seed)
+    seen = cohort["patient_id"].isin(partition.paper.seen).to_numpy()
+    sign = np.where(cohort["outcome"] == "long_term", 1.0, -1.0)
+    logits = generator.normal(0, 1, len(cohort)) + memorises * sign * seen
+    table = pd.DataFrame({"split": "paper", "patient_id": cohort["patient_id"], "slice": PATIENT_LEVEL})
+    table = table.assign(role=np.where(seen, "in_sample", "test"), model="paper")
+    chances = 1 / (1 + np.exp(-logits))
+    return Scores(table.assign(logit=logits, probability=chances), {"paper": partition.paper.seen})
+
+
+def training_of(cohort: pd.DataFrame, partition: Partition) -> pd.DataFrame:
+    """Everyone who trains in some split."""
+    return cohort[cohort["patient_id"].isin({p for split in partition.splits for p in split.training})]
+
+
+def predictors_of(cohort: pd.DataFrame, partition: Partition) -> pd.DataFrame:
+    """Test patients without their outcomes."""
+    tested = cohort["patient_id"].isin({p for split in partition.splits for p in split.test})
+    return cohort[tested].drop(columns="outcome")
+
+
+def outcomes_of(cohort: pd.DataFrame, partition: Partition) -> pd.DataFrame:
+    """Outcomes of test patients."""
+    tested = cohort["patient_id"].isin({p for split in partition.splits for p in split.test})
+    return cohort.loc[tested, ["patient_id", "outcome"]]

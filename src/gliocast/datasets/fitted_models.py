@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.datasets.skops_files import dump_skops, load_skops
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.evidence.guard import fingerprint_of_patients
 from gliocast.hybrid.fitted import FittedModel, FittedModels
@@ -87,16 +88,14 @@ def _write_model(path: Path, number: int, model: FittedModel) -> dict[str, Any]:
 
 
 def _write_pair(path: Path, number: int, candidate: Candidate, pair: FittedPair) -> dict[str, Path]:
-    import skops.io
-
     suffix = "ubj" if candidate.classifier == "xgboost" else "skops"
     files = {kind: path / f"{number:03d}_{kind}.skops" for kind in ("preprocessor", "classifier")}
     files["classifier"] = files["classifier"].with_suffix(f".{suffix}")
-    skops.io.dump(pair.preprocessor, files["preprocessor"])
+    dump_skops(pair.preprocessor, files["preprocessor"])
     if suffix == "ubj":
         pair.classifier.save_model(files["classifier"])
     else:
-        skops.io.dump(pair.classifier, files["classifier"])
+        dump_skops(pair.classifier, files["classifier"])
     return files
 
 
@@ -117,24 +116,14 @@ def _read_model(path: Path, entry: dict[str, Any]) -> FittedModel:
 
 def _read_pair(path: Path, entry: dict[str, Any]) -> FittedPair:
     files = {kind: path / Path(file["file"]).name for kind, file in entry["files"].items()}
-    preprocessor = _load_skops(files["preprocessor"], PREPROCESSOR_TYPES)
+    preprocessor = load_skops(files["preprocessor"], PREPROCESSOR_TYPES)
     if entry["classifier"] == "xgboost":
         from xgboost import XGBClassifier
 
         booster = XGBClassifier()
         booster.load_model(files["classifier"])
         return FittedPair(preprocessor, booster)
-    return FittedPair(preprocessor, _load_skops(files["classifier"], CLASSIFIER_TYPES.get(entry["classifier"], ())))
-
-
-def _load_skops(file: Path, trusted: tuple[str, ...]) -> Any:
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
-    try:
-        return skops.io.load(file, trusted=list(trusted))
-    except UntrustedTypesFoundException as error:
-        raise ArtefactError(_problem(file.name, str(error).splitlines()[0], "known types only")) from None
+    return FittedPair(preprocessor, load_skops(files["classifier"], CLASSIFIER_TYPES.get(entry["classifier"], ())))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

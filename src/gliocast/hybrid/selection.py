@@ -82,8 +82,12 @@ def select(
         TrainingError: a class has fewer patients than there are inner folds.
         ConfigurationError: a candidate's setting has a value that its classifier refuses.
     """
+    return score_candidates(inner_folds(encoded, outcome, facts, hybrid.inner_folds, seed), hybrid, seed)
+
+
+def score_candidates(folds: Sequence[FoldMatrices], hybrid: HybridParameters, seed: int) -> Selection:
+    """Score every candidate on folds that are preprocessed already."""
     candidates = list_candidates(hybrid)
-    folds = inner_folds(encoded, outcome, facts, hybrid.inner_folds, seed)
     scores = np.full((len(candidates), len(folds)), np.nan)
     for number, fold in enumerate(folds):
         with quick_scikit_learn(checked=number == 0):
@@ -126,15 +130,35 @@ def inner_folds(
     seed: int,
 ) -> list[FoldMatrices]:
     """Stratified folds, each preprocessed by what its own fitting part teaches."""
+    folds = []
+    for fit, held_out in stratified(outcome, n_folds, seed):
+        features = build_preprocessor(facts).fit(encoded[fit]).transform(encoded)
+        folds.append(FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out]))
+    return folds
+
+
+def inner_folds_of(
+    features: Float[np.ndarray, "patients features"], outcome: Int[np.ndarray, " patients"], n_folds: int, seed: int
+) -> list[FoldMatrices]:
+    """Stratified folds of features that need no preprocessing."""
+    return [
+        FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out])
+        for fit, held_out in stratified(outcome, n_folds, seed)
+    ]
+
+
+def stratified(
+    outcome: Int[np.ndarray, " patients"], n_folds: int, seed: int
+) -> list[tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " held_out"]]]:
+    """Places of the patients fitted on and held out by each fold.
+
+    Raises:
+        TrainingError: a class has fewer patients than there are folds.
+    """
     from sklearn.model_selection import StratifiedKFold
 
     _enough_of_each_class(outcome, n_folds)
-    folds = []
-    for fit, held_out in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(encoded, outcome):
-        preprocessor = build_preprocessor(facts).fit(encoded[fit])
-        features = preprocessor.transform(encoded)
-        folds.append(FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out]))
-    return folds
+    return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(outcome, outcome))
 
 
 @contextmanager

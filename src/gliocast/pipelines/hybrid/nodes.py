@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
-from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid import evaluate, fit, image_features, image_scores
+from gliocast.hybrid import fit, image_features, image_scores
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
+from gliocast.types import ImageScoreKind, Partition, Scores, Table
 
 logger = logging.getLogger(__name__)
 NO_SCORE = {
@@ -72,19 +69,3 @@ def score_test_patients(
 ) -> Scores:
     """What every model says of the test patients; their outcomes are not at hand here."""
     return fitted_models.score(test_predictors, image_scores, partition)
-
-
-def evaluate_models(
-    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, paper: Mapping[str, Any], seed: int
-) -> tuple[dict[str, Any], Table, Figure, Figure]:
-    """The models' part of `metrics.json`, Table 4, and the ROC curves and confusion matrix of Figure 4."""
-    from gliocast.hybrid.tables import table4
-    from gliocast.reporting import figures
-
-    results = evaluate.evaluate(predictions, test_outcomes, evidence, seed)
-    models = results["models"]
-    best = "hybrid" if "hybrid" in models else "clinical"
-    aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
-    curves = figures.roc(evaluate.roc_points(predictions, test_outcomes), aucs, "ROC curves, test patients")
-    cells = {cell: models[best]["patient"][cell] for cell in ("tp", "fp", "fn", "tn")}
-    return results, table4(models, paper["table4"]), curves, figures.confusion(**cells, title=f"{best.title()} model")

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from . import nodes
+from . import evaluation_nodes, nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:
@@ -41,10 +41,51 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="score_test_patients",
             ),
             Node(
-                nodes.evaluate_models,
-                ["predictions", "test_outcomes", "params:evidence", "params:paper", "params:seed"],
+                evaluation_nodes.follow_paper_protocol,
+                [
+                    "training_cohort",
+                    "test_predictors",
+                    "test_outcomes",
+                    "cnn_paper_scores",
+                    "image_features",
+                    "partition",
+                    "params:hybrid",
+                    "params:image_score",
+                    "params:protocol",
+                    "params:seed",
+                ],
+                ["paper_predictions", "paper_protocol_record"],
+                name="follow_paper_protocol",
+            ),
+            Node(
+                evaluation_nodes.evaluate_models,
+                [
+                    "predictions",
+                    "paper_predictions",
+                    "paper_protocol_record",
+                    "test_outcomes",
+                    "training_cohort",
+                    "params:protocol",
+                    "params:evidence",
+                    "params:paper",
+                    "params:seed",
+                ],
                 ["model_results", "table4", "figure4_roc", "figure4_confusion"],
                 name="evaluate_models",
+            ),
+            Node(
+                evaluation_nodes.compare_protocols,
+                [
+                    "predictions",
+                    "paper_predictions",
+                    "paper_protocol_record",
+                    "test_outcomes",
+                    "training_cohort",
+                    "params:evidence",
+                    "params:seed",
+                ],
+                ["leakage_gap", "leakage_gap_table", "leakage_seen", "figure_leakage_gap"],
+                name="compare_protocols",
             ),
         ]
     )

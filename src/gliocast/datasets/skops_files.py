@@ -1,0 +1,60 @@
+"""scikit-learn objects as skops files: known types only, and the same bytes whenever the object is the same."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from gliocast.errors import ArtefactError, Problem
+
+SCHEMA = "schema.json"
+IDENTITY = re.compile(r'("__id__": |"file": ")(\d+)')
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can bear
+
+
+def dump_skops(fitted: Any, file: Path) -> None:
+    """Write `fitted`, with its addresses in memory numbered and without the time: equal objects give equal files."""
+    import skops.io
+
+    with ZipFile(io.BytesIO(skops.io.dumps(fitted))) as written:
+        schema = written.read(SCHEMA).decode()
+        numbers = {
+            identity: str(place)
+            for place, identity in enumerate(dict.fromkeys(identity for _, identity in IDENTITY.findall(schema)))
+        }
+        entries = {name: written.read(name) for name in written.namelist() if name != SCHEMA}
+    renamed = IDENTITY.sub(lambda found: found[1] + numbers[found[2]], schema)
+    with ZipFile(file, "w") as archive:
+        _add(archive, SCHEMA, renamed.encode())
+        for name, content in sorted((_renamed(name, numbers), content) for name, content in entries.items()):
+            _add(archive, name, content)
+
+
+def load_skops(file: Path, trusted: Sequence[str]) -> Any:
+    """Read an object whose types are those that skops trusts by itself, or stand in `trusted`.
+
+    Raises:
+        ArtefactError: another type is in the file.
+    """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+    try:
+        return skops.io.load(file, trusted=list(trusted))
+    except UntrustedTypesFoundException as error:
+        found = str(error).splitlines()[0]
+        remedy = "Do not use this file; fit the models again."
+        raise ArtefactError(Problem("–", file.name, found, "known types only", remedy)) from None
+
+
+def _add(archive: ZipFile, name: str, content: bytes) -> None:
+    archive.writestr(ZipInfo(name, EPOCH), content, ZIP_DEFLATED)
+
+
+def _renamed(name: str, numbers: dict[str, str]) -> str:
+    stem, dot, suffix = name.partition(".")
+    return numbers.get(stem, stem) + dot + suffix

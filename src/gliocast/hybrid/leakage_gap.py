@@ -1,0 +1,107 @@
+"""The leakage gap: what the paper's protocol claims beyond what honest work finds, on the same patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gliocast.evidence import metrics
+from gliocast.evidence.bootstrap import as_clusters, bootstrap
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, truth
+from gliocast.types import Scores
+
+MEASURES: dict[str, Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample]] = {
+    "accuracy": lambda table, weights: metrics.accuracy(metrics.counts(truth(table), answers(table), weights)),
+    "sensitivity": lambda table, weights: metrics.sensitivity(metrics.counts(truth(table), answers(table), weights)),
+    "specificity": lambda table, weights: metrics.specificity(metrics.counts(truth(table), answers(table), weights)),
+    "auc": lambda table, weights: metrics.auc(truth(table), ranking(table), weights),
+}
+
+
+def leakage_gap(
+    honest: Scores,
+    paper: Scores,
+    test_outcomes: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    evidence: EvidenceParameters,
+    seed: int,
+) -> dict[str, Any]:
+    """Each number under both protocols, and their difference.
+
+    The interval of a difference is a bootstrap of patients, drawn once for both protocols: a patient whom both test is
+    in both or in neither.
+
+    Args:
+        honest: predictions of the honest protocol.
+        paper: predictions of the paper's protocol, on the same cohort.
+        test_outcomes: of the honest test patients.
+        outcomes: of everyone.
+        evidence: number of bootstrap resamples.
+        seed: of the bootstrap.
+
+    Returns:
+        model → measure → `honest`, `paper`, `difference`, each with its interval.
+    """
+    honest_results = measure(honest, test_outcomes, evidence, seed)["models"]
+    paper_results = measure(paper, outcomes, evidence, seed)["models"]
+    ours, theirs = dict(by_model(honest, test_outcomes)), dict(by_model(paper, outcomes))
+    return {
+        name: {
+            measure_name: {
+                "honest": honest_results[name]["patient"][measure_name],
+                "paper": paper_results[name]["patient"][measure_name],
+                "difference": _difference(theirs[name], ours[name], measure_of, evidence.n_bootstrap, seed),
+            }
+            for measure_name, measure_of in MEASURES.items()
+        }
+        for name in theirs
+        if name in ours
+    }
+
+
+def gap_table(gap: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a model and measure: both values with their limits, and the difference with its limits."""
+    return pd.DataFrame(
+        [
+            {
+                "model": model,
+                "metric": name,
+                **_flat("honest", found["honest"]),
+                **_flat("paper", found["paper"]),
+                **_flat("difference", found["difference"]),
+            }
+            for model, measures in gap["models"].items()
+            for name, found in measures.items()
+        ]
+    )
+
+
+def seen_table(gap: Mapping[str, Any]) -> pd.DataFrame:
+    """How many of the paper protocol's test patients each stage had seen."""
+    n = gap["n_test_patients"]
+    return pd.DataFrame([{"stage": stage, "n_seen": seen, "n_test_patients": n} for stage, seen in gap["seen"].items()])
+
+
+def _difference(
+    paper: pd.DataFrame,
+    honest: pd.DataFrame,
+    measure_of: Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample],
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, Any]:
+    n = len(paper)
+    clusters = as_clusters(np.concatenate([paper["patient_id"].to_numpy(str), honest["patient_id"].to_numpy(str)]), 0)
+
+    def difference(weights: metrics.Weights) -> metrics.PerResample:
+        return measure_of(paper, weights[:, :n]) - measure_of(honest, weights[:, n:])
+
+    return dict(bootstrap(difference, clusters, n_bootstrap, seed))
+
+
+def _flat(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = found.get("ci95") or (None, None)
+    return {name: found["value"], f"{name}_lower": low, f"{name}_upper": high}

@@ -1,0 +1,137 @@
+"""Nodes of the hybrid pipeline that hold predictions against outcomes, and the paper's protocol beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from gliocast.errors import ConfigurationError, Problem
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.hybrid.tables import table4
+from gliocast.types import Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
+
+CELLS = ("tp", "fp", "fn", "tn")
+SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
+
+
+def follow_paper_protocol(
+    training_cohort: Table,
+    test_predictors: Table,
+    test_outcomes: Table,
+    cnn_paper_scores: Scores,
+    image_features_table: Table,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    protocol: ProtocolName,
+    seed: int,
+) -> tuple[Scores, dict[str, Any]]:
+    """The paper's protocol on the same cohort, for comparison only: its predictions, and whom each stage had seen."""
+    cohort = everyone(training_cohort, test_predictors, test_outcomes)
+    scores = image_scores.joined(cnn_paper_scores)
+    if image_score == "features":
+        args = (image_features_table, cohort, partition, hybrid.features, seed)
+        scores = image_features.score_features_as_paper(*args)
+    if image_score == "cnn" and scores.table.empty:
+        return _not_followed(protocol)
+    run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
+    record = {"chosen": run.chosen, "n_test_patients": run.n_test, "seen": run.seen}
+    return run.predictions, {"watermark": paper_protocol.WATERMARK, **record}
+
+
+def evaluate_models(
+    predictions: Scores,
+    paper_predictions: Scores,
+    paper_protocol_record: Mapping[str, Any],
+    test_outcomes: Table,
+    training_cohort: Table,
+    protocol: ProtocolName,
+    evidence: EvidenceParameters,
+    paper: Mapping[str, Any],
+    seed: int,
+) -> tuple[dict[str, Any], Table, Figure, Figure]:
+    """The models' part of `metrics.json`, Table 4, and the ROC curves and confusion matrix of Figure 4."""
+    if protocol == "honest":
+        results = evaluate.evaluate(predictions, test_outcomes, evidence, seed)
+        facts = {"n_test_patients": predictions.table["patient_id"].nunique(), "n_test_patients_seen_in_training": 0}
+        drawn, outcomes, watermark = predictions, test_outcomes, None
+    else:
+        outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
+        results = evaluate.measure(paper_predictions, outcomes, evidence, seed)
+        facts = _paper_facts(paper_protocol_record)
+        drawn, watermark = paper_predictions, paper_protocol.WATERMARK
+    curves, matrix = _figure4(results["models"], drawn, outcomes, watermark)
+    table = table4(results["models"], paper["table4"])
+    return {**results, "protocol": facts, "watermark": watermark}, _marked(table, watermark), curves, matrix
+
+
+def compare_protocols(
+    predictions: Scores,
+    paper_predictions: Scores,
+    paper_protocol_record: Mapping[str, Any],
+    test_outcomes: Table,
+    training_cohort: Table,
+    evidence: EvidenceParameters,
+    seed: int,
+) -> tuple[dict[str, Any], Table, Table, Figure]:
+    """The leakage gap: each number under both protocols, the difference, and who had been seen by what."""
+    from gliocast.reporting import figures
+
+    if paper_predictions.table.empty:
+        nothing = pd.DataFrame(columns=["model", "metric", "honest", "paper"])
+        return dict(paper_protocol_record), nothing, pd.DataFrame(columns=["stage"]), figures.leakage_gap(nothing)
+    outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
+    models = leakage_gap.leakage_gap(predictions, paper_predictions, test_outcomes, outcomes, evidence, seed)
+    gap = {**paper_protocol_record, "models": models}
+    table = leakage_gap.gap_table(gap)
+    best = "hybrid" if "hybrid" in models else "clinical"
+    return gap, table, leakage_gap.seen_table(gap), figures.leakage_gap(table[table["model"] == best])
+
+
+def everyone(training_cohort: Table, test_predictors: Table, test_outcomes: Table) -> Table:
+    """All patients with their outcomes, as only the paper's protocol may see them; each once, by identifier."""
+    tested = test_predictors.merge(test_outcomes, on="patient_id")
+    both = pd.concat([training_cohort, tested[training_cohort.columns.intersection(tested.columns)]])
+    return both.drop_duplicates("patient_id").sort_values("patient_id", ignore_index=True)
+
+
+def outcomes_of_everyone(training_cohort: Table, test_outcomes: Table) -> Table:
+    """`patient_id` and `outcome` of all patients."""
+    columns = ["patient_id", "outcome"]
+    return pd.concat([training_cohort[columns], test_outcomes[columns]]).drop_duplicates("patient_id")
+
+
+def _not_followed(protocol: ProtocolName) -> tuple[Scores, dict[str, Any]]:
+    if protocol == "paper":
+        raise ConfigurationError(
+            Problem(
+                "–", "model.paper_protocol", "off", "on, since protocol is paper", "Set model.paper_protocol to true."
+            )
+        )
+    return image_scores.no_scores(), {"skipped": SKIPPED}
+
+
+def _paper_facts(record: Mapping[str, Any]) -> dict[str, Any]:
+    seen = record["seen"].get("image_model_training", 0)
+    return {"n_test_patients": record["n_test_patients"], "n_test_patients_seen_in_training": seen}
+
+
+def _marked(table: Table, watermark: str | None) -> Table:
+    return table if watermark is None else table.assign(watermark=watermark)
+
+
+def _figure4(
+    models: Mapping[str, Any], predictions: Scores, outcomes: Table, watermark: str | None
+) -> tuple[Figure, Figure]:
+    from gliocast.reporting import figures
+
+    best = "hybrid" if "hybrid" in models else "clinical"
+    aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
+    mark = f" ({watermark})" if watermark else ""
+    curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, f"ROC curves, test patients{mark}")
+    cells = {cell: models[best]["patient"][cell] for cell in CELLS}
+    return curves, figures.confusion(**cells, title=f"{best.title()} model, test patients{mark}")

@@ -1,0 +1,79 @@
+"""Predictions held against outcomes."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hybrid_examples import few_resamples
+
+from gliocast.errors import LeakageError, PartitionError
+from gliocast.hybrid.evaluate import evaluate
+from gliocast.types import PATIENT_LEVEL, Scores
+
+EVIDENCE = few_resamples()
+PATIENTS = [f"P{number}" for number in range(8)]
+OUTCOMES = pd.DataFrame({"patient_id": PATIENTS, "outcome": ["long_term", "short_term"] * 4})
+
+
+def rows(name: str, probability: list[float | None], split: str = "holdout") -> pd.DataFrame:
+    table = pd.DataFrame({"patient_id": PATIENTS, "probability": pd.array(probability, dtype="float64")})
+    return table.assign(
+        split=split,
+        slice=PATIENT_LEVEL,
+        role="test",
+        model=f"{split}/{name}",
+        logit=0.0,
+        name=name,
+        predicted=table["probability"].fillna(1.0) >= 0.5,
+        threshold=0.5,
+        image_score_missing=False,
+    )
+
+
+def predictions(*tables: pd.DataFrame, fitted_on: tuple[str, ...] = ("T1", "T2")) -> Scores:
+    table = pd.concat(tables, ignore_index=True)
+    return Scores(table, dict.fromkeys(table["model"].unique(), fitted_on))
+
+
+GOOD = [0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.4, 0.6]  # three of four right in each class
+FLAT = [0.5] * 8
+
+
+def test_counts_are_those_that_a_person_counts():
+    found = evaluate(predictions(rows("clinical", GOOD)), OUTCOMES, EVIDENCE, seed=0)["models"]["clinical"]["patient"]
+    assert {cell: found[cell] for cell in ("n", "tp", "fp", "fn", "tn")} == {"n": 8, "tp": 3, "fp": 1, "fn": 1, "tn": 3}
+    assert found["auc"]["value"] == pytest.approx(15 / 16)
+    assert found["accuracy"]["value"] == 0.75
+
+
+def test_pairs_are_compared_where_both_models_exist():
+    tables = (rows("clinical", GOOD), rows("majority", FLAT), rows("surgery_rule", [None] * 8))
+    compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]
+    assert set(compared) == {"clinical_vs_surgery_rule", "clinical_vs_majority"}
+    assert compared["clinical_vs_majority"]["delta_auc"]["value"] == pytest.approx(15 / 16 - 1 / 2)
+
+
+def test_a_rule_without_probability_has_no_brier_score_but_a_reason():
+    found = evaluate(predictions(rows("surgery_rule", [None] * 8)), OUTCOMES, EVIDENCE, seed=0)["models"]
+    assert found["surgery_rule"]["patient"]["brier"]["value"] is None
+    assert found["surgery_rule"]["patient"]["brier"]["reason"]
+
+
+def test_a_model_that_has_seen_a_test_patient_is_refused():
+    with pytest.raises(LeakageError, match="P3"):
+        evaluate(predictions(rows("clinical", GOOD), fitted_on=("P3",)), OUTCOMES, EVIDENCE, seed=0)
+
+
+def test_models_asked_about_different_patients_are_not_compared():
+    with pytest.raises(PartitionError, match="7 predictions"):
+        tables = (rows("clinical", GOOD), rows("majority", FLAT).iloc[1:])
+        evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)
+
+
+def test_repeats_are_pooled_and_intervals_drawn_over_patients():
+    tables = (rows("clinical", GOOD, "repeat0"), rows("clinical", GOOD, "repeat1"))
+    found = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["models"]["clinical"]["patient"]
+    once = evaluate(predictions(tables[0]), OUTCOMES, EVIDENCE, seed=0)["models"]["clinical"]["patient"]
+    assert found["n"] == 16
+    width, width_once = (ends["ci95"][1] - ends["ci95"][0] for ends in (found["accuracy"], once["accuracy"]))
+    assert width > 0.8 * width_once  # the same patients twice are no more evidence

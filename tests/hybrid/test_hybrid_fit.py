@@ -1,0 +1,218 @@
+"""Everything that is fitted comes from training patients alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hybrid_examples import (
+    a_cohort,
+    a_partition,
+    a_split,
+    configured,
+    image_scores_of,
+    predictors_of,
+    quick,
+    training_of,
+)
+
+from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
+from gliocast.errors import ArtefactError, CohortError, LeakageError
+from gliocast.hybrid.features import encode, outcome_codes
+from gliocast.hybrid.fit import fit_models, model_names
+from gliocast.hybrid.fitted import FittedModels
+from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.selection import fit_candidate, list_candidates
+from gliocast.types import Partition, Scores
+
+
+def fitted(cohort, partition, scores, image_score="cnn"):
+    return fit_models(training_of(cohort, partition), scores, partition, quick(), image_score, seed=0)
+
+
+def test_every_model_answers_for_every_test_patient_once(cohort, partition, image_scores, fitting):
+    predictions = fitting.models.score(predictors_of(cohort, partition), image_scores, partition)
+    assert predictions.table.groupby("name").size().to_dict() == dict.fromkeys(model_names("cnn"), 20)
+    assert set(predictions.table["role"]) == {"test"}
+
+
+def test_no_model_was_fitted_on_a_patient_that_it_is_tested_on(partition, fitting):
+    for model in fitting.models.models:
+        assert not set(model.fitted_on) & set(partition.splits[0].test)
+        assert set(model.fitted_on) == set(partition.splits[0].training)
+
+
+def test_without_images_only_the_clinical_models_exist(cohort, partition):
+    models = fitted(cohort, partition, no_scores(), "none").models.models
+    assert [model.name for model in models] == ["majority", "surgery_rule", "clinical"]
+
+
+def test_training_patients_are_scored_out_of_fold_once(partition, fitting):
+    scores = fitting.out_of_fold
+    hybrid = scores.table[scores.table["model"].str.contains("hybrid")]
+    assert sorted(hybrid["patient_id"]) == list(partition.splits[0].training)
+    for model, patient in zip(scores.table["model"], scores.table["patient_id"], strict=True):
+        assert patient not in scores.fitted_on[model]
+
+
+def test_an_image_score_from_a_model_that_has_seen_the_patient_is_refused(cohort, partition, image_scores):
+    everyone = tuple(cohort["patient_id"])
+    leaking = Scores(image_scores.table, dict.fromkeys(image_scores.fitted_on, everyone))
+    with pytest.raises(LeakageError, match="fitted on this patient"):
+        fitted(cohort, partition, leaking)
+
+
+def test_an_in_sample_image_score_is_refused(cohort, partition, image_scores):
+    leaking = Scores(image_scores.table.assign(role="in_sample"), image_scores.fitted_on)
+    with pytest.raises(LeakageError, match="role of the image score is in_sample"):
+        fitted(cohort, partition, leaking)
+
+
+def test_an_image_score_whose_model_hides_its_patients_is_refused(cohort, partition, image_scores):
+    with pytest.raises(LeakageError, match="silent about its patients"):
+        fitted(cohort, partition, Scores(image_scores.table, {}))
+
+
+def test_a_training_patient_without_outcome_is_refused(cohort, partition, image_scores):
+    undetermined = cohort.assign(outcome=cohort["outcome"].mask(cohort["patient_id"] == "P000"))
+    with pytest.raises(CohortError, match="P000: outcome is undetermined"):
+        fitted(undetermined, partition, image_scores)
+
+
+def test_whatever_happens_to_test_patients_no_fitted_byte_changes(tmp_path, cohort, partition, image_scores):
+    tested = cohort["patient_id"].isin(partition.splits[0].test)
+    poisoned = cohort.assign(
+        age_years=cohort["age_years"].mask(tested, 1e6), surgery=cohort["surgery"].mask(tested, "biopsy")
+    )
+    poisoned["outcome"] = poisoned["outcome"].mask(tested, "long_term")
+    table = image_scores.table
+    of_test = table["role"] == "test"
+    poisoned_scores = Scores(
+        table.assign(probability=table["probability"].mask(of_test, 0.999)), image_scores.fitted_on
+    )
+    for name, patients, scores in (("clean", cohort, image_scores), ("poisoned", poisoned, poisoned_scores)):
+        FittedModelsDataset(str(tmp_path / name)).save(fitted(patients, partition, scores).models)
+    assert contents(tmp_path / "clean") == contents(tmp_path / "poisoned")
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def test_several_splits_keep_to_their_own_training_patients(cohort):
+    patients = list(cohort["patient_id"])
+    splits = (a_split(patients, name="first"), a_split(patients[::-1], name="second"))
+    partition = Partition("nested_cv", 0, splits, a_partition(cohort).paper)
+    scores = image_scores_of(cohort, partition)
+    result = fitted(cohort, partition, scores)
+    for model in result.models.models:
+        split = next(split for split in splits if split.name == model.split)
+        assert set(model.fitted_on) == set(split.training)
+    predictions = result.models.score(predictors_of(cohort, partition), scores, partition)
+    assert len(predictions.table) == 2 * 20 * len(model_names("cnn"))
+
+
+def test_a_patient_without_image_score_is_answered_and_counted(cohort, partition, image_scores):
+    training, tested = partition.splits[0].training[3], partition.splits[0].test[0]
+    kept = image_scores.table[~image_scores.table["patient_id"].isin([training, tested])]
+    scores = Scores(kept, image_scores.fitted_on)
+    models = fitted(cohort, partition, scores).models
+    table = models.score(predictors_of(cohort, partition), scores, partition).table.set_index("patient_id")
+    answers = table.loc[tested].set_index("name")
+    assert answers["image_score_missing"].to_dict() == {
+        "majority": False,
+        "surgery_rule": False,
+        "clinical": False,
+        "cnn": True,
+        "hybrid": True,
+    }
+    prevalence = models.models[0].prevalence
+    assert answers.loc["cnn", "probability"] == prevalence
+    assert np.isfinite(answers.loc["hybrid", "probability"])
+
+
+def test_the_same_seed_gives_the_same_predictions(cohort, partition, image_scores, fitting):
+    again = fitted(cohort, partition, image_scores)
+    pd.testing.assert_frame_equal(again.out_of_fold.table, fitting.out_of_fold.table)
+
+
+def test_more_signal_in_the_image_gives_a_better_hybrid_model():
+    cohort = a_cohort(200, seed=5)
+    partition = a_partition(cohort, n_test=80)
+    scores = image_scores_of(cohort, partition, strength=3.0)
+    table = fitted(cohort, partition, scores).models.score(predictors_of(cohort, partition), scores, partition).table
+    long_term = table["patient_id"].map(cohort.set_index("patient_id")["outcome"]) == "long_term"
+    accuracy = (table["predicted"] == long_term).groupby(table["name"]).mean()
+    assert accuracy["hybrid"] > accuracy["clinical"] > accuracy["majority"]
+
+
+@pytest.mark.parametrize("classifier", configured().classifiers)
+def test_each_classifier_is_stored_without_pickle_and_answers_the_same(tmp_path, cohort, fitting, classifier):
+    hybrid = configured(classifiers=(classifier,))
+    facts = {name: hybrid.predictor_facts[name] for name in hybrid.predictors}
+    encoded = encode(cohort, facts)
+    pair = fit_candidate(list_candidates(hybrid)[0], encoded, outcome_codes(cohort), list(facts.values()), seed=0)
+    model = replace(fitting.models.models[0], candidate=list_candidates(hybrid)[0], pair=pair, facts=facts)
+    FittedModelsDataset(str(tmp_path / "models")).save(FittedModels((model,)))
+    (restored,) = read_models(tmp_path / "models").models
+    assert {file.suffix for file in (tmp_path / "models").iterdir()} <= {".json", ".skops", ".ubj"}
+    np.testing.assert_array_equal(restored.probability(cohort), model.probability(cohort))
+    assert replace(restored, pair=None) == replace(model, pair=None)
+
+
+@pytest.fixture
+def folder(tmp_path, fitting):
+    FittedModelsDataset(str(tmp_path / "models")).save(fitting.models)
+    return tmp_path / "models"
+
+
+def edit_manifest(folder, old, new):
+    manifest = folder / "manifest.json"
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, new))
+
+
+def test_a_changed_file_is_refused_before_it_is_read(folder):
+    file = next(folder.glob("*_classifier.skops"))
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    with pytest.raises(ArtefactError, match="changed since it was written"):
+        read_models(folder)
+
+
+def test_an_absent_file_is_named(folder):
+    next(folder.glob("*_preprocessor.skops")).unlink()
+    with pytest.raises(ArtefactError, match=r"preprocessor\.skops is absent"):
+        read_models(folder)
+
+
+def test_a_type_outside_the_list_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("gliocast.datasets.fitted_models.PREPROCESSOR_TYPES", ())
+    with pytest.raises(ArtefactError, match="known types only"):
+        read_models(folder)
+
+
+def test_patients_removed_from_the_manifest_are_noticed(folder):
+    edit_manifest(folder, '"P000",', "")
+    with pytest.raises(ArtefactError, match="fitted_on of majority"):
+        read_models(folder)
+
+
+def test_another_positive_class_is_refused(folder):
+    edit_manifest(folder, '"positive_class": "long_term"', '"positive_class": "short_term"')
+    with pytest.raises(ArtefactError, match="positive_class"):
+        read_models(folder)
+
+
+def test_a_file_name_in_the_manifest_cannot_lead_out_of_the_folder(folder):
+    edit_manifest(folder, "002_classifier", "../002_classifier")
+    assert read_models(folder).models  # only the name is used, and the file inside the folder is read
+
+
+def test_the_surgery_rule_follows_the_majority_where_the_surgery_is_unknown(cohort, fitting):
+    rule = next(model for model in fitting.models.models if model.name == "surgery_rule")
+    unknown = cohort.head(1).assign(surgery=pd.array([pd.NA], dtype="string"))
+    for prevalence, answer in ((0.4, False), (0.6, True)):
+        assert replace(rule, prevalence=prevalence).predicted(unknown, np.array([np.nan])).tolist() == [answer]

@@ -1,0 +1,128 @@
+"""The paper's protocol beside the honest one: what it claims, and whom it had seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hybrid_examples import (
+    a_cohort,
+    a_partition,
+    few_resamples,
+    image_scores_of,
+    outcomes_of,
+    paper_scores_of,
+    predictors_of,
+    quick,
+    training_of,
+)
+
+from gliocast.errors import ConfigurationError, LeakageError
+from gliocast.hybrid import evaluate
+from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.paper_protocol import follow_paper, second_split
+from gliocast.pipelines.hybrid.evaluation_nodes import compare_protocols, evaluate_models, follow_paper_protocol
+
+EVIDENCE = few_resamples()
+TABLE4 = {"table4": {"tp": 27, "fp": 2, "fn": 5, "tn": 36, "auc": 0.90}}
+
+
+def test_the_second_split_takes_two_fifths_of_everyone_whoever_trained_the_network():
+    tested = second_split(175, 0.4, seed=0)
+    assert tested.sum() == 70
+    assert not np.array_equal(tested, second_split(175, 0.4, seed=1))
+
+
+def test_on_average_the_paper_tests_as_many_of_its_training_patients_as_chance_gives():
+    trained = np.arange(175) < 104
+    seen = [(second_split(175, 0.4, seed) & trained).sum() for seed in range(200)]
+    assert np.mean(seen) == pytest.approx(70 * 104 / 175, abs=0.7)  # 41.6
+
+
+@pytest.fixture(scope="module")
+def study():
+    """A network of noise that memorised its patients, and an honest network of noise."""
+    cohort = a_cohort(150, seed=3)
+    partition = a_partition(cohort, n_test=45)
+    return cohort, partition, image_scores_of(cohort, partition, strength=0.0), paper_scores_of(cohort, partition)
+
+
+@pytest.fixture(scope="module")
+def both(study):
+    from gliocast.hybrid.fit import fit_models
+
+    cohort, partition, honest, paper = study
+    training, predictors, outcomes = (part(cohort, partition) for part in (training_of, predictors_of, outcomes_of))
+    fitting = fit_models(training, honest, partition, quick(), "cnn", seed=0)
+    predictions = fitting.models.score(predictors, honest, partition)
+    followed = follow_paper_protocol(
+        training, predictors, outcomes, paper, pd.DataFrame(), partition, quick(), "cnn", "honest", seed=0
+    )
+    return predictions, *followed, outcomes, training
+
+
+def test_a_memorising_network_of_noise_claims_what_it_cannot_hold(both):
+    gap, table, seen, _ = compare_protocols(*both, EVIDENCE, seed=0)
+    claimed, found = (gap["models"]["hybrid"]["auc"][protocol]["value"] for protocol in ("paper", "honest"))
+    assert claimed > found + 0.05
+    low, high = gap["models"]["hybrid"]["auc"]["difference"]["ci95"]
+    assert low < claimed - found < high
+    assert set(table["metric"]) == {"accuracy", "sensitivity", "specificity", "auc"}
+    assert seen.set_index("stage")["n_seen"]["scaling"] == 60
+
+
+def test_the_count_of_seen_patients_is_that_of_the_overlap(study, both):
+    _, partition, _, _ = study
+    predictions, record = both[1], both[2]
+    tested = set(predictions.table["patient_id"])
+    assert record["seen"]["image_model_training"] == len(tested & set(partition.paper.fit))
+    assert 0 < record["seen"]["image_model_training"] < record["n_test_patients"]
+
+
+def test_the_guard_refuses_the_papers_predictions_as_a_result(both):
+    predictions = both[1]
+    claimed = type(predictions)(predictions.table.assign(role="test"), predictions.fitted_on)
+    with pytest.raises(LeakageError):
+        evaluate.evaluate(claimed, both[4], EVIDENCE, seed=0)
+
+
+def test_under_the_papers_protocol_every_result_bears_the_watermark(both):
+    predictions, paper, record, outcomes, training = both
+    results, table, curves, matrix = evaluate_models(
+        predictions, paper, record, outcomes, training, "paper", EVIDENCE, TABLE4, seed=0
+    )
+    assert results["protocol"]["n_test_patients"] == 60
+    assert results["protocol"]["n_test_patients_seen_in_training"] == record["seen"]["image_model_training"]
+    assert "comparison only" in results["watermark"]
+    assert table["watermark"].str.contains("comparison only").all()
+    assert "comparison only" in str(curves["layout"]) and "comparison only" in str(matrix["layout"])
+
+
+def test_under_the_honest_protocol_nobody_was_seen(both):
+    predictions, paper, record, outcomes, training = both
+    results, table, _, _ = evaluate_models(
+        predictions, paper, record, outcomes, training, "honest", EVIDENCE, TABLE4, seed=0
+    )
+    assert results["protocol"] == {"n_test_patients": 45, "n_test_patients_seen_in_training": 0}
+    assert results["watermark"] is None
+    assert table.iloc[-1]["accuracy"] == pytest.approx(0.9)  # the paper's row
+    assert {found["patient"]["n"] for found in results["models"].values()} == {45}
+
+
+def test_without_the_papers_network_the_gap_says_why_it_is_missing(study):
+    cohort, partition, _, _ = study
+    parts = (training_of(cohort, partition), predictors_of(cohort, partition), outcomes_of(cohort, partition))
+    scores, record = follow_paper_protocol(
+        *parts, no_scores(), pd.DataFrame(), partition, quick(), "cnn", "honest", seed=0
+    )
+    assert scores.table.empty
+    assert "model.paper_protocol" in record["skipped"]
+    with pytest.raises(ConfigurationError, match=r"model\.paper_protocol"):
+        follow_paper_protocol(*parts, no_scores(), pd.DataFrame(), partition, quick(), "cnn", "paper", seed=0)
+
+
+def test_the_scaler_of_the_paper_has_seen_its_test_patients(study):
+    cohort, partition, _, paper = study
+    run = follow_paper(cohort, paper, partition, quick(), "cnn", seed=0)
+    tested = set(run.predictions.table["patient_id"])
+    assert tested <= set(run.predictions.fitted_on["paper/clinical"])
