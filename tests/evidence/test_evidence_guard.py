@@ -55,10 +55,9 @@ def test_a_scaler_fitted_on_everyone_is_refused():
 
 
 def test_a_threshold_chosen_on_test_patients_is_refused():
-    threshold = guard.Threshold(0.4, "youden", fitted_on=("P1", "P2"))
-    threshold.check_unseen(["P3"])
-    with pytest.raises(LeakageError, match="youden"):
-        threshold.check_unseen(["P2", "P3"])
+    guard.check_not_fitted_on("threshold", fitted_on=["P1", "P2"], scored=["P3"])
+    with pytest.raises(LeakageError, match="threshold"):
+        guard.check_not_fitted_on("threshold", fitted_on=["P1", "P2"], scored=["P2", "P3"])
 
 
 def test_a_patient_in_training_and_test_is_refused():

@@ -1,4 +1,4 @@
-"""Thresholds, calibration, decision curves and subgroups, by hand and against scikit-learn."""
+"""Calibration, decision curves and subgroups, by hand and against scikit-learn."""
 
 import numpy as np
 import pandas as pd
@@ -9,57 +9,16 @@ from hypothesis import strategies as st
 from gliocast.errors import LeakageError
 from gliocast.evidence import metrics
 from gliocast.evidence.calibration import recalibrate, reliability
-from gliocast.evidence.curves import operating_points, roc_curve
 from gliocast.evidence.decision import decision_curves, net_benefit
 from gliocast.evidence.subgroups import age_bands, by_subgroup
-from gliocast.evidence.thresholds import choose_threshold
 
 OUTCOME = np.array([False, False, True, False, True, True])
 PROBABILITY = np.array([0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
-NAMES = list("abcdef")
 rng = np.random.default_rng(3)
 MANY = rng.random(2000) < 0.5
 HONEST = 1 / (1 + np.exp(-(rng.normal(size=2000) + 1.5 * (MANY - 0.5))))
 EXTREME = 1 / (1 + np.exp(-3 * metrics.logit(HONEST) - 1))  # three times too sure, and too hopeful
 MANY_NAMES = [f"P{number}" for number in range(2000)]
-
-
-def test_points_of_the_roc_curve_are_those_of_scikit_learn():
-    from sklearn.metrics import roc_curve as oracle
-
-    rate, hits, thresholds = oracle(OUTCOME, PROBABILITY, drop_intermediate=False)
-    points = operating_points(OUTCOME, PROBABILITY)
-    assert points.false_positive_rate == pytest.approx(rate)
-    assert points.true_positive_rate == pytest.approx(hits)
-    assert points.threshold == pytest.approx(thresholds)
-
-
-def test_roc_curve_of_one_class_is_empty():
-    assert roc_curve(np.array([True]), np.array([0.5]), "cnn").empty
-
-
-def test_half_is_half_and_was_learnt_from_nobody():
-    threshold = choose_threshold(OUTCOME, PROBABILITY, NAMES, "half")
-    assert (threshold.probability, threshold.fitted_on) == (0.5, ())
-
-
-def test_youden_takes_the_first_best_threshold():
-    assert (
-        choose_threshold(OUTCOME, PROBABILITY, NAMES, "youden").probability == 0.7
-    )  # 2/3 + 1, as good as 0.4's 1 + 2/3
-
-
-@pytest.mark.parametrize(("required", "expected"), [(1.0, 0.7), (0.6, 0.4), (0.3, 0.3)])
-def test_required_specificity_takes_the_lowest_threshold_that_keeps_it(required, expected):
-    threshold = choose_threshold(OUTCOME, PROBABILITY, NAMES, "specificity", required)
-    assert threshold.probability == expected
-    answers = threshold.probability <= PROBABILITY
-    assert (~answers[~OUTCOME]).mean() >= required
-
-
-def test_a_chosen_threshold_refuses_the_patients_it_was_chosen_on():
-    with pytest.raises(LeakageError):
-        choose_threshold(OUTCOME, PROBABILITY, NAMES, "youden").check_unseen(["f"])
 
 
 def test_reliability_by_hand():

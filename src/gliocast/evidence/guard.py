@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -149,23 +148,6 @@ def _twin(patient: str, others: Sequence[str]) -> Problem:
     return Problem(
         patient, "image", f"the same as that of {', '.join(others)}", "an image of its own", "Keep one of them."
     )
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """A probability from which on the answer is long-term, and the patients it was chosen on."""
-
-    probability: float
-    rule: str
-    fitted_on: tuple[str, ...]
-
-    def check_unseen(self, patients: Collection[str]) -> None:
-        """Refuse to answer for patients that helped to choose the threshold.
-
-        Raises:
-            LeakageError: a patient stands in `fitted_on`.
-        """
-        check_not_fitted_on(f"threshold ({self.rule})", self.fitted_on, patients)
 
 
 def count_openings(opened_before: Mapping[str, str] | None, partition_sha256: str, predictions_sha256: str) -> int:
