@@ -99,7 +99,8 @@ def test_the_page_prints_with_every_figure_inside_the_sheet(browser: Any, report
     visit = Visit(browser, report, viewport=DESK, color_scheme="dark")
     visit.page.emulate_media(media="print", color_scheme="light")
     visit.ask("window.dispatchEvent(new Event('beforeprint'))")
-    visit.page.wait_for_timeout(1500)
-    assert visit.ask("Math.max(...[...document.querySelectorAll('.main-svg')].map(at => at.clientWidth))") <= 640
+    widest = "Math.max(...[...document.querySelectorAll('.main-svg')].map(at => at.clientWidth))"
+    visit.page.wait_for_function(f"{widest} <= 640", timeout=30_000)
     printed = visit.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF")
+    assert visit.said == []

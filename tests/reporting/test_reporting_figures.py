@@ -96,3 +96,10 @@ def test_missing_values_become_null() -> None:
 @pytest.mark.parametrize(("p_value", "text"), [(5.18e-7, "p = 5.2e-07"), (0.0141, "p = 0.014"), (None, "")])
 def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str) -> None:
     assert theme.p_text(p_value) == text
+
+
+def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
+    nothing = pd.DataFrame(columns=["metric", "honest", "paper"])
+    assert [trace["x"] for trace in figures.leakage_gap(nothing)["data"]] == [[], []]
+    assert figures.kaplan_meier(pd.DataFrame(columns=["group", "time_days", "survival"]))["data"] == []
+    assert figures.roc(pd.DataFrame(columns=["model", "false_positive_rate", "true_positive_rate"]))["data"]

@@ -95,3 +95,12 @@ def test_a_pipeline_that_fits_nothing_says_so() -> None:
     facts = compilation.protocol_facts("honest", 1, None, None)
     assert facts["n_test_patients"] is None
     assert "fits nothing" in facts["reason"]
+
+
+def test_the_papers_network_is_reported_on_its_own_test_patients_or_not_at_all() -> None:
+    theirs = {"test": {"patient": a_performance(0.9), "slice": a_performance(0.8)}}
+    results = {"models": {"cnn": {"patient": a_performance(0.6)}}, "paper_protocol": theirs}
+    assert compilation.cnn_stage(results, "honest", is_final=False)["models"]["cnn"] == results["models"]["cnn"]
+    assert compilation.cnn_stage(results, "paper", is_final=True)["models"]["cnn"] == theirs["test"]
+    assert compilation.cnn_stage(results, "paper", is_final=False) == {}
+    assert compilation.cnn_stage({"skipped": "image_score is none"}, "honest", is_final=True) == {}

@@ -186,3 +186,16 @@ def test_an_exhibit_of_a_skipped_stage_is_not_shown() -> None:
 def test_every_known_exhibit_has_a_home(page: str) -> None:
     assert {exhibit.pipeline for exhibit in EXHIBITS} <= {"baseline", "tuning", "cnn_training", "hybrid", "audit"}
     assert len(all_exhibits()) == len(EXHIBITS)
+
+
+def test_a_value_shares_a_cell_with_its_limits() -> None:
+    limits = {
+        "auc_lower": [0.6, None],
+        "auc_upper": [0.8, None],
+        "difference_lower": [0.1, None],
+        "difference_upper": [0.3, None],
+    }
+    table = tables.with_intervals(
+        pd.DataFrame({"auc": [0.7, None], "difference": [0.2, None], **limits}).astype(object)
+    )
+    assert table.to_dict("list") == {"auc": ["0.70 (0.60–0.80)", "–"], "difference": ["+0.20 (+0.10 to +0.30)", "–"]}

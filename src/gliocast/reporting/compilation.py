@@ -85,6 +85,23 @@ def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, s
     return facts | {"n_test_patients": len(tested), "n_test_patients_seen_in_training": len(seen_in_training(scores))}
 
 
+def cnn_stage(cnn_results: Mapping[str, Any] | None, protocol: ProtocolName, is_final: bool) -> dict[str, Any]:
+    """The CNN's part: on the honest test patients, or in the paper's protocol on those of its own network.
+
+    Args:
+        cnn_results: of the pipeline cnn_training; None, or with `skipped`, where it has none.
+        protocol: `honest` or `paper`.
+        is_final: whether no hybrid model follows. In the paper's protocol that one re-draws the test patients, so the
+            CNN's own are left out.
+    """
+    if cnn_results is None or "models" not in cnn_results:
+        return {}
+    if protocol == "honest":
+        return {"models": cnn_results["models"]}
+    levels = cnn_results.get("paper_protocol", {}).get("test")
+    return {"models": {"cnn": levels}} if is_final and levels else {}
+
+
 def seen_in_training(scores: Scores | None) -> set[str]:
     """The patients scored as test by a model that had seen them; the honest protocol has none."""
     if scores is None or scores.table.empty:

@@ -60,7 +60,8 @@ def result(report: Report) -> list[Markup]:
     numbers = blocks.big_numbers(headline_numbers(report.metrics))
     if not report.models:
         rows = tables.rule_rows(report.metrics, report.paper)
-        rules = report.gallery.table(tables.result_html(rows, "Rules"), "Rules that need no fitting", prose.LEVELS)
+        title = "Rules that need no fitting, beside the paper's Table 2"
+        rules = report.gallery.table(tables.result_html(rows, "Rules"), title, prose.WHOLE_COHORT)
         return [numbers, rules, blocks.absent("hybrid", "the models, each beside the paper's numbers")]
     html = tables.result_html(tables.result_rows(report.metrics, report.paper), "Results")
     title = "Every model on the same test patients, beside the paper"
@@ -121,6 +122,8 @@ def surgery(report: Report) -> list[Markup]:
     tests = statistics_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
     figures = report.shown("surgery")
     tested = report.gallery.table(tests, "Tests of survival by surgery", prose.TESTS)
+    if not report.models:
+        return [blocks.paragraph(prose.SURGERY), *figures, tested]  # the rule itself is this run's result, above
     rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.WHOLE_COHORT)
     return [blocks.paragraph(prose.SURGERY), *figures, tested, rules]
 
@@ -171,7 +174,9 @@ def methods(report: Report) -> list[Markup]:
     """The protocol in words, and how many test patients it had shown to its models."""
     protocol = report.metrics["protocol"]
     tested, seen = protocol["n_test_patients"], protocol["n_test_patients_seen_in_training"]
-    count = prose.FITS_NOTHING if tested is None else prose.SEPARATION.format(tested=tested, seen=seen)
+    if tested is None:
+        return [blocks.paragraph(prose.FITS_NOTHING)]
+    count = prose.SEPARATION.format(tested=tested, seen=seen)
     rules = prose.HONEST_PROTOCOL if protocol["name"] == "honest" else prose.PAPER_PROTOCOL
     facts = {name.removeprefix("n_"): value for name, value in protocol.items() if value is not None}
     return [blocks.paragraph(count), blocks.bullets(rules), tables.facts_html(facts)]

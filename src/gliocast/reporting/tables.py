@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gliocast.reporting import formatting
-from gliocast.reporting.figures.theme import name_of
+from gliocast.reporting.figures.theme import name_of, plain
 from gliocast.reporting.paper import paper_performance
 
 RESULT_HEADERS = ("", "Level", "n", "AUC", "Accuracy", "Sensitivity", "Specificity", "TP", "FP", "FN", "TN")
@@ -66,13 +66,25 @@ def _aligned(right: bool) -> Markup:
 
 
 def table_of(table: pd.DataFrame, label: str) -> Markup:
-    """Any small table of aggregates."""
+    """Any small table of aggregates; a value and its limits (`auc`, `auc_lower`, `auc_upper`) share one cell."""
+    table = with_intervals(table.astype(object).where(table.notna(), None))
     numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
     texts = ([_text(value) for value in values] for values in table.astype(object).itertuples(index=False, name=None))
     rows = [Row(tuple(cells)) for cells in texts]
     repeated = [False, *(row.cells[0] == before.cells[0] for before, row in pairwise(rows))]
     rows = [replace(row, repeats=again) for row, again in zip(rows, repeated, strict=True)]
     return html_table([header(str(column)) for column in table.columns], rows, numeric, label)
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Each value joined with its limits."""
+    for name in [column for column in table if f"{column}_lower" in table and f"{column}_upper" in table]:
+        limits = [f"{name}_lower", f"{name}_upper"]
+        form = formatting.difference if str(name).startswith(("difference", "delta")) else formatting.estimate
+        rows = zip(*(plain(table[part]) for part in [name, *limits]), strict=True)
+        joined = [form({"value": value, "ci95": None if None in ends else list(ends)}) for value, *ends in rows]
+        table = table.assign(**{str(name): joined}).drop(columns=limits)
+    return table
 
 
 def header(column: str) -> str:
@@ -96,6 +108,8 @@ def _text(value: Any) -> str:
 
 
 def _is_numeric(value: Any) -> bool:
+    if isinstance(value, str):
+        return value[:1].isdigit() or value[:1] in "+−–"
     return formatting.is_number(value) or value is None or (isinstance(value, Mapping) and "value" in value)
 
 

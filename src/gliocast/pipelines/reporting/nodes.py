@@ -40,7 +40,10 @@ def compile_metrics(
         study_cohort = study.with_outcomes(study_cohort, partition, cohort_parameters)
     counts = compilation.cohort_counts(study_cohort, exclusions, threshold_days)
     facts = compilation.protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
-    stages = [stage for stage in (baseline_results, cnn_results, model_results) if stage]
+    cnn = compilation.cnn_stage(cnn_results, protocol, is_final=model_results is None)
+    stages = [baseline_results, cnn, model_results or {}]
+    if protocol == "paper":
+        facts |= (model_results or {}).get("protocol", {})  # its test patients are drawn anew
     return compilation.compile_results(counts, facts, stages)
 
 

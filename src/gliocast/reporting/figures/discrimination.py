@@ -75,9 +75,11 @@ def confusion(tp: int, fp: int, fn: int, tn: int, title: str = "Confusion matrix
         "ygap": 3,
         "hovertemplate": "true %{y}, predicted %{x}: %{text}<extra></extra>",
     }
+    margin = {"l": 92, "r": 8, "t": 56, "b": 48}  # fixed: cells may be narrow, and their labels are known
     axes: dict[str, Any] = {
-        "xaxis": axis("Predicted", showline=False, ticks=""),
-        "yaxis": axis("True", autorange="reversed", showgrid=False),
+        "xaxis": axis("Predicted", showline=False, ticks="", automargin=False),
+        "yaxis": axis("True", autorange="reversed", showgrid=False, automargin=False),
+        "margin": margin,
     }
     alt = f"{tp} true positive, {fp} false positive, {fn} false negative, {tn} true negative; long-term is positive."
     return figure([heatmap | style], title, alt, is_square=True, height=420, **axes)

@@ -80,7 +80,7 @@ def kaplan_meier(
     """Kaplan–Meier curves with their confidence bands.
 
     Args:
-        curves: `group`, `time_days`, `survival`, and optionally `ci95_low`, `ci95_high` (fractions); one row a step,
+        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions); one row a step,
             as `evidence.survival_curves.kaplan_meier` gives them.
         p_value: of the log-rank test.
         title: what the groups are.
@@ -110,14 +110,14 @@ def _step_curve(place: int, group: str, steps: pd.DataFrame) -> list[dict[str, A
         "y": survival,
     }
     curve |= {"line": line, "hovertemplate": "%{x:.0f} days: %{y:.2f}"}
-    if "ci95_low" not in steps:
+    if "lower" not in steps:
         return [curve]
-    edges = steps.dropna(subset=["ci95_low", "ci95_high"])
+    edges = steps.dropna(subset=["lower", "upper"])
     return [_step_band(edges, colour, group), curve]
 
 
 def _step_band(edges: pd.DataFrame, colour: str, group: str) -> dict[str, Any]:
     """The confidence band in steps: each bound holds until the next event."""
     time = [moment for moment in plain(edges["time_days"]) for _ in (0, 1)][1:]
-    lower, upper = ([bound for bound in plain(edges[side]) for _ in (0, 1)][:-1] for side in ("ci95_low", "ci95_high"))
+    lower, upper = ([bound for bound in plain(edges[side]) for _ in (0, 1)][:-1] for side in ("lower", "upper"))
     return band(time, lower, upper, colour, legendgroup=group)
