@@ -9,13 +9,18 @@ PAPER = Path(__file__).parents[2] / "conf" / "base" / "parameters_paper.yml"
 
 
 @pytest.fixture(scope="session")
-def table1() -> Table1:
-    return Table1.model_validate(yaml.safe_load(PAPER.read_text())["paper"]["table1"])
+def paper() -> dict:
+    return yaml.safe_load(PAPER.read_text())["paper"]
 
 
 @pytest.fixture(scope="session")
-def figure1() -> Figure1:
-    return Figure1.model_validate(yaml.safe_load(PAPER.read_text())["paper"]["figure1"])
+def table1(paper) -> Table1:
+    return Table1.model_validate(paper["table1"])
+
+
+@pytest.fixture(scope="session")
+def figure1(paper) -> Figure1:
+    return Figure1.model_validate(paper["figure1"])
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ def test_single_predictors_have_the_aucs_that_table_1_implies(table1):
     assert planted["sex"] == pytest.approx(0.530, abs=0.0005)
 
 
-def test_best_possible_aucs_agree_with_two_hundred_thousand_patients(table1):
+def test_best_possible_aucs_agree_with_sixty_thousand_patients(table1):
     planted = planted_aucs(table1, image_auc=0.8)
-    cohort, scores = simulate_clinical(table1, 200_000, seed=1, image_auc=0.8)
+    cohort, scores = simulate_clinical(table1, 60_000, seed=1, image_auc=0.8)
     long_term = (cohort["outcome"] == "long_term").to_numpy(dtype=bool)
     clinical = patient_ratios(table1, cohort)
-    assert rank_auc(clinical, long_term) == pytest.approx(planted["clinical"], abs=0.002)
-    assert rank_auc(scores, long_term) == pytest.approx(0.8, abs=0.003)
+    assert rank_auc(clinical, long_term) == pytest.approx(planted["clinical"], abs=0.004)
+    assert rank_auc(scores, long_term) == pytest.approx(0.8, abs=0.005)
     together = clinical + separation(0.8) * scores
-    assert rank_auc(together, long_term) == pytest.approx(planted["clinical_and_image"], abs=0.002)
+    assert rank_auc(together, long_term) == pytest.approx(planted["clinical_and_image"], abs=0.003)
 
 
 def test_without_image_signal_the_image_adds_nothing(table1):

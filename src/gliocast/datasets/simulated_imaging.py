@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class SimulationTruthDataset(JsonDataset):
         super().save(data)
 
 
-class SimulatedImagingDataset(AbstractDataset[StudyBatch, Records]):
+class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch], Records]):
     """The images of the simulated cohort; a batch of patients is saved at a time, each patient's folder at once.
 
     Patients that are already there, from the same request, are kept. Loading gives each patient's record.
@@ -61,21 +62,27 @@ class SimulatedImagingDataset(AbstractDataset[StudyBatch, Records]):
         self.workers = workers
         self.metadata = metadata
 
-    def save(self, data: StudyBatch) -> None:
+    def save(self, data: StudyBatch | Iterable[StudyBatch]) -> None:
         """Write the studies that are not there yet, and remove simulated patients of an older cohort.
+
+        Args:
+            data: a batch, as a generator node gives it to Kedro; or the generator itself.
 
         Raises:
             ConfigurationError: a patient's folder is there, and it is not simulated.
         """
+        for batch in (data,) if isinstance(data, StudyBatch) else data:
+            self._save_batch(batch)
+
+    def _save_batch(self, batch: StudyBatch) -> None:
         from joblib import Parallel, delayed
 
-        for study in data.studies:
+        for study in batch.studies:
             recover_folder(self.filepath / study.patient_id)
-        remove_others(self.filepath, data)
-        waiting = [study for study in data.studies if not is_written(self.filepath, study)]
-        Parallel(n_jobs=min(self.workers, len(waiting)) or 1)(
-            delayed(write_patient)(self.filepath, study) for study in waiting
-        )
+        remove_others(self.filepath, batch)
+        waiting = [study for study in batch.studies if not is_written(self.filepath, study)]
+        if waiting:
+            Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
 
     def load(self) -> Records:
         """The record of each patient, by id."""

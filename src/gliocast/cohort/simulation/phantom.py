@@ -25,7 +25,7 @@ from gliocast.cohort.simulation.texture import blend, ramp
 ANATOMY_STREAM, NOISE_STREAM = 3, 4  # random streams of a seed; 1 and 2 draw the clinical rows and the scores
 SLAB_SLICES = 8  # noise is drawn slab by slab: changing this changes the images
 CENTER_Z_MM = 8.0  # the field of view is centred a little above the brain's centre
-HEAD_MM = 104.0  # no head reaches farther from the centre of the field of view, in plane
+HEAD_MM = (108.0, 88.0)  # no head reaches farther from the centre of the field of view along y and x
 NOISE_AT_1T5 = 0.035  # standard deviation; white matter is 0.75
 SAGGING = 0.14  # how much the coil's sensitivity varies
 
@@ -91,7 +91,7 @@ def drawn_scene(
     generator: np.random.Generator, geometry: VolumeGeometry, image_score: float, field_strength_t: float
 ) -> Scene:
     """A random head with a random tumour that looks as `image_score` says."""
-    reach = (abs(slice_positions_mm(geometry)).max(), HEAD_MM, HEAD_MM)
+    reach = (float(abs(slice_positions_mm(geometry)).max()), *HEAD_MM)
     head = drawn_head(generator, reach)
     x, y, z = generator.uniform([-10, -20, -60], [10, 20, 60]).round(1)
     return Scene(
@@ -123,21 +123,21 @@ def slab_signal(
 ) -> tuple[Grid, UInt8[np.ndarray, "slices height width"]]:
     """Signal without noise, and lesion mask, of some slices; computed only where the head can be."""
     plane = axis_mm(geometry.size_px, geometry.spacing_mm)
-    near = np.flatnonzero(np.abs(plane) < HEAD_MM)
-    window = slice(near[0], near[-1] + 1)
-    signal, lesion = head_signal(scene, slice_positions_mm(geometry)[slab], plane[window], geometry)
+    rows, columns = (np.flatnonzero(np.abs(plane) < reach) for reach in HEAD_MM)
+    window = (slice(None), slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+    axes = (slice_positions_mm(geometry)[slab], plane[window[1]], plane[window[2]])
+    signal, lesion = head_signal(scene, axes, max(1.0, geometry.spacing_mm))
     whole = np.zeros((len(signal), geometry.size_px, geometry.size_px), dtype=np.float32)
     mask = np.zeros(whole.shape, dtype=np.uint8)
-    whole[:, window, window], mask[:, window, window] = signal, lesion
+    whole[window], mask[window] = signal, lesion
     return whole, mask
 
 
 def head_signal(
-    scene: Scene, z: Float[np.ndarray, " _"], plane: Float[np.ndarray, " _"], geometry: VolumeGeometry
+    scene: Scene, axes: tuple[Float[np.ndarray, " _"], ...], width_mm: float
 ) -> tuple[Grid, UInt8[np.ndarray, "slices height width"]]:
-    """Signal and lesion mask on the grid spanned by slice positions and one in-plane axis."""
-    head, lesion, axes = scene.head, scene.lesion, (z, plane, plane)
-    width_mm = max(1.0, geometry.spacing_mm)
+    """Signal and lesion mask on the grid spanned by positions along z, y and x, borders `width_mm` wide."""
+    head, lesion = scene.head, scene.lesion
     cortex, vessels = head.cortex.at(*axes), head.vessels.at(*axes)
     point = head.coordinates(*axes)
     depth = head.depth(point)

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.runner import SequentialRunner
+from omegaconf import OmegaConf
+
+from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
+from gliocast.cohort.simulation.provenance import simulation_state
+from gliocast.datasets.clinical_table import ClinicalTableDataset
+from gliocast.datasets.simulated_imaging import SimulatedImagingDataset, SimulationTruthDataset
+from gliocast.pipelines.simulation import create_pipeline
+
+CONF = Path(__file__).parents[2] / "conf" / "base"
+
+
+def test_pipeline_makes_a_whole_cohort(tmp_path, paper, a_simulation):
+    given = {
+        "params:paper": paper,
+        "params:simulation": a_simulation(n_patients=9),
+        "params:seed": 4,
+    }
+    catalog = DataCatalog(
+        {
+            **{name: MemoryDataset(value, copy_mode="assign") for name, value in given.items()},
+            "simulation_truth": SimulationTruthDataset(str(tmp_path / "simulation.json")),
+            "simulated_imaging": SimulatedImagingDataset(str(tmp_path / "imaging"), workers=1),
+            "simulated_clinical_table": ClinicalTableDataset(str(tmp_path / "clinical.csv")),
+        }
+    )
+    SequentialRunner().run(create_pipeline(), catalog)
+    assert simulation_state(tmp_path) == "complete"
+    assert len(catalog.load("simulated_imaging")) == 9
+
+
+@pytest.mark.parametrize(("profile", "geometry"), [("demo", (96, 40, 256 / 96)), ("paper", (512, 208, 0.5))])
+def test_configured_volumes_of_both_profiles(profile, geometry):
+    conf = OmegaConf.merge({"profile": profile}, OmegaConf.load(CONF / "parameters_simulation.yml"))
+    simulation = SimulationParameters.model_validate(OmegaConf.to_container(conf, resolve=True)["simulation"])
+    found = simulation.geometry
+    assert (found.size_px, found.slices, found.spacing_mm) == geometry
+    assert found.size_px * found.spacing_mm == pytest.approx(256)
+    assert simulation.n_patients == 175
+
+
+def test_all_results_of_the_paper_are_typed(paper):
+    table2 = PaperParameters.model_validate(paper).table2
+    assert table2.tp + table2.fp + table2.fn + table2.tn == paper["table1"]["all"]["n"]
