@@ -44,9 +44,7 @@ class Raw:
 
 @contextmanager
 def refused():
-    with pytest.raises(
-        DatasetError, match="the simulation has not written"
-    ) as caught:  # wrapped by Kedro
+    with pytest.raises(DatasetError, match="the simulation has not written") as caught:  # wrapped by Kedro
         yield
     assert isinstance(caught.value.__cause__, ConfigurationError)
 
