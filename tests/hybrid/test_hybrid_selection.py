@@ -14,6 +14,7 @@ from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.hybrid import shared_fits
 from gliocast.hybrid.classifiers import build_classifier, effective_settings
 from gliocast.hybrid.features import build_preprocessor, encode, outcome_codes
+from gliocast.hybrid.forests import grow_forests
 from gliocast.hybrid.selection import Candidate, Selection, inner_folds, list_candidates, select
 
 COHORT = a_cohort(60)
@@ -79,7 +80,8 @@ def test_the_forests_are_those_of_scikit_learn_to_the_last_bit():
     facts = [hybrid.predictor_facts[predictor] for predictor in hybrid.predictors]
     encoded = encode(COHORT, dict(zip(hybrid.predictors, facts, strict=True)))
     fold = inner_folds(encoded, outcome_codes(COHORT), facts, 5, seed=3)[0]
-    grown = shared_fits.grow_forests({"min_samples_leaf": 2}, [2, 6, None], 9, fold, seed=3)
+    sample = (fold.fit, fold.fit_outcome, fold.held_out)
+    grown = grow_forests({"min_samples_leaf": 2}, [2, 6, None], 9, *sample, seed=3)
     for depth, sums in grown.items():
         for size in (1, 4, 9):
             settings = {"n_estimators": size, "max_depth": depth, "min_samples_leaf": 2}

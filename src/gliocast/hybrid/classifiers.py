@@ -49,7 +49,7 @@ def effective_settings(name: ClassifierName, settings: Settings, n_features: int
         if settings.get("criterion") == "log_loss":  # scikit-learn's other name of the same criterion
             settings["criterion"] = "entropy"
         if "max_features" in settings:
-            settings["max_features"] = _number_of_features(settings["max_features"], n_features)
+            settings["max_features"] = number_of_features(settings["max_features"], n_features)
         split, leaf = settings.get("min_samples_split", 2), settings.get("min_samples_leaf", 1)
         if isinstance(split, int) and isinstance(leaf, int):  # a split leaves two leaves
             settings["min_samples_split"] = max(split, 2 * leaf)
@@ -80,7 +80,8 @@ def _known(name: ClassifierName) -> str:
     return f"one of {', '.join(sorted(_constructor(name, 0).get_params()))}"
 
 
-def _number_of_features(wanted: Any, n_features: int) -> int:
+def number_of_features(wanted: Any, n_features: int) -> int:
+    """How many features a tree looks at for a split, as scikit-learn reads `max_features`."""
     if wanted == "sqrt":
         return max(1, int(math.sqrt(n_features)))
     if wanted == "log2":

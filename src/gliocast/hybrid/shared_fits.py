@@ -7,7 +7,6 @@ limited to it.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +16,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gliocast.hybrid.classifiers import build_classifier, effective_settings
+from gliocast.hybrid.forests import can_grow, depth_of, grow_forests
 from gliocast.hybrid.parameters import ClassifierName, Settings
 
 Matrix: TypeAlias = Float[np.ndarray, "patients features"]
 Response: TypeAlias = (
     np.ndarray
 )  # one a held-out patient: the class, or where ranks are scored a number that ranks them
-FOREST_SETTINGS = {"n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf", "max_features"}
 DEFAULT_TREES = 100  # scikit-learn's and XGBoost's own default
 
 
@@ -64,7 +63,7 @@ def responses(
 def _answers(
     name: ClassifierName, grid: list[tuple[Hashable, Settings]], fold: FoldMatrices, ranks: bool, seed: int
 ) -> Iterator[tuple[Hashable, Response]]:
-    if name == "random_forest" and all(set(settings) <= FOREST_SETTINGS for _, settings in grid):
+    if name == "random_forest" and all(can_grow(settings) for _, settings in grid):
         yield from _forests(grid, fold, ranks, seed)
     elif name == "xgboost":
         yield from _boosted(grid, fold, ranks, seed)
@@ -104,53 +103,12 @@ def _forests(
         shared = {key: value for key, value in members[0][1].items() if key not in ("n_estimators", "max_depth")}
         sizes = {key: int(settings.get("n_estimators") or DEFAULT_TREES) for key, settings in members}
         depths = {key: settings.get("max_depth") for key, settings in members}
-        grown = grow_forests(shared, sorted(set(depths.values()), key=_depth), max(sizes.values()), fold, seed)
+        wanted = sorted(set(depths.values()), key=depth_of)
+        sample = (fold.fit, fold.fit_outcome, fold.held_out)
+        grown = grow_forests(shared, wanted, max(sizes.values()), *sample, seed=seed)
         for key, size in sizes.items():
             probability = grown[depths[key]][size - 1] / size
             yield key, probability[:, 1] if ranks else probability.argmax(axis=1)
-
-
-def grow_forests(
-    settings: Settings, depths: Sequence[Any], n_trees: int, fold: FoldMatrices, seed: int
-) -> dict[Any, Float[np.ndarray, "trees held_out classes"]]:
-    """Forests that differ in depth, tree by tree, as `RandomForestClassifier` grows them with the same seed.
-
-    The trees are scikit-learn's. Their seeds and bootstrap samples are drawn here, since going through the forest
-    itself costs five times what growing trees of this size does, and since trees that stay below a depth need no
-    second growing.
-
-    Args:
-        settings: what the forests share; those of `RandomForestClassifier`.
-        depths: the depths wanted; None is unlimited.
-        n_trees: how many trees each forest has.
-        fold: the patients fitted on, and the held-out ones.
-        seed: `random_state` of the forest.
-
-    Returns:
-        for each depth the sums over the first 1, 2, … trees of the held-out patients' class probabilities.
-    """
-    from sklearn.tree import DecisionTreeClassifier
-
-    fit, held_out = fold.fit.astype(np.float32), fold.held_out.astype(np.float32)
-    grown: dict[Any, list[np.ndarray]] = {depth: [] for depth in depths}
-    tree = DecisionTreeClassifier(**{"max_features": "sqrt", **settings})
-    for tree_seed, weight in _bootstraps(n_trees, len(fit), seed):
-        reached, probability = 0, None
-        for depth in sorted(depths, key=_depth, reverse=True):
-            if probability is None or _depth(depth) < reached:
-                tree.set_params(max_depth=depth, random_state=tree_seed)
-                tree.fit(fit, fold.fit_outcome, sample_weight=weight, check_input=False)
-                reached, probability = tree.get_depth(), tree.predict_proba(held_out, check_input=False)
-            grown[depth].append(probability)
-    return {depth: np.cumsum(trees, axis=0) for depth, trees in grown.items()}
-
-
-def _bootstraps(n_trees: int, n_patients: int, seed: int) -> Iterator[tuple[int, Float[np.ndarray, " patients"]]]:
-    """Each tree's seed, and how often each patient is in its bootstrap sample, as scikit-learn draws them."""
-    legacy = np.random.RandomState(seed)
-    for tree_seed in [int(legacy.randint(np.iinfo(np.int32).max)) for _ in range(n_trees)]:
-        drawn = np.random.RandomState(tree_seed).randint(0, n_patients, n_patients)
-        yield tree_seed, np.bincount(drawn, minlength=n_patients).astype(np.float64)
 
 
 def _grouped(
@@ -166,10 +124,6 @@ def _grouped(
 
 def _possible(name: ClassifierName, settings: Settings, n_patients: int) -> bool:
     return name != "k_neighbours" or int(settings.get("n_neighbors") or 5) <= n_patients
-
-
-def _depth(depth: Any) -> float:
-    return math.inf if depth is None else float(depth)
 
 
 def _key(settings: Settings) -> Hashable:
