@@ -15,8 +15,8 @@ NO_FINDINGS = exclusions((), "imaging", (), ())
 NO_FEATURES = pd.DataFrame()
 
 
-def manifest(*patients: str) -> pd.DataFrame:
-    return pd.DataFrame({"patient_id": patients})
+def manifest(*patients: str, source: str = "mask", confidence: float = 1.0) -> pd.DataFrame:
+    return pd.DataFrame({"patient_id": patients, "source": source, "confidence": confidence})
 
 
 @pytest.fixture
@@ -120,6 +120,20 @@ def test_without_a_threshold_yet_no_censored_patient_has_an_outcome(selected, fo
 def test_the_flow_holds_no_identifier(selected):
     _, flow, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
     assert "P00" not in str(flow)
+
+
+def test_images_of_nobody_are_counted(selected):
+    findings = exclusions(["P8", "P8", "P000"], "imaging", "patient_missing", "nobody's image")
+    _, flow, _ = selected(findings=findings)
+    assert flow["images"]["without_patient"] == 1
+    assert any("1 images belong to nobody" in warning for warning in flow["warnings"])
+
+
+def test_slices_that_were_located_without_a_mask_are_told_with_the_least_confidence(selected, four):
+    located = manifest(*four["patient_id"], source="localiser", confidence=0.41)
+    _, flow, _ = selected(slice_manifest=located)
+    assert flow["images"]["located_by"] == {"localiser": 4}
+    assert any("4 patients without lesion mask" in told and "0.41" in told for told in flow["warnings"])
 
 
 @settings(max_examples=40, deadline=None)

@@ -188,6 +188,13 @@ def test_the_tumours_grade_is_not_taken_for_the_performance_status(parameters):
     assert "not the grade" in the_problem(table(header=header), mapped).expected
 
 
+def test_the_ecog_grade_is_a_performance_status(parameters):
+    header = HEADER.replace("who_status", "ECOG grade")
+    assert "`cohort.columns.who_status: ECOG grade`" in the_problem(table(header=header), parameters()).remedy
+    mapped = parameters(columns=parameters().columns | {"who_status": "ECOG grade"})
+    assert read_cohort(table(header=header), mapped, "exclude")[0]["who_status"].tolist() == [1]
+
+
 # 6 duplicates
 
 

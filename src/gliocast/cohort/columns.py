@@ -18,10 +18,10 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "patient_id": ("id", "patient", "identifiant", "subject", "subject_id", "numero_patient", "nip", "case"),
     "age_years": ("age", "age_at_mri", "age_at_diagnosis", "age_ans", "alter"),
     "sex": ("sexe", "gender", "genre", "geschlecht"),
-    "who_status": ("ecog", "oms", "statut_oms", "performance_status", "ps", "zubrod", "who_ps", "who"),
+    "who_status": ("ecog", "oms", "statut_oms", "performance_status", "ps", "zubrod", "who_ps"),
     "surgery": ("chirurgie", "exerese", "type_chirurgie", "eor", "extent_of_resection", "resection", "operation"),
     "survival_days": ("survie", "survie_jours", "os", "overall_survival", "survie_globale", "survival", "os_days"),
-    "event_observed": ("deces", "dead", "death", "died", "event", "vital_status", "status", "statut_vital", "censor"),
+    "event_observed": ("deces", "dead", "death", "died", "event", "vital_status", "statut_vital", "censor"),
     "centre": ("center", "site", "hospital", "hopital"),
     "karnofsky": ("kps", "indice_karnofsky", "ik"),
 }
@@ -81,8 +81,9 @@ def closest(column: str, source: str, present: list[str]) -> str | None:
     by_word = {plain(name): name for name in present if not (column == "who_status" and is_grade(name))}
     wanted = [source, column, *OTHER_WORDS.get(column, ())]
     for word in map(plain, wanted):
-        if word in by_word:
-            return by_word[word]
+        for name in by_word:
+            if word == name or word in name.split("_"):
+                return by_word[name]
     for word in map(plain, wanted):
         if len(word) > 3 and (near := get_close_matches(word, by_word, n=1, cutoff=CLOSE)):
             return by_word[near[0]]
@@ -99,8 +100,9 @@ def grade_problems(sources: Iterable[str]) -> Iterator[Problem]:
 
 
 def is_grade(name: str) -> bool:
-    """Whether a column seems to hold the tumour's grade."""
-    return "grad" in plain(name)
+    """Whether a column seems to hold the tumour's grade; some call the ECOG status a grade, too."""
+    words = plain(name)
+    return "grad" in words and not any(status in words for status in ("ecog", "performance", "zubrod"))
 
 
 def keep_problems(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:

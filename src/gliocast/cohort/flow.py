@@ -21,6 +21,7 @@ def patient_flow(
     exclusions: pd.DataFrame,
     notes: Mapping[str, Any],
     image_score: ImageScoreKind,
+    images: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The patient flow of a run.
 
@@ -30,6 +31,7 @@ def patient_flow(
         exclusions: everyone who is in the table and not in the study.
         notes: on the clinical table (`cohort.notes.table_notes`).
         image_score: whether the study needs images.
+        images: on the images (`image_notes`), where the study reads any.
 
     Returns:
         `stages`, each with its number, and beside it who left: every number is the one before less those who left.
@@ -45,8 +47,26 @@ def patient_flow(
         "exclusions": counted(exclusions),
         "missing_predictors": missing,
         "clinical_table": {name: note for name, note in notes.items() if name != "patients_alike"},
-        "warnings": warnings(missing, notes, len(study_cohort)),
+        "images": dict(images or {}),
+        "warnings": [*warnings(missing, notes, len(study_cohort)), *image_warnings(images or {})],
     }
+
+
+def image_notes(cohort: pd.DataFrame, slice_manifest: pd.DataFrame, imaging_exclusions: pd.DataFrame) -> dict[str, Any]:
+    """How the slices were located, how surely at the least, and how many images are nobody's.
+
+    Args:
+        cohort: all patients of the clinical table.
+        slice_manifest: one row a patient with slices: `source` and `confidence`; empty where none were asked for.
+        imaging_exclusions: what reading the images has found.
+    """
+    strangers = imaging_exclusions.loc[~imaging_exclusions["patient_id"].isin(cohort["patient_id"]), "patient_id"]
+    notes: dict[str, Any] = {"without_patient": int(strangers.nunique())}
+    if len(slice_manifest):
+        located = slice_manifest["source"].value_counts().sort_index()
+        notes["located_by"] = {str(source): int(n) for source, n in located.items()}
+        notes["lowest_confidence"] = float(slice_manifest["confidence"].min())
+    return notes
 
 
 def stages_of(n_rows: int, exclusions: pd.DataFrame, image_score: ImageScoreKind) -> list[dict[str, Any]]:
@@ -93,6 +113,17 @@ def missing_predictors(study_cohort: pd.DataFrame) -> dict[str, dict[str, float]
     n = len(study_cohort)
     missing = {column: int(study_cohort[column].isna().sum()) for column in CLINICAL_PREDICTORS}
     return {column: {"n": count, "fraction": count / n if n else 0.0} for column, count in missing.items()}
+
+
+def image_warnings(images: Mapping[str, Any]) -> list[str]:
+    """What a reader of the results should be told about the images, in words."""
+    told = []
+    if strangers := images.get("without_patient"):
+        told.append(f"{strangers} images belong to nobody in the cohort: not in the clinical table, or left out of it.")
+    if unmasked := images.get("located_by", {}).get("localiser"):
+        surely = f"{images['lowest_confidence']:.2f}"
+        told.append(f"{unmasked} patients without lesion mask: slices located by the image, least confidence {surely}.")
+    return told
 
 
 def warnings(missing: dict[str, dict[str, float]], notes: Mapping[str, Any], n_patients: int) -> list[str]:

@@ -71,19 +71,33 @@ def read_table(
     names = row_names(cells, cohort)
     failed = failed_rule(cells, cohort.keep)
     left_out = rows_left_out(names, failed, cohort.keep)
-    selected = cells[failed.isna()]
-    columns, problems = typed_columns(selected, names[selected.index], cohort)
-    problems = [*column_problems([*cells.columns], cohort), *identity_problems(selected, cohort), *problems]
-    raise_if_any(problems or [nothing_left(len(cells), left_out)] * selected.empty, CohortError)
-    table = columns.assign(patient_id=identifiers(column_cells(selected, "patient_id", cohort), cohort.identifier))
-    table, derived = with_who_status(table)
+    if left_out["patient_id"].size == len(cells):
+        raise CohortError([*column_problems([*cells.columns], cohort), nothing_left(len(cells), left_out)])
+    table, derived = with_who_status(typed_table(cells[failed.isna()], names, cohort))
     undeterminable = without_survival(table, on_invalid_patient)
-    table = table[~table["patient_id"].isin(undeterminable["patient_id"])].copy()
-    table["outcome"] = outcomes(table["survival_days"], table["event_observed"], cohort.survival_threshold_days)
-    notes = table_notes(cells, table, cohort) | {"who_status_from_karnofsky": derived}
-    logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(table))
-    ordered = table[[*CANONICAL_COLUMNS, "outcome"]].sort_values("patient_id", ignore_index=True)
-    return Reading(ordered, pd.concat([left_out, undeterminable], ignore_index=True), notes)
+    known = labelled(table.drop(index=undeterminable.index), cohort)
+    notes = table_notes(cells, known, cohort) | {"who_status_from_karnofsky": derived}
+    logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(known))
+    return Reading(known, pd.concat([left_out, undeterminable], ignore_index=True), notes)
+
+
+def typed_table(selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters) -> pd.DataFrame:
+    """The selected rows with every canonical column in its type.
+
+    Raises:
+        CohortError: every problem of columns, identifiers and cells at once.
+    """
+    columns, problems = typed_columns(selected, names[selected.index], cohort)
+    lacking = column_problems([*selected.columns], cohort)
+    raise_if_any([*lacking, *identity_problems(selected, cohort), *problems], CohortError)
+    return columns.assign(patient_id=identifiers(column_cells(selected, "patient_id", cohort), cohort.identifier))
+
+
+def labelled(table: pd.DataFrame, cohort: CohortParameters) -> pd.DataFrame:
+    """The patients with their outcome, canonical columns in their order, sorted by `patient_id`."""
+    outcome = outcomes(table["survival_days"], table["event_observed"], cohort.survival_threshold_days)
+    ordered = table.assign(outcome=outcome)[[*CANONICAL_COLUMNS, "outcome"]]
+    return ordered.sort_values("patient_id", ignore_index=True)
 
 
 def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
@@ -127,7 +141,7 @@ def with_who_status(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
 
 
 def without_survival(table: pd.DataFrame, on_invalid_patient: InvalidPatientPolicy) -> pd.DataFrame:
-    """The record of the patients of whose survival nothing is known.
+    """The record of the patients of whose survival nothing is known, by the index of the table.
 
     Raises:
         CohortError: there are some, and the policy is to stop.
@@ -139,12 +153,8 @@ def without_survival(table: pd.DataFrame, on_invalid_patient: InvalidPatientPoli
     patients = table.loc[lacking.index, "patient_id"]
     if on_invalid_patient == "stop":
         raise_if_any([*map(unknown_survival, patients, lacking)], CohortError)
-    return exclusions(
-        patients,
-        CLINICAL_TABLE,
-        [UNDETERMINABLE[column][0] for column in lacking],
-        [UNDETERMINABLE[column][1] for column in lacking],
-    )
+    codes, reasons = ([UNDETERMINABLE[column][place] for column in lacking] for place in (0, 1))
+    return exclusions(patients, CLINICAL_TABLE, codes, reasons).set_axis(lacking.index)
 
 
 def unknown_survival(patient: str, column: str) -> Problem:

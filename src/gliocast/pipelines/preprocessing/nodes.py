@@ -53,7 +53,9 @@ def select_patients(
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
-    return study_cohort, flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score), everyone
+    images = flow.image_notes(cohort, slice_manifest, imaging_exclusions)
+    told = flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score, images)
+    return study_cohort, told, everyone
 
 
 def partition_patients(study_cohort: pd.DataFrame, parameters: PartitionParameters, seed: int) -> Partition:
