@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.imaging.storage import SliceStackStore
 from gliocast.model.parameters import ModelParameters
+from gliocast.model.stacks import SliceStacks
 from gliocast.tuning.figures import FIGURES
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.storage import StudyStorage
@@ -17,7 +17,7 @@ TuningOutputs = tuple[dict[str, Any], Table, Figure, Figure, Figure, Figure]
 
 
 def tune_hyperparameters(
-    slice_stacks: SliceStackStore,
+    slice_stacks: SliceStacks,
     training_cohort: pd.DataFrame,
     partition: Partition,
     model: ModelParameters,

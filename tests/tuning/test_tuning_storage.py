@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from test_tuning_processes import started
+from tuning_fakes import a_search
+
+from gliocast.errors import ArtefactError, ConfigurationError
+from gliocast.tuning.storage import StudyStorage, shown_url
+from gliocast.tuning.study import run_search
+
+
+def a_database(folder: Path) -> StudyStorage:
+    return StudyStorage(folder / "unused.log", f"sqlite:///{folder / 'study.db'}", heartbeat_seconds=1, grace_seconds=2)
+
+
+def test_a_database_serves_as_well_as_the_journal(tmp_path: Path):
+    in_database = run_search(a_search(tmp_path, storage=a_database(tmp_path), trials=3))[1]
+    in_journal = run_search(a_search(tmp_path, trials=3))[1]
+    assert in_database.drop(columns="duration_s").equals(in_journal.drop(columns="duration_s"))
+    assert not (tmp_path / "unused.log").exists()
+
+
+def test_a_trial_killed_in_a_database_is_repeated_once_its_heart_has_stopped(tmp_path: Path):
+    storage = f"StudyStorage(Path('unused'), {a_database(tmp_path).url!r}, heartbeat_seconds=1, grace_seconds=2)"
+    killed = f"Killed(Path({str(tmp_path / 'marker')!r}), 2)"
+    process = started(f"a_search(Path('unused'), {killed}, storage={storage}, trials=3).work()")
+    assert process.wait(60) == -9
+    time.sleep(3)
+    _, trials, _ = run_search(a_search(tmp_path, storage=a_database(tmp_path), trials=3))
+    assert trials["state"].tolist() == ["complete", "cut_off", "complete", "complete"]
+    assert trials.loc[2, "learning_rate"] == trials.loc[1, "learning_rate"]
+
+
+def test_a_database_that_does_not_answer_is_an_error_without_its_password(tmp_path: Path):
+    storage = StudyStorage(tmp_path / "unused.log", f"sqlite:///{tmp_path}/absent/s3cret.db?timeout=1")
+    with pytest.raises(ConfigurationError, match="OperationalError") as caught:
+        run_search(a_search(tmp_path, storage=storage))
+    assert str(tmp_path) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["no url at all", "nothing://someone:s3cret@host/name", "postgresql+absent://a:s3cret@h/n"]
+)
+def test_a_wrong_url_is_an_error_without_its_password(tmp_path: Path, url: str):
+    with pytest.raises(ConfigurationError, match="tuning_study: url") as caught:
+        run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "unused.log", url)))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_journal_that_cannot_be_written_is_an_error(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtefactError, match=r"tuning study study\.log"):
+        run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "file" / "study.log")))
+
+
+def test_a_url_is_shown_without_its_secrets():
+    assert shown_url("mysql://someone:s3cret@host:1/name?key=s3cret") == "mysql, database name"

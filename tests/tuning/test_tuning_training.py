@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+from tuning_fakes import a_tuning
+
+from gliocast.errors import ConfigurationError
+from gliocast.model.parameters import ModelParameters
+from gliocast.model.training import EpochReport
+from gliocast.pipelines.tuning.nodes import tune_hyperparameters
+from gliocast.tuning.results import TRIAL_COLUMNS
+from gliocast.tuning.storage import StudyStorage
+from gliocast.tuning.study import fold_positions, searched_patients
+from gliocast.tuning.training import BestEpoch, measured
+from gliocast.types import LONG_TERM, SHORT_TERM, Fold, Partition, Split
+
+CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_cnn_training.yml"
+PATIENTS = tuple(f"P{number:02d}" for number in range(16))
+FOLD = Fold(fit=PATIENTS[:8], stop=PATIENTS[8:12], held_out=PATIENTS[12:14])
+PARTITION = Partition("holdout", 0, (Split("holdout", PATIENTS[14:], (FOLD,)),), FOLD)
+
+
+class Stacks:
+    """A store of small random slices that remembers whose it was asked for; some may be altered."""
+
+    def __init__(self, altered: Sequence[str] = ()) -> None:
+        self.altered = set(altered)
+        self.asked: set[str] = set()
+
+    def load(self, patient_ids: Sequence[str]) -> np.ndarray:
+        self.asked |= set(patient_ids)
+        return np.stack([self.stack(patient) for patient in patient_ids])
+
+    def stack(self, patient: str) -> np.ndarray:
+        number = int(patient[1:])
+        stack = np.random.default_rng(number).normal(number % 2, 1, (2, 16, 16))
+        return (stack * (100 if patient in self.altered else 1)).astype(np.float32)
+
+
+def a_model(**changes: Any) -> ModelParameters:
+    section = OmegaConf.merge({"profile": "demo"}, OmegaConf.load(CONF))
+    resolved: Any = OmegaConf.to_container(section, resolve=True)
+    return ModelParameters.model_validate(
+        {**resolved["model"], "epochs": 2, "devices": ["cpu"], "threads": 1, **changes}
+    )
+
+
+def a_cohort(**altered: str) -> pd.DataFrame:
+    outcome = {patient: LONG_TERM if int(patient[1:]) % 2 else SHORT_TERM for patient in PATIENTS} | altered
+    return pd.DataFrame({"patient_id": list(outcome), "outcome": list(outcome.values())}).astype("str")
+
+
+def tuned(
+    folder: Path,
+    stacks: Stacks | None = None,
+    cohort: pd.DataFrame | None = None,
+    image_score: Any = "cnn",
+    **changes: Any,
+) -> tuple[Any, ...]:
+    cohort = a_cohort() if cohort is None else cohort
+    tuning = a_tuning(**{"trials": 2, "epochs": 2, **changes})
+    storage = StudyStorage(folder / "study.log")
+    return tune_hyperparameters(stacks or Stacks(), cohort, PARTITION, a_model(), tuning, image_score, 1, storage)
+
+
+def test_the_network_itself_is_tuned(tmp_path: Path):
+    hyperparameters, trials, *figures = tuned(tmp_path)
+    assert hyperparameters["source"] == "tuned"
+    assert trials["state"].tolist() == ["complete", "complete"]
+    assert trials["epochs"].tolist() == [2, 2]
+    assert len(figures) == 4
+
+
+def test_only_patients_who_fit_and_stop_are_read(tmp_path: Path):
+    stacks = Stacks()
+    tuned(tmp_path, stacks, trials=1)
+    assert stacks.asked == set(FOLD.fit + FOLD.stop)
+
+
+def test_held_out_and_test_patients_change_nothing(tmp_path: Path):
+    poisoned = {"P12": "long_term", "P13": "short_term", "P14": "long_term", "P15": "short_term"}
+    clean = tuned(tmp_path / "clean")[1]
+    altered = tuned(tmp_path / "altered", Stacks(altered=list(poisoned)), a_cohort(**poisoned))[1]
+    assert clean.drop(columns="duration_s").equals(altered.drop(columns="duration_s"))
+
+
+def test_a_stopping_patient_changes_the_search_and_so_its_study(tmp_path: Path):
+    first = tuned(tmp_path)[0]
+    second = tuned(tmp_path, Stacks(altered=["P08"]))[0]
+    assert first["study_name"] != second["study_name"]
+    assert first["best_value"] != second["best_value"]
+
+
+def test_zero_trials_take_the_configured_hyperparameters_and_read_no_image(tmp_path: Path):
+    stacks = Stacks()
+    hyperparameters, trials, history, *_ = tuned(tmp_path, stacks, trials=0)
+    assert hyperparameters["source"] == "configured"
+    assert hyperparameters["learning_rate"] == a_model().learning_rate
+    assert hyperparameters["best_value"] is None
+    assert list(trials.columns) == list(TRIAL_COLUMNS)
+    assert trials.empty
+    assert "tuning.trials is 0" in str(history)
+    assert not stacks.asked
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("image_score", ["none", "features"])
+def test_without_the_network_nothing_is_tuned_and_the_reason_is_given(tmp_path: Path, image_score: str):
+    hyperparameters, trials, *_ = tuned(tmp_path, image_score=image_score)
+    assert hyperparameters["reason"] == f"image_score is {image_score}"
+    assert trials.empty
+
+
+def test_no_patient_is_named_in_the_journal(tmp_path: Path):
+    tuned(tmp_path, trials=1)
+    journal = (tmp_path / "study.log").read_text()
+    assert not any(patient in journal for patient in PATIENTS)
+
+
+def test_more_folds_than_the_partition_has_are_refused(tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"tuning.folds is 2; expected at most 1"):
+        tuned(tmp_path, folds=2)
+
+
+def test_positions_are_those_of_the_stacks():
+    patients = searched_patients(PARTITION.splits[0], folds=1)
+    (positions,) = fold_positions(PARTITION.splits[0], patients, folds=1)
+    assert patients == PATIENTS[:12]
+    assert positions.fit.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert positions.stop.tolist() == [8, 9, 10, 11]
+
+
+def test_log_loss_of_one_half_is_the_logarithm_of_two():
+    assert measured("log_loss", np.array([True, False]), np.array([0.5, 0.5])) == pytest.approx(math.log(2))
+
+
+def test_auc_counts_pairs_and_a_tie_as_one_half():
+    outcome = np.array([True, True, False, False])
+    assert measured("auc", outcome, np.array([0.9, 0.5, 0.5, 0.1])) == 3.5 / 4
+    assert math.isnan(measured("auc", np.array([True, True]), np.array([0.9, 0.5])))
+
+
+def test_the_value_is_that_of_the_epoch_with_the_lowest_loss():
+    reported: list[tuple[int, float]] = []
+    best = BestEpoch(np.array([True, False]), "auc", lambda epoch, value: reported.append((epoch, value)))
+    for epoch, loss, probability in [(1, 0.7, [0.2, 0.8]), (2, 0.5, [0.9, 0.1]), (3, 0.6, [0.3, 0.7])]:
+        best.follow(EpochReport(epoch, 0.6, loss, np.array(probability), 1e-3))
+    assert reported == [(1, 0.0), (2, 1.0), (3, 1.0)]
