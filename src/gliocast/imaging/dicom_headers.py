@@ -16,15 +16,23 @@ from jaxtyping import Float64
 
 from gliocast.imaging.findings import Finding
 
-ALLOWED_TAGS = (
-    "SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "InstanceNumber", "PatientID",
-    "FrameOfReferenceUID", "ImageType", "ContrastBolusAgent", "BurnedInAnnotation", "Rows", "Columns", "NumberOfFrames",
-    "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "PixelSpacing", "ImagePositionPatient",
-    "ImageOrientationPatient", "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
-)  # fmt: skip
+ALLOWED_TAGS = {
+    "SOPClassUID": 0x00080016, "Modality": 0x00080060, "SeriesDescription": 0x0008103E, "PatientID": 0x00100020,
+    "ContrastBolusAgent": 0x00180010, "ContrastBolusAgentSequence": 0x00180012, "SeriesInstanceUID": 0x0020000E,
+    "SeriesNumber": 0x00200011, "InstanceNumber": 0x00200013, "ImagePositionPatient": 0x00200032,
+    "ImageOrientationPatient": 0x00200037, "SamplesPerPixel": 0x00280002, "NumberOfFrames": 0x00280008,
+    "Rows": 0x00280010, "Columns": 0x00280011, "PixelSpacing": 0x00280030, "BurnedInAnnotation": 0x00280301,
+    "RescaleIntercept": 0x00281052, "RescaleSlope": 0x00281053, "SharedFunctionalGroupsSequence": 0x52009229,
+    "PerFrameFunctionalGroupsSequence": 0x52009230,
+}  # fmt: skip
 REQUIRED_TAGS = ("SeriesInstanceUID", "Rows", "Columns")
-GEOMETRY_TAGS = ("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient")
+PLACE_TAGS = {  # where a frame lies and how it is scaled, and the functional group that says so in an enhanced file
+    "PixelSpacing": "PixelMeasuresSequence",
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+}
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
@@ -75,8 +83,8 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
         header = read_header(file)
         if header is None:
             findings.extend(_not_dicom(file))
-        elif str(header.get("SOPClassUID", "")) not in (SEGMENTATION, RTSTRUCT):
-            absent = [tag for tag in REQUIRED_TAGS if header.get(tag) is None]
+        elif text(header, "SOPClassUID") not in (SEGMENTATION, RTSTRUCT):
+            absent = [tag for tag in REQUIRED_TAGS if not text(header, tag)]
             if absent:
                 findings.append(tag_missing(file, absent))
                 continue
@@ -94,14 +102,32 @@ def read_header(file: Path) -> Any | None:
     import warnings
 
     import pydicom
+    from pydicom.tag import BaseTag
 
+    tags = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(ALLOWED_TAGS))
+            header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
             return header if len(header) else None
     except Exception:
         return None
+
+
+def text(header: Any, name: str) -> str:
+    """A tag's value as text, `` where it is absent; taken from its bytes, which is many times quicker than decoding."""
+    tag = ALLOWED_TAGS[name]
+    if tag not in header:
+        return ""
+    element = header.get_item(tag)
+    value = element.value
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        if name in ("Rows", "Columns", "SamplesPerPixel"):
+            return str(int.from_bytes(value[:2], "little" if element.is_little_endian else "big"))
+        return value.decode("latin-1").strip(" \0")
+    return "\\".join(map(str, value)) if not isinstance(value, str) and hasattr(value, "__iter__") else str(value)
 
 
 def tag_missing(file: Path, tags: list[str]) -> Finding:
@@ -125,55 +151,54 @@ def _not_dicom(file: Path) -> Iterator[Finding]:
 def _instance(file: Path, header: Any) -> Instance:
     return Instance(
         path=file,
-        series=str(header.SeriesInstanceUID),
-        series_number=str(header.get("SeriesNumber") or "–"),
-        description=str(header.get("SeriesDescription") or ""),
-        modality=str(header.get("Modality") or "–"),
-        sop_class=str(header.get("SOPClassUID") or ""),
-        patient_digest=hashlib.sha256(str(header.get("PatientID") or "").encode()).hexdigest(),
-        contrast_agent=bool(str(header.get("ContrastBolusAgent") or "").strip()) or _enhanced_contrast(header),
-        burned_in=str(header.get("BurnedInAnnotation") or "NO").upper() == "YES",
-        samples=int(header.get("SamplesPerPixel") or 1),
-        shape=(int(header.Columns), int(header.Rows)),
+        series=text(header, "SeriesInstanceUID"),
+        series_number=text(header, "SeriesNumber") or "–",
+        description=text(header, "SeriesDescription"),
+        modality=text(header, "Modality") or "–",
+        sop_class=text(header, "SOPClassUID"),
+        patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),
+        contrast_agent=bool(text(header, "ContrastBolusAgent")) or "ContrastBolusAgentSequence" in header,
+        burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
+        samples=int(text(header, "SamplesPerPixel") or 1),
+        shape=(int(text(header, "Columns")), int(text(header, "Rows"))),
         frames=tuple(_frames(file, header)),
     )
 
 
-def _enhanced_contrast(header: Any) -> bool:
-    return "ContrastBolusAgentSequence" in header
-
-
 def _frames(file: Path, header: Any) -> Iterator[Frame]:
-    number = int(header.get("InstanceNumber") or 0)
-    if "PerFrameFunctionalGroupsSequence" not in header:
-        yield _frame(file, 0, number, header, header, header, header)
+    if ALLOWED_TAGS["PerFrameFunctionalGroupsSequence"] not in header:
+        number = int(text(header, "InstanceNumber") or 0)
+        yield _frame(file, 0, number, {name: text(header, name) for name in PLACE_TAGS})
         return
-    shared = (list(header.get("SharedFunctionalGroupsSequence") or []) or [None])[0]
+    shared = (list(header.get("SharedFunctionalGroupsSequence") or []) or [{}])[0]
     for index, groups in enumerate(header.PerFrameFunctionalGroupsSequence):
-
-        def group(name: str, groups: Any = groups) -> Any:
-            for holder in (groups, shared):
-                if holder is not None and holder.get(name):
-                    return holder.get(name)[0]
-            return {}
-
-        yield _frame(
-            file, index, index + 1, group("PixelMeasuresSequence"), group("PlanePositionSequence"),
-            group("PlaneOrientationSequence"), group("PixelValueTransformationSequence"),
-        )  # fmt: skip
+        yield _frame(file, index, index + 1, _enhanced_values(groups, shared))
 
 
-def _frame(file: Path, index: int, number: int, measures: Any, place: Any, plane: Any, values: Any) -> Frame:
-    spacing = _numbers(measures.get("PixelSpacing"), 2, "PixelSpacing")
-    position = _numbers(place.get("ImagePositionPatient"), 3, "ImagePositionPatient")
-    orientation = _numbers(plane.get("ImageOrientationPatient"), 6, "ImageOrientationPatient")
-    slope, intercept = values.get("RescaleSlope"), values.get("RescaleIntercept")
-    scale = 1.0 if slope in (None, "") else float(slope)
-    return Frame(file, index, number, position, orientation, spacing, scale, float(intercept or 0.0))
+def _enhanced_values(groups: Any, shared: Any) -> dict[str, str]:
+    """The tags of one frame of an enhanced file, its own or those that all frames share."""
+    values = {}
+    for name, sequence in PLACE_TAGS.items():
+        items = groups.get(sequence) or shared.get(sequence)
+        values[name] = text(items[0], name) if items else ""
+    return values
 
 
-def _numbers(value: Any, count: int, tag: str) -> Float64[np.ndarray, " count"]:
-    numbers = np.array(list(value) if value is not None and value != "" else [], dtype=np.float64)
+def _frame(file: Path, index: int, number: int, values: dict[str, str]) -> Frame:
+    return Frame(
+        path=file,
+        index=index,
+        number=number,
+        position_mm=_numbers(values, "ImagePositionPatient", 3),
+        orientation=_numbers(values, "ImageOrientationPatient", 6),
+        spacing_mm=_numbers(values, "PixelSpacing", 2),
+        slope=float(values["RescaleSlope"] or 1.0),
+        intercept=float(values["RescaleIntercept"] or 0.0),
+    )
+
+
+def _numbers(values: dict[str, str], tag: str, count: int) -> Float64[np.ndarray, " numbers"]:
+    numbers = np.array([float(part) for part in values[tag].split("\\")] if values[tag] else [], dtype=np.float64)
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
         raise _TagMissingError(tag)
     return numbers

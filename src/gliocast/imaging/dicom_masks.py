@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, read_header
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, read_header, text
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.volume import Volume
@@ -26,7 +26,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
     """
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     headers = {file: read_header(file) for file in files}
-    kinds = {file: str(header.get("SOPClassUID", "")) for file, header in headers.items() if header is not None}
+    kinds = {file: text(header, "SOPClassUID") for file, header in headers.items() if header is not None}
     masks = [file for file, kind in kinds.items() if kind in (SEGMENTATION, RTSTRUCT)]
     if len(masks) != 1:
         expected = "one DICOM SEG or RTSTRUCT"

@@ -10,6 +10,7 @@ from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.parameters import IntensityParameters
 
 MAX_FLOAT16 = 65504.0
+SAMPLED = 5  # a percentile of every fifth voxel is close enough to tell head from air
 
 
 def normalise(
@@ -57,7 +58,7 @@ def grey_statistics(stack: Float32[np.ndarray, "slices height width"]) -> dict[s
 
 def head_mask(stack: Float32[np.ndarray, "..."]) -> Bool[np.ndarray, "..."]:
     """Voxels brighter than a tenth of the bright tissue (98th percentile of what is not zero): head, not air."""
-    signal = stack[stack > 0]
+    signal = stack[stack > 0][::SAMPLED]
     if not signal.size:
         return np.ones(stack.shape, dtype=bool)
     return stack > 0.1 * np.percentile(signal, 98)

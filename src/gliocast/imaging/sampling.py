@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
@@ -73,24 +75,36 @@ def _separable(
     refinement: int,
 ) -> Float32[np.ndarray, "slices height width"]:
     """Along anatomical axes, interpolation and averaging are one small matrix an axis."""
-    columns, rows, slices = (
-        _weights(step[stored[axis], 3] + step[stored[axis], axis] * np.arange(shape[axis]), voxels.shape[stored[axis]])
-        for axis in range(3)
-    )
-    columns, rows = _averaged(columns, refinement), _averaged(rows, refinement)
-    ordered = voxels.transpose(stored[2], stored[1], stored[0])  # slice, row, column
-    on_slices = np.tensordot(slices, ordered, axes=1)
-    return np.ascontiguousarray(rows @ on_slices @ columns.T)
+    on_slices = voxels.transpose(stored[2], stored[1], stored[0])  # slice, row, column
+    for axis, pixels, averaged in ((2, 0, refinement), (1, 1, refinement), (0, 2, 1)):
+        at = step[stored[pixels], 3] + step[stored[pixels], pixels] * np.arange(shape[pixels])
+        on_slices = _weighted(_weights(at, on_slices.shape[axis], averaged), on_slices, axis)
+    return on_slices
 
 
-def _weights(positions: Float64[np.ndarray, " out"], n_voxels: int) -> Float32[np.ndarray, "out voxels"]:
-    """Linear weights of voxels at fractional positions; the outermost voxels reach one step further, then comes air."""
-    weights = np.maximum(0.0, 1.0 - np.abs(np.clip(positions, 0, n_voxels - 1)[:, None] - np.arange(n_voxels)))
-    return (weights * ((positions > -1) & (positions < n_voxels))[:, None]).astype(np.float32)
+def _weighted(weights: Any, values: Float32[np.ndarray, "a b c"], axis: int) -> Float32[np.ndarray, "d e f"]:
+    """Apply a sparse matrix of weights along one axis."""
+    first = np.moveaxis(values, axis, 0)
+    product = weights @ np.ascontiguousarray(first).reshape(len(first), -1)
+    return np.ascontiguousarray(np.moveaxis(product.reshape(-1, *first.shape[1:]), 0, axis))
 
 
-def _averaged(weights: Float32[np.ndarray, "fine voxels"], refinement: int) -> Float32[np.ndarray, "out voxels"]:
-    return weights.reshape(-1, refinement, weights.shape[1]).mean(axis=1, dtype=np.float32)
+def _weights(positions: Float64[np.ndarray, " fine"], n_voxels: int, averaged: int) -> Any:
+    """Linear weights of voxels at fractional positions, averaged over groups of positions, as a sparse matrix.
+
+    The outermost voxels reach one step further; beyond is air.
+    """
+    from scipy.sparse import csr_array
+
+    inside = ((positions > -1) & (positions < n_voxels)) / averaged
+    clipped = np.clip(positions, 0, n_voxels - 1)
+    lower = np.minimum(clipped.astype(int), max(n_voxels - 2, 0))
+    share = clipped - lower
+    pixel = np.arange(len(positions)) // averaged
+    upper = np.minimum(lower + 1, n_voxels - 1)
+    entries = np.concatenate([(1 - share) * inside, share * inside]).astype(np.float32)
+    places = (np.concatenate([pixel, pixel]), np.concatenate([lower, upper]))
+    return csr_array((entries, places), shape=(len(positions) // averaged, n_voxels))
 
 
 def _general(
