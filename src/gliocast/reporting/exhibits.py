@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 SectionKey: TypeAlias = Literal[
-    "patients", "surgery", "surgery_tests", "tuning", "cnn", "hybrid", "leakage", "trust", "audit"
+    "patients", "surgery", "surgery_tests", "tuning", "cnn", "hybrid", "leakage", "trust", "audit_record"
 ]
 
 
 @dataclass(frozen=True)
 class Exhibit:
-    """One table or figure: its name in the catalog, who makes it, where it stands, and its caption."""
+    """One table or figure: its name in the catalog, who makes it, where it stands, and its caption.
+
+    `surgery_tests` and `audit_record` are no sections: what stands there is drawn from results rather than shown as is.
+    """
 
     name: str
     pipeline: str
@@ -82,6 +85,44 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Difference: the paper's protocol less the honest one, bootstrapped over patients.",
     ),
     Exhibit("leakage_seen", "hybrid", "leakage", "How many of the paper protocol's test patients each stage had seen"),
+    Exhibit(
+        "figure_reliability",
+        "hybrid",
+        "trust",
+        "Calibration",
+        "Test patients in bins of predicted probability; on the diagonal a predicted 70 % is a real 70 %.",
+    ),
+    Exhibit(
+        "figure_net_benefit",
+        "hybrid",
+        "trust",
+        "Decision curve",
+        "What acting on a model is worth at each threshold probability, against acting on everyone and on no one.",
+    ),
+    Exhibit(
+        "calibration_table",
+        "hybrid",
+        "trust",
+        "Calibration, as it is and recalibrated",
+        "Recalibration is learnt from training patients' out-of-fold predictions.",
+    ),
+    Exhibit("subgroup_table", "hybrid", "trust", "Subgroups", "Groups of too few patients are named, not judged."),
+    Exhibit(
+        "threshold_sweep_table",
+        "hybrid",
+        "trust",
+        "Other survival thresholds",
+        "The same scores against the outcome at other thresholds; nothing is fitted anew.",
+    ),
+    Exhibit(
+        "time_to_event_table",
+        "hybrid",
+        "trust",
+        "Time to event",
+        "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
+    ),
+    Exhibit("figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Test patients."),
+    Exhibit("audit_record", "hybrid", "audit_record", "The audit"),
 )
 
 

@@ -58,6 +58,10 @@ LEAKAGE = (
 )
 TRUST = "Calibration, usefulness, subgroups and stability, on test patients unless a caption says otherwise."
 AUDIT = "Simulated cohorts of known truth: what each protocol claims, and what is true on new patients."
+AUDIT_TABLE = (
+    "Image signal: AUC of a perfect reader of the images on new patients, 0.5 being none. Coverage: share of 95 % "
+    "intervals that hold the truth. MRI adds: share of cohorts in which the protocol says so."
+)
 PROVENANCE = "Enough to repeat this run: the same versions, parameters, data and seed give the same numbers."
 SEPARATION = "Test patients: {tested}. Of them seen in training by a model that scores them: {seen}."
 FITS_NOTHING = "This pipeline fits nothing, so no patient had to be kept apart."
