@@ -12,12 +12,12 @@ from omegaconf import OmegaConf
 from tuning_fakes import a_tuning
 
 from gliocast.errors import ConfigurationError
-from gliocast.model.parameters import ModelParameters
+from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.training import EpochReport
 from gliocast.pipelines.tuning.nodes import tune_hyperparameters
 from gliocast.tuning.results import TRIAL_COLUMNS
 from gliocast.tuning.storage import StudyStorage
-from gliocast.tuning.study import fold_positions, searched_patients
+from gliocast.tuning.study import chosen_on, fold_positions, searched_patients
 from gliocast.tuning.training import BestEpoch, measured
 from gliocast.types import LONG_TERM, SHORT_TERM, Fold, Partition, Split
 
@@ -76,6 +76,18 @@ def test_the_network_itself_is_tuned(tmp_path: Path):
     assert trials["state"].tolist() == ["complete", "complete"]
     assert trials["epochs"].tolist() == [2, 2]
     assert len(figures) == 4
+
+
+def test_the_network_takes_what_tuning_found(tmp_path: Path):
+    found = tuned(tmp_path, trials=1)[0]
+    assert Hyperparameters.model_validate(found).learning_rate == found["learning_rate"]
+    assert found["split"] == "holdout"
+
+
+def test_several_splits_get_a_word_of_caution():
+    nested = Partition("nested_cv", 0, (Split("a", PATIENTS[14:], (FOLD,)), Split("b", PATIENTS[:2], (FOLD,))), FOLD)
+    assert "caution" not in chosen_on(PARTITION)
+    assert chosen_on(nested)["caution"].startswith("Test patients of the other 1 splits")
 
 
 def test_only_patients_who_fit_and_stop_are_read(tmp_path: Path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from gliocast.types import Parameters
 
@@ -15,6 +15,8 @@ Precision: TypeAlias = Literal["auto", "float32", "bfloat16"]
 
 class Hyperparameters(Parameters):
     """What tuning may change (Moreau et al., section 2.3)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")  # how they were found is stored beside them
 
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat

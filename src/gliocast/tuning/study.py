@@ -63,7 +63,17 @@ def tune(
     trainer = FoldTrainer(
         stacks, classes, fold_positions(partition.splits[0], patient_ids, tuning.folds), params, tuning.measure, seed
     )
-    return run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
+    hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
+    return {**hyperparameters, **chosen_on(partition)}, trials, figures
+
+
+def chosen_on(partition: Partition) -> dict[str, str]:
+    """Whose training patients chose the hyperparameters; under several splits that is worth a word of caution."""
+    first, *others = (split.name for split in partition.splits)
+    if not others:
+        return {"split": first}
+    caution = f"Test patients of the other {len(others)} splits are among the training patients of {first}."
+    return {"split": first, "caution": caution}
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:

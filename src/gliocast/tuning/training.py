@@ -9,10 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from gliocast.model.classes import binary_classes, survival_classes
 from gliocast.model.device import choose_devices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.training import EpochReport, FoldIndices, train_fold
@@ -135,10 +133,3 @@ def measured(
         return math.nan
     above = probability[outcome][:, None] - probability[~outcome][None, :]
     return float((above > 0).mean() + (above == 0).mean() / 2)
-
-
-def classes_of(cohort: pd.DataFrame, params: ModelParameters) -> Int[np.ndarray, " patients"]:
-    """The class of each patient that the network is trained on, -1 where undetermined."""
-    if params.classes == 2:
-        return binary_classes(cohort["outcome"])
-    return survival_classes(cohort["survival_days"], cohort["event_observed"], params.survival_cut_points_days)

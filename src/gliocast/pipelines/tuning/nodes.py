@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.model.classes import classes_of
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
 from gliocast.tuning.figures import FIGURES
@@ -32,7 +33,6 @@ def tune_hyperparameters(
         The hyperparameters, the table of trials, and the figures named in `tuning.figures.FIGURES`.
     """
     from gliocast.tuning.study import searched_patients, tune, untuned
-    from gliocast.tuning.training import classes_of
 
     if image_score != "cnn" or tuning.trials == 0:
         reason = f"image_score is {image_score}" if image_score != "cnn" else "tuning.trials is 0"
