@@ -7,14 +7,24 @@ from kedro.pipeline import Pipeline
 
 def register_pipelines() -> dict[str, Pipeline]:
     """The pipelines that `kedro run --pipeline` and `kedro viz` know by name."""
-    from gliocast.pipelines import baseline, cnn_training, hybrid, preprocessing, reporting, simulation, tuning
+    from gliocast.pipelines import (
+        audit,
+        baseline,
+        cnn_training,
+        evidence,
+        hybrid,
+        preprocessing,
+        reporting,
+        simulation,
+        tuning,
+    )
 
     cohort = preprocessing.create_cohort_pipeline()
     images = preprocessing.create_pipeline()
     described = baseline.create_pipeline()
     tuned = images + tuning.create_pipeline()
     trained = tuned + cnn_training.create_pipeline() + preprocessing.create_test_partition_pipeline()
-    joined = trained + described + hybrid.create_pipeline()
+    joined = trained + described + hybrid.create_pipeline() + evidence.create_pipeline()
     registered = {
         "simulation": simulation.create_pipeline(),
         "preprocessing": images,
@@ -22,5 +32,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "tuning": tuned,
         "cnn_training": trained + described + reporting.create_pipeline(("baseline", "tuning", "cnn_training")),
         "hybrid": joined + reporting.create_pipeline(("baseline", "tuning", "cnn_training", "hybrid")),
+        "audit": audit.create_pipeline(),
     }
     return {**registered, "__default__": registered["hybrid"]}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from gliocast.evidence import metrics
+from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.guard import check_not_fitted_on
 from gliocast.evidence.intervals import wilson
 from gliocast.evidence.metrics import PROBABILITY_FLOOR, logit
@@ -33,6 +36,29 @@ def reliability(
         low, high = share["ci95"]
         rows.append((model, float(probability[part].mean()), share["value"], low, high, len(part)))
     return pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
+
+
+MEASURES = ("brier", "calibration_slope", "calibration_intercept", "ece")
+
+
+def calibration_row(
+    outcome: Bool[np.ndarray, " observations"],
+    probability: Float[np.ndarray, " observations"],
+    patients: Sequence[str] | np.ndarray,
+    n_bins: int,
+    n_bootstrap: int,
+    seed: int,
+) -> dict[str, float | None]:
+    """Brier score, calibration slope and intercept, and ECE, each with its bootstrap interval by patient, flat."""
+    measures = (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept)
+    statistics = (*measures, metrics.expected_calibration_error(n_bins))
+    row: dict[str, float | None] = {}
+    for name, measure in zip(MEASURES, statistics, strict=True):
+        clusters = as_clusters(patients, len(outcome))
+        found = bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed)
+        low, high = found["ci95"] or (None, None)
+        row |= {name: found["value"], f"{name}_lower": low, f"{name}_upper": high}
+    return row
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence.auc import delong
 from gliocast.evidence.intervals import Estimate, wilson
+from gliocast.types import SURGERIES
 
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
 MEASURES = ("accuracy", "sensitivity", "specificity", "auc")
@@ -60,8 +61,15 @@ def _members(patients: pd.DataFrame) -> Iterator[tuple[str, str, Bool[np.ndarray
     yield "all", "all", np.ones(len(patients), dtype=bool)
     for name in SUBGROUPS:
         if name in patients and patients[name].notna().any():
-            for level in sorted(patients[name].dropna().unique()):
+            for level in sorted(patients[name].dropna().unique(), key=_place):
                 yield name, str(level), (patients[name] == level).fillna(False).to_numpy(dtype=bool)
+
+
+def _place(level: Any) -> tuple[int, Any]:
+    """Surgeries by extent, age bands with the youngest first, everything else by itself."""
+    if level in SURGERIES:
+        return SURGERIES.index(level), ""
+    return (-1 if str(level).startswith("<") else 0), level
 
 
 def _measures(

@@ -1,4 +1,8 @@
-"""Three models of the time of death on the same features: Cox, a random survival forest, discrete-time hazards."""
+"""Three models of the time of death on the same features: Cox, a random survival forest, discrete-time hazards.
+
+All give the probability to be alive at the asked times; their risk is minus its mean over these times, which means the
+same for every model and every split.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,7 @@ def discrete_time_hazard(
     hazard = 1 / (1 + np.exp(-(weights[: len(edges) - 1] + scored @ weights[len(edges) - 1 :][:, None])))
     log_survival = np.column_stack([np.zeros(len(scored)), np.cumsum(np.log1p(-hazard), axis=1)])
     survival = np.exp([np.interp(times_days, edges, patient) for patient in log_survival])
-    return SurvivalPrediction(-log_survival[:, -1], times_days, survival)
+    return SurvivalPrediction(-survival.mean(axis=1), times_days, survival)
 
 
 MODELS: Mapping[str, Callable[[Features, Followup, Scored, np.ndarray, int], SurvivalPrediction]] = {
@@ -68,7 +72,7 @@ def _scored(
     fitted = model.fit(features, _structured(training))
     steps = fitted.predict_survival_function(scored)
     survival = np.array([np.r_[1.0, step.y][np.searchsorted(step.x, times_days, side="right")] for step in steps])
-    return SurvivalPrediction(fitted.predict(scored), times_days, survival)
+    return SurvivalPrediction(-survival.mean(axis=1), times_days, survival)
 
 
 def _structured(followup: Followup) -> np.ndarray:

@@ -1,0 +1,126 @@
+"""Nodes of the evidence pipeline: calibration, usefulness, subgroups and other thresholds of the tested models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from gliocast.evidence import calibration
+from gliocast.evidence.decision import decision_curves
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.evidence.subgroups import by_subgroup
+from gliocast.evidence.threshold_sweep import sweep_threshold
+from gliocast.hybrid.evaluate import answers, by_model, ranking, truth
+from gliocast.types import Figure, Scores, Table
+
+METHODS: tuple[calibration.Method, ...] = ("none", "platt", "isotonic", "beta")
+CONSTANT = "majority"  # the same probability for everyone has no calibration to speak of
+
+
+def assess_calibration(
+    predictions: Scores,
+    test_outcomes: Table,
+    evidence: EvidenceParameters,
+    training_predictions: Scores,
+    training_cohort: Table,
+    seed: int,
+) -> tuple[Table, Figure]:
+    """Every model's calibration on test patients, as it is and recalibrated from training patients' predictions."""
+    from gliocast.reporting import figures
+
+    training = dict(by_model(named(training_predictions), training_cohort))
+    rows, curves = [], []
+    for name, tested in with_probability(predictions, test_outcomes):
+        curves.append(calibration.reliability(truth(tested), _probability(tested), name))
+        for method in METHODS if name in training else METHODS[:1]:
+            probability = _recalibrated(tested, training.get(name, tested), method)
+            row = calibration.calibration_row(
+                truth(tested),
+                probability,
+                tested["patient_id"].to_numpy(dtype=str),
+                evidence.calibration_bins,
+                evidence.n_bootstrap,
+                seed,
+            )
+            rows.append({"model": name, "recalibration": method, **row})
+    return pd.DataFrame(rows), figures.reliability(pd.concat(curves, ignore_index=True))
+
+
+def _recalibrated(tested: Table, training: Table, method: calibration.Method) -> np.ndarray:
+    """Probabilities recalibrated split by split, each from the training patients of its own split."""
+    parts = []
+    for split, rows in tested.groupby("split", sort=False):
+        mine = training[training["split"] == split]
+        learnt = calibration.recalibrate(truth(mine), _probability(mine), list(mine["patient_id"]), method)
+        parts.append(pd.Series(learnt.apply(_probability(rows), list(rows["patient_id"])), index=rows.index))
+    return pd.concat(parts).reindex(tested.index).to_numpy(dtype=np.float64)
+
+
+def assess_usefulness(predictions: Scores, test_outcomes: Table) -> Figure:
+    """Net benefit of every model over the threshold probability."""
+    from gliocast.reporting import figures
+
+    tables = dict(with_probability(predictions, test_outcomes))
+    outcome = truth(next(iter(tables.values())))
+    return figures.net_benefit(decision_curves(outcome, {name: _probability(table) for name, table in tables.items()}))
+
+
+def assess_subgroups(
+    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, test_predictors: Table
+) -> Table:
+    """Performance by sex, age band, surgery, performance status, field strength and centre."""
+    tables = [
+        by_subgroup(
+            one_a_patient(tested).merge(test_predictors, on="patient_id", how="left", suffixes=("", "_known")),
+            *_arrays(one_a_patient(tested)),
+            evidence.minimum_subgroup,
+            evidence.age_bands_years,
+        ).assign(model=name)
+        for name, tested in with_probability(predictions, test_outcomes)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    return table[["model", *(column for column in table if column != "model")]]
+
+
+def sweep_thresholds(predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters) -> Table:
+    """AUC of every model's score against the outcome at other thresholds than the one it was fitted for."""
+    followed = test_outcomes.set_index("patient_id")
+    tables = []
+    for name, tested in with_probability(predictions, test_outcomes):
+        patients = one_a_patient(tested)
+        rows = followed.loc[patients["patient_id"]]
+        days, died = rows["survival_days"].to_numpy(dtype=float), rows["event_observed"].to_numpy(dtype=bool)
+        score = ranking(patients)
+        tables.append(sweep_threshold(days, died, score, name, evidence.sweep_days, evidence.minimum_subgroup))
+    return pd.concat(tables, ignore_index=True)
+
+
+def with_probability(predictions: Scores, test_outcomes: Table) -> Iterator[tuple[str, Table]]:
+    """The models that give more than a yes, a no, or one number for everyone."""
+    for name, tested in by_model(predictions, test_outcomes):
+        if name != CONSTANT and tested["probability"].notna().all():
+            yield name, tested
+
+
+def named(training_predictions: Scores) -> Scores:
+    """Training patients' predictions with the `name` of each model, whose folds are called `<split>/<name>/fold<n>`."""
+    table = training_predictions.table
+    names = table["model"].str.rsplit("/", n=1).str[0].str.rsplit("/", n=1).str[-1]
+    return Scores(table.assign(name=names), training_predictions.fitted_on)
+
+
+def one_a_patient(tested: Table) -> Table:
+    """The mean over the repeats in which a patient was tested; called long-term where most repeats say so."""
+    means = {"probability": "mean", "predicted": "mean", "long_term": "first"}
+    patients = tested.astype({"predicted": float}).groupby("patient_id", as_index=False).agg(means)
+    return patients.assign(predicted=patients["predicted"] >= 0.5)
+
+
+def _probability(table: Table) -> np.ndarray:
+    return table["probability"].to_numpy(dtype=np.float64)
+
+
+def _arrays(patients: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return truth(patients), _probability(patients), answers(patients)

@@ -1,0 +1,128 @@
+"""Nodes of the evidence pipeline that look at the time of death instead of a class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.evidence.survival_curves import kaplan_meier, logrank
+from gliocast.evidence.survival_metrics import Followup, SurvivalPrediction, survival_performance
+from gliocast.evidence.survival_models import MODELS
+from gliocast.hybrid.features import build_preprocessor, encode
+from gliocast.hybrid.fit import facts_of
+from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.pipelines.evidence.nodes import one_a_patient, with_probability
+from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Split, Table
+
+STEP_DAYS = 30.0
+
+
+def assess_time_to_event(
+    cohort: Table,
+    training_cohort: Table,
+    test_predictors: Table,
+    test_outcomes: Table,
+    image_scores: Scores,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    evidence: EvidenceParameters,
+    seed: int,
+) -> Table:
+    """Survival models on the predictors of the clinical and of the hybrid model, tested on the same patients.
+
+    Patients without a class, censored before the threshold, are taught from here as everyone else: the models read
+    how long they were followed.
+    """
+    censored = cohort[cohort["outcome"].isna() & cohort["survival_days"].notna()]
+    censored = censored[~censored["patient_id"].isin(partition.patients)]
+    taught = pd.concat([training_cohort, censored[censored.columns.intersection(training_cohort.columns)]])
+    times = np.arange(STEP_DAYS, max(evidence.horizons_days) + STEP_DAYS, STEP_DAYS)
+    study = _Study(taught, test_predictors, test_outcomes, image_scores, partition, hybrid, times, seed)
+    rows = []
+    for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
+        for model in MODELS:
+            found = study.performance(model, predictors, evidence)
+            rows.append({"model": model, "predictors": predictors, **flat(found)})
+    return pd.DataFrame(rows)
+
+
+def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
+    """Kaplan–Meier curves of the test patients whom the best model calls short-term and long-term, with log-rank."""
+    from gliocast.reporting import figures
+
+    models = dict(with_probability(predictions, test_outcomes))
+    name = HYBRID if HYBRID in models else CLINICAL
+    called = one_a_patient(models[name]).set_index("patient_id")["predicted"]
+    groups = {
+        group: _followup(test_outcomes[test_outcomes["patient_id"].map(called).eq(is_long)])
+        for group, is_long in (("short_term", False), ("long_term", True))
+    }
+    filled = {group: followup for group, followup in groups.items() if len(followup.days)}
+    curves = [kaplan_meier(followup.days, followup.died, group) for group, followup in filled.items()]
+    p_value = logrank({group: (followup.days, followup.died) for group, followup in filled.items()})["p"]
+    title = f"Survival of the test patients by what the {name} model calls them"
+    return figures.kaplan_meier(pd.concat(curves, ignore_index=True), p_value, title)
+
+
+class _Study:
+    """The patients and the features of one comparison of survival models."""
+
+    def __init__(
+        self,
+        taught: Table,
+        test_predictors: Table,
+        test_outcomes: Table,
+        image_scores: Scores,
+        partition: Partition,
+        hybrid: HybridParameters,
+        times_days: np.ndarray,
+        seed: int,
+    ) -> None:
+        self.taught, self.test_predictors, self.image_scores = taught, test_predictors, image_scores
+        self.outcomes = test_outcomes.set_index("patient_id")
+        self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
+
+    def performance(self, model: str, predictors: str, evidence: EvidenceParameters) -> dict[str, Any]:
+        """Every patient's survival, predicted once a repeat and averaged, against what happened."""
+        predicted = pd.concat([self._predicted(model, predictors, split) for split in self.partition.splits])
+        survival = predicted.groupby(level=0).mean()
+        known = survival.to_numpy(dtype=float)
+        prediction = SurvivalPrediction(-known.mean(axis=1), self.times_days, known)
+        test = _followup(self.outcomes.loc[survival.index])
+        training = _followup(self.taught)
+        return survival_performance(prediction, test, training, evidence.horizons_days, evidence.n_bootstrap, self.seed)
+
+    def _predicted(self, model: str, predictors: str, split: Split) -> Table:
+        facts, scale = facts_of(predictors, self.hybrid), self.hybrid.image_scale
+        unclassed = self.taught.loc[~self.taught["patient_id"].isin(self.partition.patients), "patient_id"]
+        training = with_image_score(
+            self.taught, split, [*split.training, *unclassed], self.image_scores, "out_of_fold", scale
+        )
+        test = with_image_score(self.test_predictors, split, split.test, self.image_scores, "test", scale)
+        preprocessor = build_preprocessor(list(facts.values()))
+        features = np.asarray(preprocessor.fit_transform(encode(training, facts)), dtype=float)
+        scored = np.asarray(preprocessor.transform(encode(test, facts)), dtype=float)
+        found = MODELS[model](features, _followup(training), scored, self.times_days, self.seed)
+        return pd.DataFrame(found.survival, index=list(split.test))
+
+
+def flat(found: dict[str, Any]) -> dict[str, Any]:
+    """Estimates as columns: value, lower and upper limit."""
+    row: dict[str, Any] = {}
+    for name, part in found.items():
+        if isinstance(part, dict):
+            low, high = part["ci95"] or (None, None)
+            row |= {name: part["value"], f"{name}_lower": low, f"{name}_upper": high}
+        else:
+            row[name] = part
+    return row
+
+
+def _followup(patients: Table) -> Followup:
+    died = patients["event_observed"].astype("boolean").fillna(False).to_numpy(dtype=bool)
+    return Followup(patients["survival_days"].to_numpy(dtype=float), died)

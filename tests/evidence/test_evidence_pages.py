@@ -1,0 +1,153 @@
+"""The evidence pages, from predictions of a small cohort to tables and figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from omegaconf import OmegaConf
+
+from gliocast.errors import LeakageError
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.pipelines.evidence import nodes, survival_nodes
+from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
+
+CONF = Path(__file__).parents[2] / "conf" / "base"
+PATIENTS = [f"P{number:03d}" for number in range(120)]
+TRAINING, TEST = PATIENTS[:80], PATIENTS[80:]
+
+
+def section(name: str) -> Any:
+    loaded = OmegaConf.merge(OmegaConf.load(CONF / f"parameters_{name}.yml"), {"profile": "demo"})
+    return OmegaConf.to_container(loaded, resolve=True)[name]
+
+
+EVIDENCE = EvidenceParameters(**section("evidence") | {"n_bootstrap": 200})
+HYBRID = HybridParameters(**section("hybrid"))
+rng = np.random.default_rng(8)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    """Older patients die sooner; patient P120 is alive with a short follow-up and has no class."""
+    age = rng.uniform(45, 85, 121)
+    days = np.ceil(rng.exponential(450 * np.exp(-(age - 65) / 15)) + 20).astype(int)
+    table = pd.DataFrame(
+        {
+            "patient_id": [*PATIENTS, "P120"],
+            "age_years": age,
+            "sex": rng.choice(["F", "M"], 121),
+            "who_status": pd.array(rng.integers(0, 3, 121), dtype="Int64"),
+            "surgery": rng.choice(["biopsy", "incomplete", "complete"], 121),
+            "survival_days": pd.array(days, dtype="Int64"),
+            "event_observed": pd.array([True] * 121, dtype="boolean"),
+        }
+    )
+    table["outcome"] = np.where(table["survival_days"] >= 332, "long_term", "short_term")
+    table.loc[120, ["survival_days", "event_observed", "outcome"]] = [50, False, None]
+    return table
+
+
+@pytest.fixture(scope="module")
+def outcomes(cohort):
+    return cohort[cohort["patient_id"].isin(TEST)][["patient_id", "outcome", "survival_days", "event_observed"]]
+
+
+def scored(cohort, patients, role, model, **more):
+    rows = cohort.set_index("patient_id").loc[patients]
+    probability = 1 / (1 + np.exp((rows["age_years"].to_numpy() - 65) / 4))
+    table = pd.DataFrame({"split": "holdout", "patient_id": patients, "slice": -1, "role": role, "model": model})
+    return table.assign(logit=0.0, probability=probability, **more)
+
+
+@pytest.fixture(scope="module")
+def predictions(cohort):
+    models = [
+        scored(cohort, TEST, "test", f"holdout/{name}", name=name, threshold=0.5).assign(
+            predicted=lambda table: table["probability"] >= 0.5
+        )
+        for name in ("clinical", "majority", "surgery_rule")
+    ]
+    models[1]["probability"] = 0.5
+    models[2]["probability"] = np.nan
+    seen = {f"holdout/{name}": tuple(TRAINING) for name in ("clinical", "majority", "surgery_rule")}
+    return Scores(pd.concat(models, ignore_index=True), seen)
+
+
+@pytest.fixture(scope="module")
+def training_predictions(cohort):
+    parts = [scored(cohort, TRAINING[fold::2], "out_of_fold", f"holdout/clinical/fold{fold}") for fold in range(2)]
+    fitted_on = {f"holdout/clinical/fold{fold}": tuple(TRAINING[1 - fold :: 2]) for fold in range(2)}
+    return Scores(pd.concat(parts, ignore_index=True), fitted_on)
+
+
+def test_calibration_is_shown_as_it_is_and_recalibrated(predictions, training_predictions, outcomes, cohort):
+    training = cohort[cohort["patient_id"].isin(TRAINING)]
+    table, figure = nodes.assess_calibration(predictions, outcomes, EVIDENCE, training_predictions, training, 1)
+    assert table["recalibration"].tolist() == ["none", "platt", "isotonic", "beta"]
+    assert (table["model"] == "clinical").all()  # neither a rule nor a constant is calibrated
+    slopes = table.set_index("recalibration")["calibration_slope"]
+    assert abs(slopes["platt"] - 1) < abs(slopes["none"] - 1)
+    json.dumps(figure, allow_nan=False)
+
+
+def test_mutant_that_recalibrates_with_the_test_patients_is_refused(predictions, outcomes, cohort):
+    leaking = Scores(scored(cohort, TEST, "out_of_fold", "holdout/clinical/fold0"), {})
+    with pytest.raises(LeakageError, match="recalibration"):
+        nodes.assess_calibration(predictions, outcomes, EVIDENCE, leaking, outcomes, 1)
+
+
+def test_subgroups_of_the_test_patients_add_up(predictions, outcomes, cohort):
+    predictors = cohort.drop(columns=["outcome", "survival_days", "event_observed"])
+    table = nodes.assess_subgroups(predictions, outcomes, EVIDENCE, predictors)
+    sums = table.groupby("characteristic")["n"].sum()
+    assert sums["all"] == sums["sex"] == sums["age_band_years"] == 40
+    bands = table.loc[table["characteristic"] == "age_band_years", "level"].tolist()
+    assert bands == ["<60", "60–69", "≥70"]
+
+
+def test_other_thresholds_are_swept_for_models_with_a_probability(predictions, outcomes):
+    table = nodes.sweep_thresholds(predictions, outcomes, EVIDENCE)
+    assert table["model"].unique().tolist() == ["clinical"]
+    assert table["threshold_days"].tolist() == list(EVIDENCE.sweep_days)
+    assert table.set_index("threshold_days").loc[332, "auc"] > 0.6
+
+
+def test_usefulness_and_predicted_groups_are_drawn(predictions, outcomes):
+    for figure in (
+        nodes.assess_usefulness(predictions, outcomes),
+        survival_nodes.compare_predicted_groups(predictions, outcomes),
+    ):
+        assert figure["data"]
+        json.dumps(figure, allow_nan=False)
+
+
+def test_repeats_of_a_patient_are_averaged_to_one():
+    twice = pd.DataFrame(
+        {"patient_id": ["A", "A"], "probability": [0.4, 0.8], "predicted": [False, True], "long_term": [True, True]}
+    )
+    assert nodes.one_a_patient(twice).to_dict("records") == [
+        {"patient_id": "A", "probability": pytest.approx(0.6), "predicted": True, "long_term": True}
+    ]
+
+
+@pytest.fixture(scope="module")
+def time_to_event(cohort, outcomes):
+    training = cohort[cohort["patient_id"].isin(TRAINING)]
+    predictors = cohort[cohort["patient_id"].isin(TEST)].drop(columns=["outcome", "survival_days", "event_observed"])
+    fold = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))
+    back = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
+    partition = Partition("holdout", 1, (Split("holdout", tuple(TEST), (fold, back)),), fold)
+    nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
+    arguments = (training, predictors, outcomes, nobody, partition, HYBRID, "none", EVIDENCE, 1)
+    return survival_nodes.assess_time_to_event(cohort, *arguments)
+
+
+def test_three_survival_models_foretell_the_order_of_death(time_to_event):
+    assert time_to_event["model"].tolist() == ["cox", "random_survival_forest", "discrete_time_hazard"]
+    assert (time_to_event["harrell_c"] > 0.6).all()
+    assert (time_to_event["n"] == 40).all()
+    assert (time_to_event["harrell_c_lower"] < time_to_event["harrell_c"]).all()
