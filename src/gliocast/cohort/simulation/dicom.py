@@ -11,8 +11,41 @@ from jaxtyping import Int16
 from gliocast.cohort.simulation.parameters import Acquisition
 from gliocast.cohort.simulation.phantom import Volume
 
-SERIES_DESCRIPTION = "t1_mprage_tra_gd simulated"
-CONTRAST_AGENT = "DOTAREM"
+# What every file says. No name, date or place: there is nobody.
+FIXED_TAGS: dict[str, Any] = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4",  # MR Image Storage
+    "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"],
+    "StudyDate": "",
+    "StudyTime": "",
+    "AccessionNumber": "",
+    "Modality": "MR",
+    "Manufacturer": "gliocast simulation",
+    "ReferringPhysicianName": "",
+    "SeriesDescription": "t1_mprage_tra_gd simulated",
+    "PatientBirthDate": "",
+    "PatientSex": "",
+    "PatientIdentityRemoved": "YES",
+    "DeidentificationMethod": "simulated: there is no patient",
+    "ContrastBolusAgent": "DOTAREM",  # section 2.2
+    "BodyPartExamined": "HEAD",
+    "ScanningSequence": ["GR", "IR"],
+    "SequenceVariant": "MP",
+    "ScanOptions": "",
+    "MRAcquisitionType": "3D",
+    "EchoTrainLength": "1",
+    "PatientPosition": "HFS",
+    "PositionReferenceIndicator": "",
+    "StudyID": "1",
+    "SeriesNumber": "1",
+    "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
+    "SamplesPerPixel": 1,
+    "PhotometricInterpretation": "MONOCHROME2",
+    "BitsAllocated": 16,
+    "BitsStored": 16,
+    "HighBit": 15,
+    "PixelRepresentation": 1,
+    "BurnedInAnnotation": "NO",
+}
 
 
 def write_dicom_series(
@@ -42,53 +75,22 @@ def uid(*parts: object) -> Any:
 def series_tags(
     volume: Volume, patient_id: str, fingerprint: str, acquisition: Acquisition, field_t: float
 ) -> dict[str, Any]:
-    """The tags that all slices share. No name, date or place: there is nobody."""
-    from pydicom.uid import MRImageStorage
-
+    """The tags that all slices of one series share."""
+    x_mm, y_mm, z_mm = map(decimal, volume.spacing_mm)
     return {
-        "SOPClassUID": MRImageStorage,
-        "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"],
-        "StudyDate": "",
-        "StudyTime": "",
-        "AccessionNumber": "",
-        "Modality": "MR",
-        "Manufacturer": "gliocast simulation",
-        "ReferringPhysicianName": "",
-        "SeriesDescription": SERIES_DESCRIPTION,
+        **FIXED_TAGS,
         "PatientName": patient_id,
         "PatientID": patient_id,
-        "PatientBirthDate": "",
-        "PatientSex": "",
-        "PatientIdentityRemoved": "YES",
-        "ContrastBolusAgent": CONTRAST_AGENT,
-        "BodyPartExamined": "HEAD",
-        "ScanningSequence": ["GR", "IR"],
-        "SequenceVariant": "MP",
-        "ScanOptions": "",
-        "MRAcquisitionType": "3D",
-        "SliceThickness": decimal(volume.spacing_mm[2]),
-        "SpacingBetweenSlices": decimal(volume.spacing_mm[2]),
+        "SliceThickness": z_mm,
+        "SpacingBetweenSlices": z_mm,
+        "PixelSpacing": [y_mm, x_mm],
         "RepetitionTime": decimal(acquisition.repetition_time_ms),
         "EchoTime": decimal(acquisition.echo_time_ms),
         "FlipAngle": decimal(acquisition.flip_angle_degrees),
         "MagneticFieldStrength": decimal(field_t),
-        "EchoTrainLength": "1",
-        "PatientPosition": "HFS",
         "StudyInstanceUID": uid(fingerprint, patient_id, "study"),
         "SeriesInstanceUID": uid(fingerprint, patient_id, "series"),
         "FrameOfReferenceUID": uid(fingerprint, patient_id, "frame"),
-        "PositionReferenceIndicator": "",
-        "StudyID": "1",
-        "SeriesNumber": "1",
-        "ImageOrientationPatient": ["1", "0", "0", "0", "1", "0"],
-        "PixelSpacing": [decimal(volume.spacing_mm[1]), decimal(volume.spacing_mm[0])],
-        "SamplesPerPixel": 1,
-        "PhotometricInterpretation": "MONOCHROME2",
-        "BitsAllocated": 16,
-        "BitsStored": 16,
-        "HighBit": 15,
-        "PixelRepresentation": 1,
-        "BurnedInAnnotation": "NO",
     }
 
 

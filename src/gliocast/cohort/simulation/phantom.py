@@ -67,6 +67,8 @@ class Scene:
 def rendered(geometry: VolumeGeometry, image_score: float, field_strength_t: float, seed: int, index: int) -> Volume:
     """The volume of patient number `index`: a function of its arguments alone, whatever else is simulated.
 
+    Bit for bit the same on one kind of processor; another's exponential or square root may round a voxel differently.
+
     Args:
         geometry: the grid.
         image_score: the latent score that the lesion's appearance carries.
