@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from gliocast.imaging.findings import Finding
+from gliocast.imaging.source import files_below
 
 ALLOWED_TAGS = {
     "SOPClassUID": 0x00080016, "Modality": 0x00080060, "SeriesDescription": 0x0008103E, "PatientID": 0x00100020,
@@ -36,6 +37,8 @@ PLACE_TAGS = {  # where a frame lies and how it is scaled, and the functional gr
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+TRANSFER_SYNTAX = 0x00020010
+IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 NAMED_DICOM = (".dcm", ".ima")
 
 
@@ -76,7 +79,7 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
 
     Files that are no DICOM and do not claim to be are passed over, as are segmentations and structure sets.
     """
-    files = sorted(file for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else [folder]
+    files = sorted(files_below(folder)) if folder.is_dir() else [folder]
     instances: list[Instance] = []
     findings: list[Finding] = []
     for file in files:
@@ -98,28 +101,62 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
 
 
 def read_header(file: Path) -> Any | None:
-    """The allowed tags of one file; None where it is no DICOM file, or was cut before them."""
+    """The allowed tags of one file; None where it is no DICOM file, or was cut before them.
+
+    Plain headers are read element by element, without building pydicom's objects for them, which takes most of the time
+    of a series; whatever is less plain (no preamble, deflated, nested) is left to pydicom's own reader.
+    """
     import warnings
 
-    import pydicom
-    from pydicom.tag import BaseTag
-
-    tags = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
+            plain = _plain_header(file)
+            header = _any_header(file) if plain is None else plain
             return header if len(header) else None
     except Exception:
         return None
 
 
+def _plain_header(file: Path) -> dict[int, Any] | None:
+    from pydicom.filereader import data_element_generator
+    from pydicom.tag import BaseTag
+
+    with file.open("rb") as opened:
+        if opened.read(132)[128:] != b"DICM":
+            return None
+        meta = {int(raw.tag): raw for raw in data_element_generator(opened, False, True, _after_the_meta_group)}
+        syntax = bytes(getattr(meta.get(TRANSFER_SYNTAX), "value", None) or b"").strip(b" \0").decode("ascii")
+        if not syntax or syntax in (DEFLATED, BIG_ENDIAN):
+            return None
+        tags: list[Any] = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
+        elements = data_element_generator(opened, syntax == IMPLICIT, True, _at_the_pixels, None, "latin-1", tags)
+        header = {int(raw.tag): raw for raw in elements}
+    return None if ALLOWED_TAGS["PerFrameFunctionalGroupsSequence"] in header else header
+
+
+def _after_the_meta_group(tag: Any, _vr: str | None, _length: int) -> bool:
+    return bool(tag >> 16 != 0x0002)
+
+
+def _at_the_pixels(tag: Any, _vr: str | None, _length: int) -> bool:
+    return bool(tag >= 0x7FE00008)
+
+
+def _any_header(file: Path) -> Any:
+    import pydicom
+    from pydicom.tag import BaseTag
+
+    tags = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
+    return pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
+
+
 def text(header: Any, name: str) -> str:
-    """A tag's value as text, `` where it is absent; taken from its bytes, which is many times quicker than decoding."""
+    """A tag's value as text, empty where it is absent; taken from its bytes, which is quicker than decoding them."""
     tag = ALLOWED_TAGS[name]
     if tag not in header:
         return ""
-    element = header.get_item(tag)
+    element = header[tag] if isinstance(header, dict) else header.get_item(tag)
     value = element.value
     if value is None:
         return ""
@@ -157,7 +194,7 @@ def _instance(file: Path, header: Any) -> Instance:
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
         patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),
-        contrast_agent=bool(text(header, "ContrastBolusAgent")) or "ContrastBolusAgentSequence" in header,
+        contrast_agent=bool(text(header, "ContrastBolusAgent")) or ALLOWED_TAGS["ContrastBolusAgentSequence"] in header,
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
         samples=int(text(header, "SamplesPerPixel") or 1),
         shape=(int(text(header, "Columns")), int(text(header, "Rows"))),

@@ -33,7 +33,7 @@ class StudyFiles:
     def listing(self, root: Path) -> list[tuple[str, int, int]]:
         """Relative path, size and modification time (ns) of every file of the study, sorted."""
         parts = [self.volume] + ([self.lesion_mask] if self.lesion_mask else [])
-        files = [file for part in parts for file in (_files_below(part) if part.is_dir() else [part])]
+        files = [file for part in parts for file in (files_below(part) if part.is_dir() else [part])]
         stats = [(file.relative_to(root).as_posix(), file.stat()) for file in files]
         return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
@@ -94,7 +94,7 @@ class ImageSource:
 
     def listing(self) -> list[tuple[str, int, int]]:
         """Relative path, size and modification time (ns) of every file below the imaging folder, sorted."""
-        stats = [(file.relative_to(self.root).as_posix(), file.stat()) for file in _files_below(self.root)]
+        stats = [(file.relative_to(self.root).as_posix(), file.stat()) for file in files_below(self.root)]
         return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
     def _only_one(self, kind: str, patterns: tuple[str, ...], patient_id: str) -> Path | None:
@@ -114,5 +114,6 @@ class ImageSource:
         return before + who.lstrip("0").zfill(int(after[0])) + after[2:]
 
 
-def _files_below(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
+    """All files below a folder."""
     return [Path(base) / name for base, _, names in os.walk(folder) for name in names]

@@ -1,0 +1,237 @@
+"""How long from one study on disk to nine resampled slices, beside MONAI, TorchIO and the mere reading of the files?
+
+The study has the size of the paper's (section 2.2): 512×512×208 voxels of 0.5×0.5×1 mm, with a lesion mask. MONAI and
+TorchIO reorient and resample the whole volume, as their users do; what comes out is compared on their own grids.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from gliocast.imaging.grid import Grid, region_around
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.pipeline import extract_slices, n_cores
+from gliocast.imaging.planes import SlicePlanes
+from gliocast.imaging.sampling import interpolate
+from gliocast.imaging.source import ImageSource
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack, open_volume
+from imaging_dicom import write_series
+from imaging_phantoms import a_grid, ellipsoid, positions, write_file
+
+LESION_MM = (30.0, -20.0, 25.0)
+REPEATS = 5
+
+
+def main() -> None:
+    """Print one JSON line a figure."""
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        grid = make_studies(root)
+        nifti(root / "nifti", grid)
+        dicom(root / "dicom")
+        many(root)
+
+
+@cache
+def parameters(**changes: Any) -> SliceParameters:
+    """The base configuration with pixels of 1 mm."""
+    path = Path(__file__).parents[1] / "conf/base/parameters_slices.yml"
+    return SliceParameters(**(yaml.safe_load(path.read_text("utf-8"))["slices"] | {"size_px": 256} | changes))
+
+
+def make_studies(root: Path) -> Grid:
+    """One study as NIfTI and as DICOM: a noisy head with a lesion, about 50 MB compressed."""
+    grid = a_grid("LPS", (512, 512, 208), (0.5, 0.5, 1.0), (0.0, 0.0, 0.0))
+    rng = np.random.default_rng(1)
+    head = ellipsoid(grid, (0.0, 0.0, 0.0), (80.0, 95.0, 100.0))
+    tissue = 500 + 4 * positions(grid).sum(axis=-1) + rng.normal(0, 20, grid.shape)
+    voxels = np.where(head, tissue, rng.rayleigh(4, grid.shape)).astype(np.int16)
+    lesion = ellipsoid(grid, LESION_MM, (22.0, 18.0, 15.0))
+    voxels[lesion] += 400
+    write_file(root / "nifti/P1/t1gd.nii.gz", voxels, grid)
+    for part in ("nifti", "dicom"):
+        write_file(root / part / "P1/lesion_mask.nii.gz", lesion.astype(np.uint8), grid)
+    write_series(root / "dicom/P1/t1gd", grid, voxels)
+    return grid
+
+
+def nifti(root: Path, grid: Grid) -> None:
+    """One compressed file with its mask."""
+    read = timed(lambda: itk_read(root / "P1/t1gd.nii.gz"))
+    ours = timed(lambda: stack_of(root))
+    torchio = timed(lambda: with_torchio(root / "P1"), 2)
+    monai = timed(lambda: with_monai(root / "P1"), 2)
+    show("nifti", "SimpleITK reads the file", read, read)
+    show("nifti", "gliocast, nine slices", ours, read, target="at most 1.6")
+    show(
+        "nifti", "TorchIO, whole volume", torchio, read, times_slower_than_ours=round(torchio / ours, 1), target=">= 12"
+    )
+    show("nifti", "MONAI, whole volume", monai, read, times_slower_than_ours=round(monai / ours, 1), target=">= 25")
+    for name, (voxels, affine) in (("TorchIO", with_torchio(root / "P1")), ("MONAI", with_monai(root / "P1"))):
+        print(
+            json.dumps(
+                {"benchmark": "imaging", "case": "nifti", "same slices as": name} | agreement(root, voxels, affine)
+            )
+        )
+
+
+def dicom(root: Path) -> None:
+    """208 files."""
+    folder = root / "P1/t1gd"
+    read = timed(lambda: itk_read_series(folder))
+    headers = timed(lambda: open_volume(ImageSource(root).study("P1"), parameters()))
+    ours = timed(lambda: stack_of(root))
+    show("dicom", "SimpleITK reads the series", read, read)
+    show("dicom", "gliocast, all headers", headers, read)
+    show("dicom", "gliocast, nine slices with a NIfTI mask", ours, read)
+    (root / "P1/lesion_mask.nii.gz").unlink()
+    without = timed(lambda: stack_of(root, LESION_MM[2]))
+    show("dicom", "gliocast, nine slices", without, read, target="at most 0.4")
+
+
+def many(root: Path) -> None:
+    """A cohort: are all cores used, and does the memory stay flat?"""
+    study = root / "nifti/P1"
+    for number in range(2, 33):
+        (root / f"nifti/P{number}").symlink_to(study)
+    source = ImageSource(root / "nifti", ("<patient_id>/t1gd.nii.gz",), ("<patient_id>/lesion_mask.nii.gz",))
+    chosen: dict[str, float | None] = {f"P{number}": None for number in range(1, 33)}
+    seconds = {
+        workers: timed(lambda w=workers: list(extract_slices(source, chosen, parameters(workers=w))), 1)
+        for workers in (1, n_cores())
+    }
+    linear = seconds[1] / seconds[n_cores()] / n_cores()
+    line = {"what": f"32 studies on {n_cores()} cores", "seconds": round(seconds[n_cores()], 2)}
+    print(
+        json.dumps(
+            {"benchmark": "imaging", "case": "cohort"} | line | {"of linear": round(linear, 2), "target": ">= 0.9"}
+        )
+    )
+    for n_patients in (16, 256):
+        print(json.dumps({"benchmark": "imaging", "case": "cohort"} | peak_memory(source, n_patients)), flush=True)
+
+
+def peak_memory(source: ImageSource, n_patients: int) -> dict[str, Any]:
+    """Largest resident memory of one worker over `n_patients` studies of the paper's size, in a process of its own."""
+    import subprocess
+
+    code = (
+        "import resource, sys; sys.path.insert(0, 'benchmarks')\n"
+        "from bench_imaging import *\n"
+        f"source = ImageSource(Path({str(source.root)!r}))\n"
+        f"for n in range({n_patients}): extract_stack(source, 'P1', None, parameters())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    return {
+        "what": f"{n_patients} studies",
+        "peak_gb": round(int(output) / 2**20, 2),
+        "target": "below 1.5, and the same",
+    }
+
+
+def timed(work: Callable[[], Any], repeats: int = REPEATS) -> float:
+    """Median seconds."""
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def show(case: str, what: str, seconds: float, read: float, **more: Any) -> None:
+    """One figure."""
+    line = {"benchmark": "imaging", "case": case, "what": what, "seconds": round(seconds, 3)}
+    print(json.dumps(line | {"times the read": round(seconds / read, 2)} | more), flush=True)
+
+
+def stack_of(root: Path, centre_mm: float | None = None) -> SliceStack:
+    """Our nine slices."""
+    stack = extract_stack(ImageSource(root), "P1", centre_mm, parameters())
+    assert isinstance(stack, SliceStack), stack
+    return stack
+
+
+def itk_read(path: Path) -> Any:
+    """The file, whole."""
+    import SimpleITK
+
+    return SimpleITK.ReadImage(str(path))
+
+
+def itk_read_series(folder: Path) -> Any:
+    """The series, whole."""
+    import SimpleITK
+
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    return reader.Execute()
+
+
+def with_torchio(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Reorient and resample volume and mask to 1 mm; returns voxels (i, j, k) and affine."""
+    import torchio
+
+    subject = torchio.Subject(
+        t1gd=torchio.ScalarImage(folder / "t1gd.nii.gz"), lesion=torchio.LabelMap(folder / "lesion_mask.nii.gz")
+    )
+    resampled = torchio.Compose([torchio.ToCanonical(), torchio.Resample(1.0)])(subject)
+    resampled["lesion"].data.sum(dim=(0, 1, 2)).argmax()
+    return resampled["t1gd"].data[0].numpy(), np.asarray(resampled["t1gd"].affine)
+
+
+def with_monai(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The same with MONAI's dictionary transforms."""
+    from monai import transforms
+
+    keys = ("t1gd", "lesion")
+    pipeline = transforms.Compose(
+        [
+            transforms.LoadImaged(keys),
+            transforms.EnsureChannelFirstd(keys),
+            transforms.Orientationd(keys, axcodes="RAS"),
+            transforms.Spacingd(keys, pixdim=(1.0, 1.0, 1.0), mode=("bilinear", "nearest")),
+        ]
+    )
+    resampled = pipeline({"t1gd": str(folder / "t1gd.nii.gz"), "lesion": str(folder / "lesion_mask.nii.gz")})
+    resampled["lesion"].sum(dim=(0, 1, 2)).argmax()
+    return np.asarray(resampled["t1gd"][0]), np.asarray(resampled["t1gd"].affine)
+
+
+def agreement(root: Path, voxels: np.ndarray, affine: np.ndarray) -> dict[str, float]:
+    """Our interpolation on the peer's own grid, nine slices around the lesion: differences as shares of the maximum."""
+    grid = Grid(voxels.shape, affine.astype(float))
+    middle = round(float(grid.to_voxels(np.array(LESION_MM))[2]))
+    region = (slice(0, voxels.shape[0]), slice(0, voxels.shape[1]), slice(middle - 4, middle + 5))
+    theirs, place = voxels[region].T, grid.cropped(region)
+    volume = open_volume(ImageSource(root).study("P1"), parameters())
+    needed = region_around(volume.grid, place.corners_mm())
+    assert needed is not None
+    planes = SlicePlanes(place.to_mm(np.zeros(3))[2] + np.arange(9.0), place)
+    ours = interpolate(volume.read(needed), volume.grid.cropped(needed), planes)
+    apart = np.abs(ours - theirs)[:, 2:-2, 2:-2] / theirs.max()
+    return {
+        "median difference": round(float(np.median(apart)), 6),
+        "99.9 % below": round(float(np.quantile(apart, 0.999)), 6),
+    }
+
+
+if __name__ == "__main__":
+    main()
