@@ -34,6 +34,7 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "tuning_parallel",
                 ],
                 name="tune_hyperparameters",
+                tags="concurrent",  # several runs share one study
             ),
         ]
     )
