@@ -83,8 +83,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
 
 
 def test_training_stops_when_the_stopping_patients_gain_nothing_more():
-    stacks, classes = a_cohort(18)
-    mislabelled = classes.copy()
+    mislabelled = a_cohort(18)[1].copy()
     mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]  # the better it fits, the worse they are
     curve = train(tiny(epochs=30, patience=2), classes=mislabelled).curve
     assert len(curve) == curve["stop_loss"].idxmin() + 1 + 2
@@ -108,10 +107,9 @@ def test_patients_outside_the_fold_change_nothing():
     fold, params = FoldIndices(np.arange(8), np.arange(8, 12)), tiny(epochs=1)
     poisoned = stacks.copy()
     poisoned[12:] = np.nan
+    unknown = np.r_[classes[:12], np.zeros(6, dtype=np.int64)]
     one = train_fold(stacks, classes, fold, params.hyperparameters, params, 1)
-    other = train_fold(
-        poisoned, np.r_[classes[:12], np.zeros(6, dtype=np.int64)], fold, params.hyperparameters, params, 1
-    )
+    other = train_fold(poisoned, unknown, fold, params.hyperparameters, params, 1)
     assert same_bits(one, other)
 
 
@@ -157,8 +155,7 @@ def test_a_fold_without_a_class_is_refused_before_any_work():
 
 
 def test_undetermined_patients_teach_nothing():
-    stacks, classes = a_cohort(18)
-    undetermined = classes.copy()
+    undetermined = a_cohort(18)[1].copy()
     undetermined[[3, 15]] = -1
     without = FoldIndices(np.delete(np.arange(12), 3), np.delete(np.arange(12, 18), 3))
     assert same_bits(train(classes=undetermined), train(classes=undetermined, fold=without))

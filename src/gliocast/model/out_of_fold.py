@@ -70,17 +70,22 @@ def train_out_of_fold(
     Raises:
         TrainingError: a fold cannot be trained.
     """
-    jobs = [
-        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place))
-        for number, split in enumerate(partition.splits)
-        for place, fold in enumerate(split.folds)
-    ]
+    jobs = jobs_of(partition, seed)
     settings = Hyperparameters.model_validate(hyperparameters)
     cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, settings, params)
     trained = _train_all(jobs, cohort, checkpoints)
     ensemble = Ensemble(params, tuple(member for member, _ in trained))
     scores = [_held_out_scores(job, member, cohort) for job, member in zip(jobs, ensemble.members, strict=True)]
     return OutOfFold(ensemble, pd.concat([curve for _, curve in trained], ignore_index=True), joined(scores))
+
+
+def jobs_of(partition: Partition, seed: int) -> list[Job]:
+    """The training of each fold of each split, with a seed of its own."""
+    return [
+        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place))
+        for number, split in enumerate(partition.splits)
+        for place, fold in enumerate(split.folds)
+    ]
 
 
 def train_paper_cnn(

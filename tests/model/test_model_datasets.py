@@ -1,0 +1,130 @@
+"""Networks and checkpoints on the disk: what was written is read, what was changed is refused."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+import torch
+from model_fakes import tiny
+
+from gliocast.datasets.checkpoints import CheckpointFolder, CheckpointsDataset
+from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
+from gliocast.errors import ArtefactError
+from gliocast.model.checkpoints import Checkpoint
+from gliocast.model.ensemble import Ensemble, Member
+
+
+def an_ensemble():
+    members = tuple(
+        Member(f"holdout/fold{fold}", "holdout", {"weight": torch.full((2, 2), float(fold))}, ("P1", "P2"), 0.2)
+        for fold in range(2)
+    )
+    return Ensemble(tiny(), members)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    dataset = CnnEnsembleDataset(str(tmp_path / "ensemble"))
+    dataset.save(an_ensemble())
+    return dataset
+
+
+def test_networks_come_back_with_their_parameters_and_whom_they_have_seen(stored):
+    loaded, ensemble = stored.load(), an_ensemble()
+    assert loaded.params == ensemble.params
+    assert [member.fitted_on for member in loaded.members] == [("P1", "P2")] * 2
+    assert all(torch.equal(one.weights["weight"], two.weights["weight"])
+               for one, two in zip(loaded.members, ensemble.members, strict=True))  # fmt: skip
+
+
+def test_an_ensemble_of_no_network_says_why(tmp_path):
+    dataset = CnnEnsembleDataset(str(tmp_path / "ensemble"))
+    dataset.save(Ensemble(tiny(), (), "image_score is none"))
+    assert dataset.load().reason == "image_score is none"
+    assert dataset.load().members == ()
+
+
+def test_one_flipped_bit_in_a_network_is_refused(stored):
+    file = stored.filepath / "model_1.safetensors"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(Exception, match=r"model_1\.safetensors is changed since it was written"):
+        stored.load()
+
+
+def test_every_missing_network_is_named(stored):
+    for number in range(2):
+        (stored.filepath / f"model_{number}.safetensors").unlink()
+    with pytest.raises(Exception, match=r"(?s)model_0\.safetensors is absent.*model_1\.safetensors is absent"):
+        stored.load()
+
+
+def test_networks_of_another_version_are_refused(stored):
+    manifest = stored.filepath / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))
+    with pytest.raises(Exception, match="schema version 99; expected schema version 1"):
+        stored.load()
+
+
+def test_the_manifest_names_backbone_and_positive_class(stored):
+    manifest = json.loads((stored.filepath / "manifest.json").read_text())
+    assert manifest["backbone"] == "test_byobnet"
+    assert manifest["positive_class"] == "long_term"
+
+
+def moment(number):
+    return Checkpoint({"model.weight": torch.full((3,), float(number))}, {"epoch": number, "loss_sum": 0.1})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return CheckpointFolder(tmp_path / "checkpoints")
+
+
+def test_the_dataset_is_a_handle_that_needs_nothing_on_the_disk(tmp_path):
+    dataset = CheckpointsDataset(str(tmp_path / "never"))
+    assert dataset.load().load("holdout/fold0") is None
+
+
+def test_the_last_checkpoint_is_loaded_and_the_one_before_is_kept(folder):
+    for number in (1, 2, 3):
+        folder.save("holdout/fold0", moment(number))
+    assert folder.load("holdout/fold0").record == {"epoch": 3, "loss_sum": 0.1}
+    assert len(list(folder.folder.rglob("*.safetensors"))) == 2
+
+
+def test_trainings_do_not_see_each_others_checkpoints(folder):
+    folder.save("holdout/fold0", moment(1))
+    assert folder.load("holdout/fold1") is None
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "json"])
+def test_a_damaged_last_checkpoint_is_warned_of_and_the_one_before_is_taken(folder, suffix, caplog):
+    for number in (1, 2):
+        folder.save("fold", moment(number))
+    last = sorted(folder.folder.rglob(f"*.{suffix}"))[-1]
+    content = bytearray(last.read_bytes())
+    content[-4] ^= 1
+    last.write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert folder.load("fold").record["epoch"] == 1
+    assert "damaged; the one before is taken" in caplog.text
+
+
+def test_when_every_checkpoint_is_damaged_nothing_starts_from_scratch_in_silence(folder):
+    folder.save("fold", moment(1))
+    for file in folder.folder.rglob("*.safetensors"):
+        file.write_bytes(b"damaged")
+    with pytest.raises(ArtefactError, match=r"all damaged.*Remove the folder"):
+        folder.load("fold")
+
+
+def test_a_kill_between_tensors_and_record_leaves_the_checkpoint_before(folder):
+    folder.save("fold", moment(1))
+    (folder.folder / "fold" / "00000002.safetensors").write_bytes(b"half")
+    assert folder.load("fold").record["epoch"] == 1
+    folder.save("fold", moment(2))
+    assert folder.load("fold").record["epoch"] == 2

@@ -1,0 +1,114 @@
+"""Folds: who is scored by whom, the ensemble on test patients, the paper's protocol beside it, several devices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
+
+from gliocast.errors import LeakageError
+from gliocast.model import scoring
+from gliocast.model.out_of_fold import jobs_of, train_out_of_fold, train_paper_cnn
+from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
+
+PATIENTS = names(24)
+STACKS, CLASSES = a_cohort(24, contrast=2.0)
+PARTITION = a_partition(PATIENTS, test=6)
+PARAMS = tiny(epochs=6, batch_size=6)
+
+
+def trained(params=PARAMS, stacks=STACKS, seed=3, checkpoints=None, classes=CLASSES):
+    return train_out_of_fold(stacks, PATIENTS, classes, PARTITION, params.hyperparameters, params, seed, checkpoints)
+
+
+@pytest.fixture(scope="module")
+def result():
+    return trained()
+
+
+def patient_level(scores):
+    return scores.table[scores.table["slice"] == PATIENT_LEVEL].set_index("patient_id")
+
+
+def test_every_training_patient_is_scored_once_by_a_network_that_has_not_seen_them(result):
+    scored = patient_level(result.scores)
+    assert sorted(scored.index) == list(PARTITION.splits[0].training)
+    assert all(patient not in result.scores.fitted_on[model] for patient, model in scored["model"].items())
+
+
+def test_scores_have_the_shared_columns_and_one_row_a_slice_and_a_patient(result):
+    assert tuple(result.scores.table.columns) == SCORE_COLUMNS
+    assert len(result.scores.table) == len(PARTITION.splits[0].training) * (3 + 1)
+
+
+def test_a_patients_logit_is_the_mean_of_the_slices(result):
+    table = result.scores.table
+    of_slices = table[table["slice"] != PATIENT_LEVEL].groupby("patient_id")["logit"].mean()
+    assert np.allclose(patient_level(result.scores)["logit"].sort_index(), of_slices.sort_index())
+
+
+def test_the_planted_signal_is_found_on_patients_held_out(result):
+    scored = patient_level(result.scores)["logit"]
+    long_term = np.array([CLASSES[PATIENTS.index(patient)] == 1 for patient in scored.index])
+    assert scored[long_term].mean() > scored[~long_term].mean()
+
+
+def test_altering_held_out_and_test_patients_changes_no_weight(result):
+    fold = PARTITION.splits[0].folds[0]
+    poisoned = STACKS.copy()
+    poisoned[[PATIENTS.index(patient) for patient in (*fold.held_out, *PARTITION.splits[0].test)]] = 0
+    again = trained(stacks=poisoned)
+    one, other = result.ensemble.members[0].weights, again.ensemble.members[0].weights
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_test_patients_are_scored_by_the_mean_logit_of_the_folds(result):
+    test = PARTITION.splits[0].test
+    stacks = STACKS[[PATIENTS.index(patient) for patient in test]]
+    scored = patient_level(scoring.score_patients(result.ensemble, stacks, test, PARTITION.splits[0]))
+    alone = [scoring.member_logits(member, PARAMS, stacks)[1] for member in result.ensemble.members]
+    assert np.allclose(scored.loc[list(test), "logit"], np.mean(alone, axis=0))
+    assert set(scored["role"]) == {"test"}
+
+
+def test_a_patient_whom_a_network_has_seen_is_never_scored_as_test(result):
+    seen = result.ensemble.members[0].fitted_on[:1]
+    with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training"):
+        scoring.score_patients(result.ensemble, STACKS[:1], seen, PARTITION.splits[0])
+
+
+def test_the_learning_curves_name_their_fold_and_their_best_epoch(result):
+    best = result.curves[result.curves["best"]]
+    assert best["fold"].tolist() == ["holdout/fold0", "holdout/fold1"]
+
+
+def test_finished_folds_are_not_trained_again(monkeypatch):
+    kept = MemoryCheckpoints()
+    params = PARAMS.model_copy(update={"epochs": 1})
+    trained(params, checkpoints=kept)
+    monkeypatch.setattr("gliocast.model.training.train_epoch", lambda *_: pytest.fail("trained again"))
+    trained(params, checkpoints=kept)
+
+
+def test_the_papers_network_knows_which_patients_it_has_seen():
+    params = PARAMS.model_copy(update={"epochs": 1})
+    member, _, scores = train_paper_cnn(STACKS, PATIENTS, CLASSES, PARTITION, params.hyperparameters, params, 3)
+    roles = patient_level(scores)["role"]
+    assert set(roles[roles == "in_sample"].index) == set(PARTITION.paper.seen) == set(member.fitted_on)
+    assert set(roles[roles == "test"].index) == set(PARTITION.paper.held_out)
+
+
+def test_several_devices_give_the_same_networks_as_one():
+    params = PARAMS.model_copy(update={"epochs": 1})
+    one = trained(params)
+    both = trained(params.model_copy(update={"devices": ("cpu", "cpu")}))
+    assert [member.name for member in both.ensemble.members] == [member.name for member in one.ensemble.members]
+    for alone, beside in zip(one.ensemble.members, both.ensemble.members, strict=True):
+        assert all(np.array_equal(alone.weights[name], beside.weights[name]) for name in alone.weights)
+
+
+def test_each_fold_has_a_seed_of_its_own():
+    seeds = [job.seed for job in jobs_of(PARTITION, seed=3)]
+    assert len(set(seeds)) == 2
+    assert seeds == [job.seed for job in jobs_of(PARTITION, seed=3)]
+    assert not set(seeds) & {job.seed for job in jobs_of(PARTITION, seed=4)}
