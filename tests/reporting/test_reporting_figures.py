@@ -103,3 +103,11 @@ def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
     assert [trace["x"] for trace in figures.leakage_gap(nothing)["data"]] == [[], []]
     assert figures.kaplan_meier(pd.DataFrame(columns=["group", "time_days", "survival"]))["data"] == []
     assert figures.roc(pd.DataFrame(columns=["model", "false_positive_rate", "true_positive_rate"]))["data"]
+
+
+def test_a_histogram_holds_counts_and_no_patients_probability() -> None:
+    patients = pd.DataFrame({"outcome": ["long_term"] * 3, "probability": [0.91234, 0.93, 0.0]})
+    _, long_term = figures.probability_histogram(patients)["data"]
+    counts = dict(zip(long_term["x"], long_term["y"], strict=True))
+    assert (counts[0.925], counts[0.025], sum(counts.values())) == (2, 1, 3)
+    assert "0.91234" not in str(long_term)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gliocast.reporting.figures.theme import (
@@ -23,6 +24,8 @@ from gliocast.reporting.figures.theme import (
     translucent,
 )
 from gliocast.types import LONG_TERM, SHORT_TERM, Figure
+
+N_BINS = 20
 
 
 def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, title: str = "ROC curve") -> Figure:
@@ -108,15 +111,13 @@ def probability_histogram(
 
 
 def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
+    """Counts in bins: no single patient's probability is stored in the figure."""
     colour, chosen = colour_of(outcome), probabilities.loc[probabilities["outcome"] == outcome, "probability"]
+    counts, edges = np.histogram(chosen, bins=N_BINS, range=(0, 1))
     marker = {"color": translucent(colour, 0.5), "line": {"color": colour, "width": 1}}
-    return {
-        "type": "histogram",
-        "name": name_of(outcome),
-        "x": plain(chosen),
-        "xbins": {"start": 0, "end": 1.0001, "size": 0.05},
-        "marker": marker,
-    }
+    bars = {"x": plain(np.round((edges[1:] + edges[:-1]) / 2, 3)), "y": plain(counts), "width": 1 / N_BINS}
+    hover = "%{y} patients around %{x:.2f}"
+    return {"type": "bar", "name": name_of(outcome), "marker": marker, "hovertemplate": hover, **bars}
 
 
 def forest_of_models(
