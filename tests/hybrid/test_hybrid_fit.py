@@ -21,7 +21,7 @@ from hybrid_examples import (
 from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
 from gliocast.errors import ArtefactError, CohortError, LeakageError
 from gliocast.hybrid.features import encode, outcome_codes
-from gliocast.hybrid.fit import fit_models, model_names
+from gliocast.hybrid.fit import fit_models, model_names, pre_operative_names
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.selection import fit_candidate, list_candidates
@@ -34,7 +34,8 @@ def fitted(cohort, partition, scores, image_score="cnn"):
 
 def test_every_model_answers_for_every_test_patient_once(cohort, partition, image_scores, fitting):
     predictions = fitting.models.score(predictors_of(cohort, partition), image_scores, partition)
-    assert predictions.table.groupby("name").size().to_dict() == dict.fromkeys(model_names("cnn"), 20)
+    names = [*model_names("cnn"), *pre_operative_names("cnn", quick())]
+    assert predictions.table.groupby("name").size().to_dict() == dict.fromkeys(names, 20)
     assert set(predictions.table["role"]) == {"test"}
 
 
@@ -46,12 +47,12 @@ def test_no_model_was_fitted_on_a_patient_that_it_is_tested_on(partition, fittin
 
 def test_without_images_only_the_clinical_models_exist(cohort, partition):
     models = fitted(cohort, partition, no_scores(), "none").models.models
-    assert [model.name for model in models] == ["majority", "surgery_rule", "clinical"]
+    assert [model.name for model in models] == ["majority", "surgery_rule", "clinical", "clinical_pre_operative"]
 
 
 def test_training_patients_are_scored_out_of_fold_once(partition, fitting):
     scores = fitting.out_of_fold
-    hybrid = scores.table[scores.table["model"].str.contains("hybrid")]
+    hybrid = scores.table[scores.table["model"].str.contains("hybrid/")]
     assert sorted(hybrid["patient_id"]) == list(partition.splits[0].training)
     for model, patient in zip(scores.table["model"], scores.table["patient_id"], strict=True):
         assert patient not in scores.fitted_on[model]
@@ -111,7 +112,7 @@ def test_several_splits_keep_to_their_own_training_patients(cohort):
         split = next(split for split in splits if split.name == model.split)
         assert set(model.fitted_on) == set(split.training)
     predictions = result.models.score(predictors_of(cohort, partition), scores, partition)
-    assert len(predictions.table) == 2 * 20 * len(model_names("cnn"))
+    assert len(predictions.table) == 2 * 20 * 7
 
 
 def test_a_patient_without_image_score_is_answered_and_counted(cohort, partition, image_scores):
@@ -127,6 +128,8 @@ def test_a_patient_without_image_score_is_answered_and_counted(cohort, partition
         "clinical": False,
         "cnn": True,
         "hybrid": True,
+        "clinical_pre_operative": False,
+        "hybrid_pre_operative": True,
     }
     prevalence = models.models[0].prevalence
     assert answers.loc["cnn", "probability"] == prevalence

@@ -14,6 +14,7 @@ from gliocast.evidence.classification import performance
 from gliocast.evidence.comparison import MRI_ADDS, Question, compare_paired, holm, mcnemar
 from gliocast.evidence.guard import check_unseen
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid.fitted import PRE_OPERATIVE
 from gliocast.types import LONG_TERM, Scores
 
 IMAGE_NAMES = ("cnn", "image_features")
@@ -63,7 +64,7 @@ def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidencePara
 
 def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     """As `evaluate`, without asking whom the models have seen: for the paper's protocol, which is known to leak."""
-    tables = dict(by_model(predictions, outcomes))
+    tables = {name: table for name, table in by_model(predictions, outcomes) if name in WORDS}
     raise_if_any(list(_other_patients(tables)), PartitionError)
     models = {name: {"patient": _performance(table, evidence, seed)} for name, table in tables.items()}
     pairs = [pair for pair in PAIRS if set(pair) <= set(tables)]
@@ -73,6 +74,33 @@ def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParam
         "models": models,
         "comparisons": {pair: {**found, "p_value_holm": adjusted[pair]} for pair, found in compared.items()},
     }
+
+
+def prediction_times(
+    predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int
+) -> pd.DataFrame:
+    """Each learnt model with all it may read beside the one that reads only what is known before the operation.
+
+    Returns:
+        one row a model and time: `model`, `reads`, `n`, `auc` and `accuracy` with limits, and for the earlier one
+        `auc_lost` with limits and `p`; the paired difference to the model that waits for the operation.
+    """
+    tables = dict(by_model(predictions, outcomes))
+    rows = []
+    for name in (name for name in tables if f"{name}{PRE_OPERATIVE}" in tables):
+        early = f"{name}{PRE_OPERATIVE}"
+        found = compare_paired(truth(tables[name]), ranking(tables[name]), ranking(tables[early]), seed=seed)
+        lost = {"auc_lost": found["delta_auc"]["value"], "p": found["p_value"]}
+        rows.append({"model": name, "reads": "all configured predictors", **_brief(tables[name], evidence, seed)})
+        rows.append(
+            {
+                "model": name,
+                "reads": "what is known before the operation",
+                **_brief(tables[early], evidence, seed),
+                **lost,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def by_model(predictions: Scores, outcomes: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -116,6 +144,15 @@ def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
     patients = table["patient_id"].to_numpy(dtype=str)
     found = performance(truth(table), probability, answers(table), evidence.n_bootstrap, seed, patients)
     return {**found, "n_without_image_score": int(table["image_score_missing"].sum())}
+
+
+def _brief(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    found = _performance(table, evidence, seed)
+    row: dict[str, Any] = {"n": found["n"]}
+    for measure_name in ("auc", "accuracy"):
+        low, high = found[measure_name]["ci95"] or (None, None)
+        row |= {measure_name: found[measure_name]["value"], f"{measure_name}_low": low, f"{measure_name}_high": high}
+    return row
 
 
 def _compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
 from gliocast.errors import CohortError, Problem, raise_if_any
@@ -14,6 +15,7 @@ from gliocast.hybrid.fitted import (
     CLINICAL,
     HYBRID,
     MAJORITY,
+    PRE_OPERATIVE,
     SURGERY_RULE,
     Facts,
     FittedModel,
@@ -21,10 +23,11 @@ from gliocast.hybrid.fitted import (
     with_image_score,
 )
 from gliocast.hybrid.image_scores import joined, score_rows
+from gliocast.hybrid.nested import shared_among
 from gliocast.hybrid.parameters import HybridParameters, Settings
 from gliocast.hybrid.selection import FittedPair, Selection, fit_candidate, select
 from gliocast.hybrid.threshold import operating_threshold
-from gliocast.types import ImageScoreKind, Partition, Scores, Split
+from gliocast.types import Fold, ImageScoreKind, Partition, Scores, Split
 
 IMAGE_MODELS: dict[ImageScoreKind, str] = {"cnn": "cnn", "features": "image_features"}
 
@@ -73,7 +76,7 @@ def fit_models(
     raise_if_any(_without_outcome(training_cohort), CohortError)
     fittings = []
     for split in partition.splits:
-        for name in model_names(image_score):
+        for name in (*model_names(image_score), *pre_operative_names(image_score, hybrid)):
             report(f"{split.name}: {name}")
             fittings.append(fit_model(name, split, training_cohort, image_scores, hybrid, seed))
     return Fitting(
@@ -89,11 +92,26 @@ def model_names(image_score: ImageScoreKind) -> tuple[str, ...]:
     return clinical if image_score == "none" else (*clinical, IMAGE_MODELS[image_score], HYBRID)
 
 
+def pre_operative_names(image_score: ImageScoreKind, hybrid: HybridParameters) -> tuple[str, ...]:
+    """The learnt models once more, on what is known before the operation; none where nothing later is read anyway."""
+    early = hybrid.pre_operative_predictors
+    if not hybrid.pre_operative_models or not early or early == hybrid.predictors:
+        return ()
+    return tuple(name + PRE_OPERATIVE for name in model_names(image_score) if learns(name))
+
+
 def facts_of(name: str, hybrid: HybridParameters) -> Facts:
     """What a model reads."""
-    clinical = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
+    predictors = hybrid.pre_operative_predictors if name.endswith(PRE_OPERATIVE) else hybrid.predictors
+    clinical = {predictor: hybrid.predictor_facts[predictor] for predictor in predictors}
     image = {IMAGE_SCORE: IMAGE_FACTS}
-    return {MAJORITY: {}, SURGERY_RULE: {}, CLINICAL: clinical, HYBRID: {**clinical, **image}}.get(name, image)
+    facts = {MAJORITY: {}, SURGERY_RULE: {}, CLINICAL: clinical, HYBRID: {**clinical, **image}}
+    return facts.get(name.removesuffix(PRE_OPERATIVE), image)
+
+
+def learns(name: str) -> bool:
+    """Whether a model is a classifier, and no rule or bare image score."""
+    return name.removesuffix(PRE_OPERATIVE) in (CLINICAL, HYBRID)
 
 
 def fit_model(
@@ -101,8 +119,7 @@ def fit_model(
 ) -> Fitting:
     """Fit one model on the training patients of one split."""
     facts = facts_of(name, hybrid)
-    learns = name in (CLINICAL, HYBRID)
-    scale = hybrid.image_scale if learns else "probability"
+    scale = hybrid.image_scale if learns(name) else "probability"
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
     model = FittedModel(
         name=name,
@@ -113,7 +130,7 @@ def fit_model(
         threshold=0.5,
         fitted_on=_seen(split, image_scores) if IMAGE_SCORE in facts else split.training,
     )
-    if learns:
+    if learns(name):
         return _fit_learnt(model, patients, split, hybrid, seed)
     if IMAGE_SCORE in facts:
         return _fit_image_only(model, patients, hybrid)
@@ -136,12 +153,17 @@ def out_of_fold_scores(
     model.
     """
     indexed = patients.set_index("patient_id", drop=False)
-    rows, fitted_on = [], {}
-    for number, fold in enumerate(split.folds):
+
+    def held_out(fold: Fold) -> np.ndarray:
         _, pair = choose(indexed.loc[list(fold.seen)], facts, hybrid, seed)
-        probability = pair.probability(encode(indexed.loc[list(fold.held_out)], facts))
-        rows.append(score_rows(split.name, fold.held_out, "out_of_fold", f"{key}/fold{number}", probability))
-        fitted_on[f"{key}/fold{number}"] = fold.seen
+        return pair.probability(encode(indexed.loc[list(fold.held_out)], facts))
+
+    answers = shared_among(hybrid.workers, held_out, split.folds)
+    rows = [
+        score_rows(split.name, fold.held_out, "out_of_fold", f"{key}/fold{number}", probability)
+        for number, (fold, probability) in enumerate(zip(split.folds, answers, strict=True))
+    ]
+    fitted_on = {f"{key}/fold{number}": fold.seen for number, fold in enumerate(split.folds)}
     return Scores(pd.concat(rows, ignore_index=True), fitted_on)
 
 

@@ -19,6 +19,7 @@ from gliocast.hybrid.selection import Candidate, FittedPair
 from gliocast.types import Partition, Role, Scores, Split
 
 MAJORITY, SURGERY_RULE, CLINICAL, HYBRID = "majority", "surgery_rule", "clinical", "hybrid"
+PRE_OPERATIVE = "_pre_operative"  # ends the name of a model that reads only what is known before the operation
 Facts: TypeAlias = dict[str, PredictorFacts]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
@@ -85,11 +85,30 @@ class PaperProtocolParameters(Parameters):
     test_fraction: float = Field(gt=0, lt=1)
 
 
+class RobustnessParameters(Parameters):
+    """What is asked beyond the result, inside the training patients.
+
+    Attributes:
+        enabled: whether ablation, learning curve and spread are computed; each is a nested selection of its own.
+        outer_folds: of the nested selection.
+        repeats: how often its folds are drawn anew.
+        shares: of the training patients, for the learning curve.
+        explained_patients: how many training patients the SHAP values are averaged over; 0 computes none.
+    """
+
+    enabled: bool
+    outer_folds: int = Field(ge=2, le=20)
+    repeats: PositiveInt
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
+    explained_patients: int = Field(ge=0)
+
+
 class HybridParameters(Parameters):
     """Section `hybrid` of the parameters."""
 
     predictors: tuple[str, ...] = Field(min_length=1)
     prediction_time: PredictionTime
+    pre_operative_models: bool
     predictor_facts: dict[str, PredictorFacts]
     image_scale: Literal["probability", "logit"]
     classifiers: tuple[ClassifierName, ...] = Field(min_length=1)
@@ -100,6 +119,7 @@ class HybridParameters(Parameters):
     grids: dict[ClassifierName, Grid]
     features: FeatureParameters
     paper_protocol: PaperProtocolParameters
+    robustness: RobustnessParameters
 
     @field_validator("predictors", "classifiers", mode="before")
     @classmethod
@@ -136,6 +156,11 @@ class HybridParameters(Parameters):
         if missing:
             raise ValueError(f"hybrid.grids has no grid for {', '.join(missing)}")
         return self
+
+    @property
+    def pre_operative_predictors(self) -> tuple[str, ...]:
+        """The predictors that are known before the operation."""
+        return tuple(name for name in self.predictors if self.known_in_time(name, "pre_operative"))
 
     def known_in_time(self, predictor: str, moment: PredictionTime) -> bool:
         """Whether `predictor` is known at `moment`."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from . import evaluation_nodes, nodes
+from . import evaluation_nodes, nodes, probing_nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:
@@ -86,6 +86,38 @@ def create_pipeline(**_: Any) -> Pipeline:
                 ],
                 ["leakage_gap", "leakage_gap_table", "leakage_seen", "figure_leakage_gap"],
                 name="compare_protocols",
+            ),
+            Node(
+                probing_nodes.compare_prediction_times,
+                ["predictions", "test_outcomes", "params:evidence", "params:seed"],
+                "prediction_times",
+                name="compare_prediction_times",
+            ),
+            Node(
+                probing_nodes.explain_models,
+                [
+                    "fitted_models",
+                    "training_cohort",
+                    "image_scores",
+                    "partition",
+                    "params:hybrid",
+                    "params:image_score",
+                    "params:seed",
+                ],
+                ["shap_importance", "figure_shap"],
+                name="explain_models",
+            ),
+            Node(
+                probing_nodes.probe_robustness,
+                ["training_cohort", "image_scores", "partition", "params:hybrid", "params:image_score", "params:seed"],
+                [
+                    "predictor_ablation",
+                    "hybrid_learning_curve",
+                    "repeat_spread",
+                    "chosen_classifiers",
+                    "figure_hybrid_learning_curve",
+                ],
+                name="probe_robustness",
             ),
         ]
     )

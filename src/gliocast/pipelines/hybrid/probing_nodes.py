@@ -1,0 +1,72 @@
+"""Nodes of the hybrid pipeline that ask beyond the result: what the models listen to, and how steady they are."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.hybrid import evaluate, explanations, fit, robustness
+from gliocast.hybrid.fitted import HYBRID, FittedModels, with_image_score
+from gliocast.hybrid.parameters import HybridParameters
+from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
+
+NOTHING: Figure = {"data": [], "layout": {}}
+
+
+def compare_prediction_times(
+    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, seed: int
+) -> Table:
+    """The learnt models beside the same models on what is known before the operation."""
+    return evaluate.prediction_times(predictions, test_outcomes, evidence, seed)
+
+
+def explain_models(
+    fitted_models: FittedModels,
+    training_cohort: Table,
+    image_scores: Scores,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    seed: int,
+) -> tuple[Table, Figure]:
+    """Mean absolute SHAP values of the best-informed model of the first split, over its training patients."""
+    from gliocast.reporting import figures
+
+    n_patients = hybrid.robustness.explained_patients
+    if n_patients == 0:
+        return pd.DataFrame(columns=["name", "importance"]), NOTHING
+    split, name = partition.splits[0], fit.model_names(image_score)[-1]
+    model = next(model for model in fitted_models.models if (model.split, model.name) == (split.name, name))
+    scale = model.image_scale
+    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    shap = explanations.mean_absolute_shap(model, patients, n_patients, seed)
+    chosen = model.candidate.classifier.replace("_", " ") if model.candidate else name
+    title = f"What the {name} model listens to ({chosen})"
+    return shap, figures.bar(shap, title, "Mean absolute SHAP value (probability)")
+
+
+def probe_robustness(
+    training_cohort: Table,
+    image_scores: Scores,
+    partition: Partition,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+    seed: int,
+) -> tuple[Table, Table, Table, Table, Figure]:
+    """Ablation, learning curve, spread over repeats and the classifiers chosen, inside the first split's training patients."""
+    from gliocast.reporting import figures
+
+    if not hybrid.robustness.enabled:
+        return *(
+            pd.DataFrame(columns=[column]) for column in ("left_out", "n_patients", "repeat", "classifier")
+        ), NOTHING
+    split, name = partition.splits[0], HYBRID if image_score != "none" else fit.CLINICAL
+    scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
+    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    ablated = robustness.ablation(patients, facts, hybrid, seed)
+    curve = robustness.learning_curve(patients, facts, hybrid, seed)
+    repeats, chosen = robustness.spread(patients, facts, hybrid, seed)
+    points = curve.assign(series=name, x=curve["n_patients"], y=curve["auc"])
+    points = points.assign(lower=points["y"] - points["auc_sd"], upper=points["y"] + points["auc_sd"])
+    drawn = figures.dots(points, "More patients, better predictions?", "Training patients", "AUC ± SD over repeats")
+    return ablated, curve, repeats, chosen, drawn if len(curve) else NOTHING
