@@ -82,8 +82,8 @@ def compare_protocols(
     from gliocast.reporting import figures
 
     if paper_predictions.table.empty:
-        nothing = (pd.DataFrame(columns=[column]) for column in ("model", "stage"))
-        return dict(paper_protocol_record), *nothing, {"data": [], "layout": {}}
+        nothing, nobody = pd.DataFrame(columns=["model"]), pd.DataFrame(columns=["stage"])
+        return dict(paper_protocol_record), nothing, nobody, {"data": [], "layout": {}}
     outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
     models = leakage_gap.leakage_gap(predictions, paper_predictions, test_outcomes, outcomes, evidence, seed)
     gap = {**paper_protocol_record, "models": models}

@@ -6,7 +6,7 @@ import pandas as pd
 
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, explanations, fit, robustness
-from gliocast.hybrid.fitted import HYBRID, FittedModels, with_image_score
+from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
 
@@ -53,14 +53,12 @@ def probe_robustness(
     image_score: ImageScoreKind,
     seed: int,
 ) -> tuple[Table, Table, Table, Table, Figure]:
-    """Ablation, learning curve, spread over repeats and the classifiers chosen, inside the first split's training patients."""
+    """Ablation, learning curve, spread over repeats and classifiers chosen, in the first split's training patients."""
     from gliocast.reporting import figures
 
     if not hybrid.robustness.enabled:
-        return *(
-            pd.DataFrame(columns=[column]) for column in ("left_out", "n_patients", "repeat", "classifier")
-        ), NOTHING
-    split, name = partition.splits[0], HYBRID if image_score != "none" else fit.CLINICAL
+        return _nobody("left_out"), _nobody("n_patients"), _nobody("repeat"), _nobody("classifier"), NOTHING
+    split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
     scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
     ablated = robustness.ablation(patients, facts, hybrid, seed)
@@ -70,3 +68,8 @@ def probe_robustness(
     points = points.assign(lower=points["y"] - points["auc_sd"], upper=points["y"] + points["auc_sd"])
     drawn = figures.dots(points, "More patients, better predictions?", "Training patients", "AUC ± SD over repeats")
     return ablated, curve, repeats, chosen, drawn if len(curve) else NOTHING
+
+
+def _nobody(column: str) -> Table:
+    """A table without rows, which the report does not show."""
+    return pd.DataFrame(columns=[column])
