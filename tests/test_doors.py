@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gliocast.persistence.code import SOURCE, imported
+from gliocast.persistence.code import SOURCE, imported, is_ours
 
 HEAVY = {"torch", "timm", "torchvision", "xgboost", "sklearn", "statsmodels", "plotly", "SimpleITK", "skimage", "shap",
          "captum", "sksurv", "optuna", "scipy", "pydicom", "highdicom", "skops"}  # fmt: skip
@@ -52,7 +52,7 @@ def roots(names: set[str]) -> set[str]:
 
 
 def rooms_entered(path: Path) -> set[str]:
-    ours = {name.split(".")[1] for name in all_imports(path) if name.startswith("gliocast.")}
+    ours = {name.split(".")[1] for name in all_imports(path) if "." in name and is_ours(name)}
     return ours - {room_of(path)}
 
 

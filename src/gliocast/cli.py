@@ -76,7 +76,9 @@ def problem_table(error: InputError) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("patient", "where", "found", "expected", "do this", title=error.headline(), title_justify="left")
+    table = Table(title=error.headline(), title_justify="left")
+    for header in ("patient", "where", "found", "expected", "do this"):
+        table.add_column(header, overflow="fold")
     for problem in error.problems:
         table.add_row(problem.patient, problem.where, problem.found, problem.expected, problem.remedy)
     text = StringIO()
