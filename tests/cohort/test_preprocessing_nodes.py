@@ -207,6 +207,7 @@ def test_nothing_of_the_outcome_is_left_on_the_test_patients(parted, cohort_para
 
 def test_altering_the_test_patients_outcomes_alters_no_training_patient(parted, cohort_parameters):
     cohort, partition = parted
+    cohort = cohort.assign(survival_days=pd.Series(range(10, 610, 10), dtype="Int64"))
     parameters = cohort_parameters(threshold_mode="training_median")
     tested = cohort["patient_id"].isin(partition.splits[0].test)
     poisoned = cohort.assign(survival_days=cohort["survival_days"].mask(tested, 3650))
