@@ -22,6 +22,9 @@ class EvidenceParameters(Parameters):
     age_bands_years: tuple[float, ...] = Field(min_length=1)
     sweep_days: tuple[int, ...] = Field(min_length=1)
     horizons_days: tuple[int, ...] = Field(min_length=1)
+    classes_days: tuple[tuple[int, ...], ...]
+    robustness_splits: int = Field(ge=10, le=1000)
+    learning_curve_shares: tuple[float, ...]
 
 
 class AuditParameters(Parameters):

@@ -38,8 +38,22 @@ def create_pipeline(**_: Any) -> Pipeline:
                     "params:evidence",
                     "params:seed",
                 ],
-                "time_to_event_table",
+                ["time_to_event_table", "survival_classes_table"],
                 name="assess_time_to_event",
+            ),
+            Node(
+                nodes.assess_robustness,
+                [
+                    "training_cohort",
+                    "image_scores",
+                    "partition",
+                    "params:hybrid",
+                    "params:image_score",
+                    "params:evidence",
+                    "params:seed",
+                ],
+                "robustness_table",
+                name="assess_robustness",
             ),
             Node(
                 survival_nodes.compare_predicted_groups,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gliocast.evidence.classes import class_performance, observed_classes, predicted_classes
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_curves import kaplan_meier, logrank
 from gliocast.evidence.survival_metrics import Followup, SurvivalPrediction, survival_performance
@@ -32,23 +34,36 @@ def assess_time_to_event(
     image_score: ImageScoreKind,
     evidence: EvidenceParameters,
     seed: int,
-) -> Table:
+) -> tuple[Table, Table]:
     """Survival models on the predictors of the clinical and of the hybrid model, tested on the same patients.
 
     Patients without a class, censored before the threshold, are taught from here as everyone else: the models read
-    how long they were followed.
+    how long they were followed. The second table sorts the same predictions into three and more classes.
     """
     censored = cohort[cohort["outcome"].isna() & cohort["survival_days"].notna()]
     censored = censored[~censored["patient_id"].isin(partition.patients)]
     taught = pd.concat([training_cohort, censored[censored.columns.intersection(training_cohort.columns)]])
     times = np.arange(STEP_DAYS, max(evidence.horizons_days) + STEP_DAYS, STEP_DAYS)
     study = _Study(taught, test_predictors, test_outcomes, image_scores, partition, hybrid, times, seed)
-    rows = []
+    rows, class_rows = [], []
     for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
         for model in MODELS:
-            found = study.performance(model, predictors, evidence)
-            rows.append({"model": model, "predictors": predictors, **flat(found)})
-    return pd.DataFrame(rows)
+            names = {"model": model, "predictors": predictors}
+            test, prediction = study.predicted(model, predictors)
+            arguments = (study.training, evidence.horizons_days, evidence.n_bootstrap, seed)
+            rows.append({**names, **flat(survival_performance(prediction, test, *arguments))})
+            class_rows += [{**names, **row} for row in _in_classes(test, prediction, evidence, seed)]
+    return pd.DataFrame(rows), pd.DataFrame(class_rows)
+
+
+def _in_classes(
+    test: Followup, prediction: SurvivalPrediction, evidence: EvidenceParameters, seed: int
+) -> Iterator[dict[str, Any]]:
+    for thresholds in evidence.classes_days:
+        observed = observed_classes(test.days, test.died, thresholds)
+        answer = predicted_classes(prediction.times_days, prediction.survival, thresholds)
+        found = class_performance(observed, answer, len(thresholds) + 1, evidence.n_bootstrap, seed)
+        yield {"thresholds_days": ", ".join(map(str, thresholds)), **flat(found)}
 
 
 def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
@@ -87,15 +102,18 @@ class _Study:
         self.outcomes = test_outcomes.set_index("patient_id")
         self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
 
-    def performance(self, model: str, predictors: str, evidence: EvidenceParameters) -> dict[str, Any]:
-        """Every patient's survival, predicted once a repeat and averaged, against what happened."""
-        predicted = pd.concat([self._predicted(model, predictors, split) for split in self.partition.splits])
-        survival = predicted.groupby(level=0).mean()
+    @property
+    def training(self) -> Followup:
+        """How long everyone was followed whom the models learn from."""
+        return _followup(self.taught)
+
+    def predicted(self, model: str, predictors: str) -> tuple[Followup, SurvivalPrediction]:
+        """What happened to every test patient, and the survival predicted for them, averaged over repeats."""
+        repeats = pd.concat([self._predicted(model, predictors, split) for split in self.partition.splits])
+        survival = repeats.groupby(level=0).mean()
         known = survival.to_numpy(dtype=float)
         prediction = SurvivalPrediction(-known.mean(axis=1), self.times_days, known)
-        test = _followup(self.outcomes.loc[survival.index])
-        training = _followup(self.taught)
-        return survival_performance(prediction, test, training, evidence.horizons_days, evidence.n_bootstrap, self.seed)
+        return _followup(self.outcomes.loc[survival.index]), prediction
 
     def _predicted(self, model: str, predictors: str, split: Split) -> Table:
         facts, scale = facts_of(predictors, self.hybrid), self.hybrid.image_scale
