@@ -125,3 +125,10 @@ def outcomes_of(cohort: pd.DataFrame, partition: Partition) -> pd.DataFrame:
     """Outcomes of test patients."""
     tested = cohort["patient_id"].isin({p for split in partition.splits for p in split.test})
     return cohort.loc[tested, ["patient_id", "outcome"]]
+
+
+def with_a_score(cohort: pd.DataFrame, strength: float = 1.0, seed: int = 1) -> pd.DataFrame:
+    """The cohort with an image score that carries a signal."""
+    signal = strength * (cohort["outcome"] == "long_term").to_numpy(float)
+    logits = signal + np.random.default_rng(seed).normal(0, 1, len(cohort))
+    return cohort.assign(image_score=1 / (1 + np.exp(-logits)))

@@ -147,6 +147,19 @@ def test_equal_scores_go_to_the_classifier_that_is_preferred():
     assert selection.chosen.classifier == "svc"
 
 
+def test_within_one_standard_error_of_the_best_the_preferred_classifier_is_chosen():
+    candidates = (Candidate("logistic_regression", {}), Candidate("lda", {}), Candidate("svc", {}))
+    scores = np.array([[0.5, 0.6], [0.7, 0.8], [0.7, 0.9]])  # means 0.55, 0.75, 0.80; standard error of the best 0.1
+    assert Selection(candidates, scores, "one_standard_error").chosen.classifier == "lda"
+    assert Selection(candidates, scores, "best").chosen.classifier == "svc"
+
+
+def test_of_the_preferred_classifier_the_best_settings_are_chosen():
+    candidates = (Candidate("lda", {"solver": "svd"}), Candidate("lda", {"solver": "lsqr"}), Candidate("svc", {}))
+    scores = np.array([[0.7, 0.8], [0.75, 0.8], [0.7, 0.9]])
+    assert Selection(candidates, scores, "one_standard_error").chosen.settings == {"solver": "lsqr"}
+
+
 def test_candidates_stand_in_the_order_of_preference():
     hybrid = configured(classifiers=("svc", "lda"))
     names = [candidate.classifier for candidate in list_candidates(hybrid)]

@@ -201,7 +201,7 @@ def _selection_rows(model: FittedModel, selection: Selection, hybrid: HybridPara
             "settings": [_written(selection.candidates[place].settings) for place in places],
             "inner_score": [float(selection.means[place]) for place in places],
             "inner_sd": [float(selection.scores[place].std(ddof=1)) for place in places],
-            "chosen": [place == selection.best for place in places],
+            "chosen": [place == selection.place for place in places],
         }
     )
 

@@ -15,6 +15,7 @@ ClassifierName: TypeAlias = Literal[
     "decision_tree", "logistic_regression", "gaussian_nb", "svc", "lda", "xgboost", "k_neighbours", "random_forest"
 ]
 Scoring: TypeAlias = Literal["accuracy", "balanced_accuracy", "roc_auc"]
+Choice: TypeAlias = Literal["best", "one_standard_error"]
 SettingValue: TypeAlias = bool | int | float | str | None
 Settings: TypeAlias = dict[str, SettingValue]
 Grid: TypeAlias = dict[str, dict[str, tuple[SettingValue, ...]]]  # variant: {setting: values}
@@ -114,6 +115,7 @@ class HybridParameters(Parameters):
     classifiers: tuple[ClassifierName, ...] = Field(min_length=1)
     inner_folds: int = Field(ge=2, le=20)
     scoring: Scoring
+    choice: Choice
     workers: PositiveInt
     threshold: ThresholdParameters
     grids: dict[ClassifierName, Grid]

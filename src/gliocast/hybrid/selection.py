@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from gliocast.errors import ConfigurationError, Problem, TrainingError
 from gliocast.hybrid.classifiers import build_classifier, with_probability
 from gliocast.hybrid.features import build_preprocessor
-from gliocast.hybrid.parameters import ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
+from gliocast.hybrid.parameters import Choice, ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
 from gliocast.hybrid.shared_fits import FoldMatrices, responses
 
 
@@ -28,10 +28,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Selection:
-    """All candidates with their scores on the inner folds (NaN: cannot be fitted on so few patients)."""
+    """All candidates with their scores on the inner folds (NaN: cannot be fitted on so few patients), and how to choose."""
 
     candidates: tuple[Candidate, ...]
     scores: Float[np.ndarray, "candidates folds"]
+    choice: Choice = "best"
 
     @property
     def means(self) -> Float[np.ndarray, " candidates"]:
@@ -44,9 +45,24 @@ class Selection:
         return int(np.nanargmax(self.means))
 
     @property
+    def place(self) -> int:
+        """Where the chosen candidate stands.
+
+        By `one_standard_error` it is the best of the most preferred classifier that scores within one standard error
+        of the best of all: among hundreds of candidates on a hundred patients the best one is so by luck as well.
+
+        Source: Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+        """
+        if self.choice == "best":
+            return self.best
+        spread = self.scores[self.best].std(ddof=1) / np.sqrt(self.scores.shape[1])
+        best_of_each = map(self.best_of, dict.fromkeys(candidate.classifier for candidate in self.candidates))
+        return next(place for place in best_of_each if self.means[place] >= self.means[self.best] - spread)
+
+    @property
     def chosen(self) -> Candidate:
-        """The best candidate."""
-        return self.candidates[self.best]
+        """The chosen candidate."""
+        return self.candidates[self.place]
 
     def best_of(self, classifier: ClassifierName) -> int:
         """The best candidate of one classifier."""
@@ -92,7 +108,7 @@ def score_candidates(folds: Sequence[FoldMatrices], hybrid: HybridParameters, se
     for number, fold in enumerate(folds):
         with quick_scikit_learn(checked=number == 0):
             scores[:, number] = _scores(candidates, hybrid, fold, seed)
-    return Selection(candidates, scores)
+    return Selection(candidates, scores, hybrid.choice)
 
 
 def fit_candidate(
