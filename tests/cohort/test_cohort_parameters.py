@@ -64,6 +64,11 @@ def test_every_number_needs_a_range(cohort_parameters):
         cohort_parameters(ranges={"age_years": {"min": 0, "max": 1}})
 
 
+def test_only_a_canonical_column_can_be_required(cohort_parameters):
+    with pytest.raises(ValidationError, match="names among patient_id"):
+        cohort_parameters(exclude_when_missing=["age"])
+
+
 def test_a_range_ascends(cohort_parameters):
     with pytest.raises(ValidationError, match="min at most max"):
         cohort_parameters(ranges={**cohort_parameters().ranges, "age_years": {"min": 2, "max": 1}})
@@ -102,4 +107,4 @@ def test_the_parameters_of_every_public_cohort_are_legible(cohort):
     changes = yaml.safe_load((CONF / cohort / "parameters.yml").read_text(encoding="utf-8"))
     parameters = merged(base, changes)
     assert CohortParameters(**parameters["cohort"]).survival_threshold_days == 332
-    assert PartitionParameters(**parameters["partition"]).scheme == "holdout"
+    assert PartitionParameters(**parameters["partition"]).inner_folds == 5

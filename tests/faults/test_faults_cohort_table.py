@@ -138,6 +138,14 @@ def test_a_header_without_rows_is_told(parameters):
     assert the_problem(HEADER + "\n", parameters()).found == "a header without rows"
 
 
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_file_without_a_header_is_told_without_showing_its_first_patient(parameters, separator):
+    text = "P77,65.5,M,1,biopsy,331,1\nP78,66,M,1,biopsy,400,1\n".replace(",", separator)
+    found = the_problem(text, parameters())
+    assert found.where == "the header"
+    assert "P77" not in str(found)
+
+
 # 5 missing, extra, renamed columns
 
 

@@ -160,6 +160,13 @@ class CohortParameters(Parameters):
                 raise ValueError(f"{column} to be mapped to {' or '.join(allowed or ())}; not to {', '.join(wrong)}")
         return values
 
+    @field_validator("exclude_when_missing")
+    @classmethod
+    def _are_canonical(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= set(CANONICAL_COLUMNS):
+            raise ValueError(f"names among {', '.join(CANONICAL_COLUMNS)}")
+        return names
+
     @field_validator("ranges")
     @classmethod
     def _every_number_has_a_range(cls, ranges: dict[str, Range]) -> dict[str, Range]:

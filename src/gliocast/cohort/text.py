@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -17,6 +18,7 @@ from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
 SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
+VALUE = r"[+-]?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a number or a date, which no column is called
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
 
 
@@ -95,28 +97,30 @@ def cell_text(cell: object, decimal: str) -> str:
 
 
 def separator_problems(text: str, configured: str, header: list[str]) -> Iterator[Problem]:
-    """The problem of a header that another separator cuts into more columns."""
+    """The problem of a first row that is no header, or that another separator cuts into more columns."""
     first_line = next(line for line in text.splitlines() if line.strip())
-    counts = {separator: columns_of(first_line, separator) for separator in SEPARATORS}
-    likely = max(counts, key=lambda separator: counts[separator])
-    if counts[likely] > len(header):
-        seen = ", ".join(cell.strip()[:40] for cell in first_line.split(likely)[:SHOWN_COLUMNS])
+    cut = {separator: cut_line(first_line, separator) for separator in SEPARATORS}
+    likely = max(cut, key=lambda separator: len(cut[separator]))
+    if sum(bool(re.fullmatch(VALUE, name)) for name in cut[likely]) > 1:  # a patient's row, which is not to be shown
+        yield Problem("row 1", "the header", "absent: the row holds values", "the columns' names", "Export the names.")
+    elif len(cut[likely]) > len(header):
+        seen = ", ".join(name[:40] for name in cut[likely][:SHOWN_COLUMNS])
         yield Problem(
             NOT_APPLICABLE,
             "separator",
-            f"{SEPARATORS[likely]} ({counts[likely]} columns: {seen})",
+            f"{SEPARATORS[likely]} ({len(cut[likely])} columns: {seen})",
             f"{SEPARATORS.get(configured, repr(configured))}, as configured ({len(header)} column"
             f"{'s' if len(header) != 1 else ''})",
             f"Set `cohort.separator: {json.dumps(likely)}` in conf/local/parameters.yml.",
         )
 
 
-def columns_of(line: str, separator: str) -> int:
-    """How many cells a separator cuts a line into; quotation marks respected."""
+def cut_line(line: str, separator: str) -> list[str]:
+    """The cells that a separator cuts a line into; quotation marks respected."""
     try:
-        return len(next(csv.reader([line], delimiter=separator)))
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
     except csv.Error:
-        return 1
+        return [line]
 
 
 def named(header: list[str]) -> list[str]:
