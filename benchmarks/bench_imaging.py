@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -31,7 +30,7 @@ from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack, open_volume
 from imaging_dicom import write_series
-from imaging_phantoms import a_grid, ellipsoid, positions, write_file
+from imaging_phantoms import a_grid, base_slices, ellipsoid, positions, write_file
 
 LESION_MM = (30.0, -20.0, 25.0)
 REPEATS = 5
@@ -51,8 +50,8 @@ def main() -> None:
 @cache
 def parameters(**changes: Any) -> SliceParameters:
     """The base configuration with pixels of 1 mm."""
-    path = Path(__file__).parents[1] / "conf/base/parameters_slices.yml"
-    return SliceParameters(**(yaml.safe_load(path.read_text("utf-8"))["slices"] | {"size_px": 256} | changes))
+    rule = {"size_px": 256, "field_of_view_mm": 256.0, "centre": "volume"}
+    return SliceParameters(**(base_slices() | rule | changes))
 
 
 def make_studies(root: Path) -> Grid:

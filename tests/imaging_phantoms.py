@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
+from omegaconf import OmegaConf
 
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.parameters import SliceParameters
@@ -25,10 +25,15 @@ ROOT = Path(__file__).parents[1]
 DIRECTIONS = {"R": (1, 0, 0), "L": (-1, 0, 0), "A": (0, 1, 0), "P": (0, -1, 0), "S": (0, 0, 1), "I": (0, 0, -1)}
 
 
+def base_slices() -> dict[str, Any]:
+    """The section `slices` of the base configuration, in the paper's profile."""
+    loaded = OmegaConf.merge(OmegaConf.load(ROOT / "conf/base/parameters_slices.yml"), {"profile": "paper"})
+    return OmegaConf.to_container(loaded, resolve=True)["slices"]
+
+
 def slice_parameters(**changes: Any) -> SliceParameters:
     """The base configuration, with some leaves changed (double underscores stand for dots)."""
-    text = (ROOT / "conf/base/parameters_slices.yml").read_text(encoding="utf-8")
-    section = yaml.safe_load(text)["slices"] | {"size_px": 32, "field_of_view_mm": 48.0, "workers": 1}
+    section = base_slices() | {"size_px": 32, "field_of_view_mm": 48.0, "workers": 1, "centre": "volume"}
     for name, value in changes.items():
         *parents, leaf = name.split("__")
         part = section

@@ -1,14 +1,42 @@
-"""Where the enhancing lesion lies when nobody has drawn it."""
+"""Where the enhancing lesion lies when nobody has drawn it.
+
+An enhancing glioblastoma is brighter than the brain around it, has no twin in the other hemisphere, lies within the
+brain and not at its edge (where scalp, dura and sinuses are bright), and is thicker than a vessel. The localiser
+looks for just that, at about 2 mm, and takes the weightiest such region. It is no segmentation.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gliocast.imaging.findings import Finding
-from gliocast.imaging.grid import AXES
-from gliocast.imaging.lesion import Lesion
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64
+
+from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import AXES, Grid, whole
+from gliocast.imaging.intensity import head_mask
+from gliocast.imaging.lesion import Lesion, area_profile, cut_out
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.volume import Volume
+
+WORKING_MM = 2.0
+DEPTH_MM = 14.0  # scalp, skull, dura and the sinuses at their inner side
+DEEP_MM = 25.0  # surely brain, high in the head
+EDGE_MM = 5.0  # what lies closer to the brain's edge is a vessel, a sinus, or dura
+BRAIN_SPREADS = 3.5
+NECK_MM = 4.0  # bridges narrower than twice this do not belong to the brain
+CLOSING_MM = 10.0  # gaps narrower than twice this do
+BELOW_VERTEX_MM = 90.0  # from here on down, the skull base, orbits and neck are bright and asymmetric too …
+SKULL_BASE_MM = 120.0  # … and here a region counts for nothing
+BRIGHT = 1.5  # robust standard deviations above the tissue at the same depth
+ASYMMETRIC = 1.0  # robust standard deviations above the mirrored place
+BRIGHTEST = 20.0  # so that scalp does not shine into the brain when smoothed
+LEAST_SPREAD = 0.08  # of the median: grey and white matter differ by about as much
+SMOOTH_MM = 4.0
+MIRROR_SMOOTH_MM = 6.0  # hemispheres are no exact twins
+THICK_MM = 6.0  # the thicker a region, the more it counts, up to here: vessels are thin
+SMALLEST_ML = 0.3
+PLAUSIBLE_ML = 3.0  # regions of this size and more are as likely to be a lesion as any
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +61,175 @@ class Located:
 
 
 def locate_lesion(volume: Volume, parameters: SliceParameters) -> Located:
-    """Find the enhancing lesion in the T1-Gd volume alone."""
-    low, high = volume.grid.span_mm(AXES[parameters.axis])
-    doubt = Finding("lesion_not_found", volume.name, "no lesion mask", "a lesion mask", "Check the slices.", doubt=True)
-    return Located((low + high) / 2, "localiser", 0.0, doubts=(doubt,))
+    """Find the enhancing lesion in the T1-Gd volume alone.
+
+    Raises:
+        Refused: patients without a mask are to be excluded, or the confidence is below the limit.
+    """
+    rule = parameters.localiser
+    if rule.without_mask == "exclude":
+        raise Refused(Finding("lesion_mask_missing", volume.name, "no lesion mask", "a lesion mask", "Draw one."))
+    axis = AXES[parameters.axis]
+    regions = bright_asymmetric_regions(volume)
+    if regions is None:
+        low, high = volume.grid.span_mm(axis)
+        return _judged(Located((low + high) / 2, "localiser", 0.0), volume, parameters)
+    lesion, confidence = regions
+    positions, areas = area_profile(lesion, axis)
+    centre = float(np.clip(_centre_mm(positions, areas), *volume.grid.span_mm(axis)))
+    return _judged(Located(centre, "localiser", confidence, float(areas.max()), lesion), volume, parameters)
+
+
+def _judged(located: Located, volume: Volume, parameters: SliceParameters) -> Located:
+    from dataclasses import replace
+
+    rule, found = parameters.localiser, f"confidence {located.confidence:.2f}"
+    if located.confidence < rule.min_confidence:
+        expected = f"at least {rule.min_confidence}, or a lesion mask"
+        raise Refused(
+            Finding("lesion_not_found", volume.name, found, expected, "Draw a mask, or set central_slice_mm.")
+        )
+    if located.confidence >= rule.doubt_below:
+        return located
+    doubt = Finding("lesion_uncertain", volume.name, found, f"at least {rule.doubt_below}", "Look at it.", doubt=True)
+    return replace(located, doubts=(doubt,))
+
+
+def bright_asymmetric_regions(volume: Volume) -> tuple[Lesion, float] | None:
+    """The most lesion-like region and a confidence between 0 and 1; None where there is no candidate."""
+    from scipy.ndimage import label, sum_labels
+
+    voxels, grid = _shrunk(volume.read(whole(volume.grid)), volume.grid)
+    head = _head(voxels)
+    score = _evidence(voxels, head, grid)
+    labels, n_regions = label(score > 0)
+    if not n_regions:
+        return None
+    thickness = np.minimum(_distance_mm(labels > 0, grid), THICK_MM)
+    weights = np.asarray(sum_labels(score * thickness, labels, range(1, n_regions + 1)))
+    sizes_ml = np.bincount(labels.ravel())[1:] * grid.voxel_volume_mm3 / 1000
+    weights[sizes_ml < SMALLEST_ML] = 0.0
+    if not weights.any():
+        return None
+    ranked = np.argsort(weights)[::-1]
+    runner_up = weights[ranked[1]] if n_regions > 1 else 0.0
+    distinct = float(1 - runner_up / weights[ranked[0]])
+    large = float(min(1.0, sizes_ml[ranked[0]] / PLAUSIBLE_ML))
+    lesion = cut_out(labels == ranked[0] + 1, grid, (), volume.name)
+    return lesion, round(distinct * large, 3)
+
+
+def _shrunk(voxels: Float32[np.ndarray, "i j k"], grid: Grid) -> tuple[Float32[np.ndarray, "a b c"], Grid]:
+    """Average blocks of voxels to about `WORKING_MM`."""
+    blocks = np.maximum(1, np.round(WORKING_MM / grid.spacing_mm).astype(int))
+    shape = np.array(grid.shape) // blocks
+    a, b, c = (int(size) for size in shape)
+    cut = voxels[tuple(slice(0, int(size)) for size in shape * blocks)]
+    small = cut.reshape(a, blocks[0], b, blocks[1], c, blocks[2]).mean(axis=(1, 3, 5), dtype=np.float32)
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.to_mm((blocks - 1) / 2)
+    affine[:3, :3] = affine[:3, :3] * blocks
+    return small, Grid((a, b, c), affine)
+
+
+def _head(voxels: Float32[np.ndarray, "i j k"]) -> Bool[np.ndarray, "i j k"]:
+    """The largest bright part, its holes filled."""
+    from scipy.ndimage import binary_closing, binary_fill_holes, label
+
+    labels, n_parts = label(head_mask(voxels))
+    if not n_parts:
+        return np.zeros(voxels.shape, dtype=bool)
+    largest = labels == np.bincount(labels.ravel())[1:].argmax() + 1
+    return np.asarray(binary_fill_holes(binary_closing(np.pad(largest, 3), iterations=3)[3:-3, 3:-3, 3:-3]))
+
+
+def _evidence(
+    voxels: Float32[np.ndarray, "i j k"], head: Bool[np.ndarray, "i j k"], grid: Grid
+) -> Float[np.ndarray, "i j k"]:
+    """How lesion-like each voxel is; 0: not at all."""
+    from scipy.ndimage import gaussian_filter
+
+    place = _place(voxels, head, grid)
+    if not place.any():
+        return np.zeros(voxels.shape)
+    tissue = voxels[place == 1.0] if (place == 1.0).any() else voxels[place > 0]
+    middle = float(np.median(tissue))
+    spread = max(1.4826 * float(np.median(np.abs(tissue - middle))), LEAST_SPREAD * abs(middle)) or 1.0
+    standard = np.where(head, ((voxels - middle) / spread).clip(-BRIGHTEST, BRIGHTEST), 0.0)
+    smooth = gaussian_filter(standard, SMOOTH_MM / grid.spacing_mm / 2)
+    mirrored = _mirrored(gaussian_filter(standard, MIRROR_SMOOTH_MM / grid.spacing_mm / 2), head, grid)
+    bright, odd = smooth - BRIGHT, smooth - mirrored - ASYMMETRIC
+    return np.where((bright > 0) & (odd > 0), np.minimum(bright, odd).clip(0, 4), 0.0) * place
+
+
+def _place(
+    voxels: Float32[np.ndarray, "i j k"], head: Bool[np.ndarray, "i j k"], grid: Grid
+) -> Float[np.ndarray, "i j k"]:
+    """Where a lesion may lie: 1 within the brain, falling to 0 towards the skull base; 0 elsewhere."""
+    if not head.any():
+        return np.zeros(voxels.shape)
+    indices = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), axis=-1)
+    height_mm = indices @ grid.affine[2, :3] + grid.affine[2, 3]
+    below_mm = np.percentile(height_mm[head], 99.9) - height_mm
+    fading = np.clip((SKULL_BASE_MM - below_mm) / (SKULL_BASE_MM - BELOW_VERTEX_MM), 0, 1)
+    stripped = bool((voxels[~head] == 0).mean() > 0.95)
+    if stripped:
+        return fading * (_distance_mm(head, grid) > EDGE_MM)
+    brain = _brain(voxels, head, below_mm, grid)
+    return fading * (_distance_mm(brain, grid) > EDGE_MM)
+
+
+def _brain(
+    voxels: Float32[np.ndarray, "i j k"],
+    head: Bool[np.ndarray, "i j k"],
+    below_mm: Float64[np.ndarray, "i j k"],
+    grid: Grid,
+) -> Bool[np.ndarray, "i j k"]:
+    """The largest part of the head with the grey values of its deep middle, its gaps (lesions, ventricles) closed."""
+    from scipy.ndimage import binary_fill_holes, label
+
+    depth = _distance_mm(head, grid)
+    deep = (depth > DEEP_MM) & (below_mm < BELOW_VERTEX_MM)
+    if not deep.any():
+        return np.asarray(depth > DEPTH_MM)
+    middle = float(np.median(voxels[deep]))
+    spread = max(1.4826 * float(np.median(np.abs(voxels[deep] - middle))), LEAST_SPREAD * abs(middle))
+    tissue = head & (np.abs(voxels - middle) < BRAIN_SPREADS * spread)
+    cores, n_cores = label(_distance_mm(tissue, grid) > NECK_MM)
+    if not n_cores:
+        return np.asarray(depth > DEPTH_MM)
+    core = cores == np.bincount(cores[cores > 0]).argmax()
+    grown = _distance_mm(~core, grid) < NECK_MM + CLOSING_MM
+    return np.asarray(binary_fill_holes(_distance_mm(grown, grid) > CLOSING_MM))
+
+
+def _distance_mm(inside: Bool[np.ndarray, "i j k"], grid: Grid) -> Float[np.ndarray, "i j k"]:
+    """Distance of each inside voxel from the outside; the volume's border counts as outside along the slices alone."""
+    from scipy.ndimage import distance_transform_edt
+
+    axis = grid.stored_axis(2)
+    pad = [(0, 0) if stored == axis else (1, 1) for stored in range(3)]
+    padded = distance_transform_edt(np.pad(inside, pad), sampling=grid.spacing_mm)
+    cut = tuple(slice(0, None) if stored == axis else slice(1, -1) for stored in range(3))
+    return np.asarray(padded[cut])
+
+
+def _mirrored(
+    values: Float[np.ndarray, "i j k"], head: Bool[np.ndarray, "i j k"], grid: Grid
+) -> Float[np.ndarray, "i j k"]:
+    """Values at the mirrored place of the other hemisphere: the stored left-right axis is flipped about the head."""
+    from scipy.ndimage import shift
+
+    axis = grid.stored_axis(0)
+    others = tuple(other for other in range(3) if other != axis)
+    across = head.sum(axis=others)
+    centre = float((across * np.arange(len(across))).sum() / max(1, across.sum()))
+    by = [0.0, 0.0, 0.0]
+    by[axis] = 2 * centre - (values.shape[axis] - 1)
+    return np.asarray(shift(np.flip(values, axis), by, order=1, mode="nearest"))
+
+
+def _centre_mm(positions: Float64[np.ndarray, " planes"], areas: Float64[np.ndarray, " planes"]) -> float:
+    """The position of the largest section, steadied by the sections around it."""
+    heaviest = areas >= 0.5 * areas.max()
+    return float((positions * areas * heaviest).sum() / (areas * heaviest).sum())
