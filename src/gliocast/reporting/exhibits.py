@@ -69,6 +69,20 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit("figure4_roc", "hybrid", "hybrid", "ROC curves", "Figure 4a of the paper. All models, same patients."),
     Exhibit("figure4_confusion", "hybrid", "hybrid", "Confusion matrix", "Figure 4b of the paper."),
+    Exhibit(
+        "figure_shap",
+        "hybrid",
+        "hybrid",
+        "What the model listens to",
+        "Mean absolute SHAP values over training patients: what moves the model, not what causes survival.",
+    ),
+    Exhibit(
+        "prediction_times",
+        "hybrid",
+        "hybrid",
+        "What is known when",
+        "The models beside the same models on what is known before the operation; surgery is known only after it.",
+    ),
     Exhibit("classifier_selection", "hybrid", "hybrid", "How the classifier was chosen, inside the training patients"),
     Exhibit(
         "figure_leakage_gap",
@@ -122,6 +136,30 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
     ),
     Exhibit("figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Test patients."),
+    Exhibit("survival_classes_table", "hybrid", "trust", "Three and four classes of survival"),
+    Exhibit(
+        "figure_hybrid_learning_curve",
+        "hybrid",
+        "trust",
+        "More patients, better predictions?",
+        "Inside the training patients; mean and standard deviation over repeats.",
+    ),
+    Exhibit(
+        "predictor_ablation",
+        "hybrid",
+        "trust",
+        "Without one predictor",
+        "Inside the training patients: the same search, one predictor left out at a time.",
+    ),
+    Exhibit("repeat_spread", "hybrid", "trust", "Spread over repeats", "Inside the training patients."),
+    Exhibit("chosen_classifiers", "hybrid", "trust", "Which classifier is chosen, how often"),
+    Exhibit(
+        "robustness_table",
+        "hybrid",
+        "trust",
+        "How much hangs on the draw",
+        "Inside the training patients, one quick classifier in many random splits.",
+    ),
     Exhibit("audit_record", "hybrid", "audit_record", "The audit"),
 )
 

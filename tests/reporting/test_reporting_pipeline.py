@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gliocast.pipelines.reporting import create_pipeline
+from gliocast.reporting.exhibits import EXHIBITS
+
+BASE = Path(__file__).parents[2] / "conf" / "base"
+REPORTS = {
+    "baseline": ("baseline",),
+    "cnn_training": ("baseline", "tuning", "cnn_training"),
+    "hybrid": ("baseline", "tuning", "cnn_training", "hybrid"),
+}
+
+
+def catalog_names() -> set[str]:
+    return {name for path in BASE.glob("catalog*.yml") for name in yaml.safe_load(path.read_text(encoding="utf-8"))}
+
+
+def entries(sections: tuple[str, ...]) -> set[str]:
+    return {name for name in create_pipeline(sections).all_inputs() if not name.startswith("param")}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_everything_that_a_report_reads_is_in_the_catalog(name: str) -> None:
+    assert entries(REPORTS[name]) <= catalog_names()
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_everything_that_a_report_reads_is_made_by_its_own_pipeline(name: str) -> None:
+    from gliocast.pipeline_registry import register_pipelines
+
+    registered = register_pipelines()[name]
+    raw = {"clinical_table", "simulation_record", "audit_record"}
+    assert entries(REPORTS[name]) <= registered.all_outputs() | raw
+
+
+def test_the_baseline_report_needs_no_images() -> None:
+    assert {"partition", "slice_manifest", "cnn_results", "patient_flow"}.isdisjoint(entries(REPORTS["baseline"]))
+
+
+def test_every_exhibit_has_one_place() -> None:
+    names = [exhibit.name for exhibit in EXHIBITS]
+    assert len(names) == len(set(names))
+
+
+def test_no_exhibit_lies_among_patient_level_results() -> None:
+    paths = {}
+    for path in BASE.glob("catalog*.yml"):
+        paths |= {
+            name: entry.get("filepath", "") for name, entry in yaml.safe_load(path.read_text(encoding="utf-8")).items()
+        }
+    outside = [exhibit.name for exhibit in EXHIBITS if not paths[exhibit.name].startswith("data/08_reporting/")]
+    assert outside == ["hyperparameters"]
