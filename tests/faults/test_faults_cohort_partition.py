@@ -110,6 +110,18 @@ def test_another_test_for_the_paper_is_told(stored):
     assert "the test patients of the first split" in told(stored)
 
 
+def test_a_stranger_among_the_papers_training_patients_is_named(stored):
+    stored["paper"]["fit"].append("GHOST")
+    assert "GHOST: paper is in one of the two training sets only" in told(stored)
+
+
+def test_two_splits_of_one_name_are_told():
+    parameters = PARAMETERS.model_copy(update={"scheme": "nested_cv"})
+    stored = partition_to_json(partition_patients(cohort(20, 20), parameters, seed=1))
+    stored["splits"][1]["name"] = stored["splits"][0]["name"]
+    assert "2 splits of this name" in told(stored)
+
+
 def test_the_file_is_checked_each_time_that_it_is_loaded(tmp_path, stored):
     path = tmp_path / "partition.json"
     dataset = PartitionDataset(str(path))

@@ -26,6 +26,7 @@ def check_partition(partition: Partition) -> list[Problem]:
         *repeated_test_problems(partition),
         *fold_problems(partition.paper, "paper"),
         *paper_problems(partition),
+        *name_problems(partition),
     ]
 
 
@@ -61,8 +62,7 @@ def split_problems(split: Split) -> Iterator[Problem]:
         yield from fold_problems(fold, where)
         training = set(split.training)
         for patient in sorted({*fold.seen, *fold.held_out} - training):
-            remedy = f"{RESTORE}"
-            yield Problem(patient, where, "not a training patient of the split", "training patients only", remedy)
+            yield Problem(patient, where, "not a training patient of the split", "training patients only", RESTORE)
         for patient in sorted(training - {*fold.seen, *fold.held_out}):
             yield Problem(patient, where, "absent", "every training patient", RESTORE)
 
@@ -103,9 +103,20 @@ def repeated_test_problems(partition: Partition) -> Iterator[Problem]:
 
 
 def paper_problems(partition: Partition) -> Iterator[Problem]:
-    """The paper's own fold must test the patients that the first split tests."""
+    """The paper's own fold must train on and test the patients that the first split trains on and tests."""
     if not partition.splits:
         yield Problem(NOT_APPLICABLE, "partition", "no split", "at least one", RESTORE)
-    elif sorted(partition.paper.held_out) != sorted(partition.splits[0].test):
-        found = f"{len(partition.paper.held_out)} test patients that differ"
-        yield Problem(NOT_APPLICABLE, "paper", found, "the test patients of the first split", RESTORE)
+        return
+    first, paper = partition.splits[0], partition.paper
+    for part, theirs, ours in (("test", paper.held_out, first.test), ("training", paper.seen, first.training)):
+        strangers = sorted(set(theirs) ^ set(ours))
+        if strangers:
+            expected = f"the {part} patients of the first split"
+            yield Problem(listed(strangers), "paper", f"in one of the two {part} sets only", expected, RESTORE)
+
+
+def name_problems(partition: Partition) -> Iterator[Problem]:
+    """Scores are kept by the name of their split, so no two splits may share one."""
+    for name, count in Counter(split.name for split in partition.splits).items():
+        if count > 1:
+            yield Problem(NOT_APPLICABLE, f"split {name}", f"{count} splits of this name", "one", RESTORE)
