@@ -66,10 +66,10 @@ def _extracted(
     located = _located(volume, lesion, central_slice_mm, parameters)
     axis = AXES[parameters.axis]
     positions = slice_positions_mm(located.centre_mm, volume.grid.span_mm(axis), parameters)
-    centre = lesion.centroid_mm if lesion and parameters.centre == "lesion" else volume.grid.centre_mm
+    outline = located.lesion or lesion
+    centre = outline.centroid_mm if outline and parameters.centre == "lesion" else volume.grid.centre_mm
     raw = sample_slices(volume, positions, centre, parameters)
     pixels, statistics = normalise(raw, parameters.intensity)
-    outline = located.lesion or lesion
     planes = slice_planes(positions, centre, parameters)
     inside = np.zeros(raw.shape, dtype=bool) if outline is None else sample_mask(outline.voxels, outline.grid, planes)
     record = {

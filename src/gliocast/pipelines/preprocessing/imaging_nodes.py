@@ -7,13 +7,15 @@ from typing import Literal
 import pandas as pd
 
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
+from gliocast.evidence.guard import check_distinct_slices
 from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.montage import montage_page, slice_quality
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import Extraction, check_studies
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.code import module_fingerprint
-from gliocast.types import ImageScoreKind
+from gliocast.types import Figure, ImageScoreKind
 
 EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
 INTERNAL_COLUMNS = ("shard", "row", "key")
@@ -53,10 +55,11 @@ def summarise_slices(
 
     Raises:
         ImagingError: somebody has no stack, and `on_invalid_patient` is `stop`.
-        LeakageError: the same image stands under two patients.
+        LeakageError: the same image, or nearly the same, stands under two patients.
     """
     manifest, refused = slice_stacks.manifest.drop(columns=list(INTERNAL_COLUMNS)), slice_stacks.refused
     raise_if_any(shared_images(manifest), LeakageError)
+    check_distinct_slices(slice_stacks.patient_ids, slice_stacks.load)
     if on_invalid_patient == "stop":
         columns = ("patient_id", "where", "found", "expected", "remedy")
         raise_if_any([Problem(*(str(row[name]) for name in columns)) for _, row in refused.iterrows()], ImagingError)
@@ -88,3 +91,8 @@ def _extraction(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParamet
 
 def _problems(refused: list[RefusedPatient]) -> list[Problem]:
     return [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]
+
+
+def draw_slice_montage(slice_stacks: SliceStackStore, imaging_exclusions: pd.DataFrame) -> tuple[str, Figure]:
+    """The page on which a person looks at every patient's slices, and a figure of counts alone."""
+    return montage_page(slice_stacks, imaging_exclusions), slice_quality(slice_stacks.manifest, imaging_exclusions)

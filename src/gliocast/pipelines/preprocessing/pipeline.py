@@ -44,6 +44,12 @@ def create_image_pipeline() -> Pipeline:
                 ["slice_manifest", "imaging_exclusions"],
                 name="summarise_slices",
             ),
+            Node(
+                imaging_nodes.draw_slice_montage,
+                ["slice_stacks", "imaging_exclusions"],
+                ["slice_montage", "slice_quality"],
+                name="draw_slice_montage",
+            ),
         ]
     )
 
