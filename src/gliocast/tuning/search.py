@@ -141,7 +141,7 @@ def run_one(study: Study, objective: Objective) -> FrozenTrial:
     ended: list[FrozenTrial] = []
     study.optimize(objective, n_trials=1, catch=(TrialFailedError,), callbacks=[lambda _, trial: ended.append(trial)])
     trial = ended[0]
-    logger.info("Trial %d of at most %d: %s.", trial.number + 1, objective.trials, told(trial))
+    logger.info("Trial %d: %s.", trial.number, told(trial))
     return trial
 
 
