@@ -25,6 +25,7 @@ TINY: dict[str, Any] = {
     "batch_size": 8,
     "epochs": 3,
     "patience": 10,
+    "stop_by": "loss",
     "scheduler": {"factor": 0.1, "patience": 1},
     "learning_rate": 0.003,
     "weight_decay": 0.001,

@@ -11,7 +11,7 @@ import torch
 from model_fakes import a_cohort, tiny
 from pydantic import ValidationError
 
-from gliocast.model.classes import binary_classes, classes_of, long_term_logit, loss_of, survival_classes
+from gliocast.model.classes import auc, binary_classes, classes_of, long_term_logit, loss_of, survival_classes
 from gliocast.model.pooling import pooled, probability
 from gliocast.model.training import FoldIndices, train_fold
 
@@ -36,6 +36,12 @@ def test_classes_follow_the_number_of_classes():
     three = tiny(classes=3, loss="ordinal", survival_cut_points_days=CUTS)
     assert classes_of(cohort, tiny()).tolist() == [1]
     assert classes_of(cohort, three).tolist() == [1]
+
+
+def test_the_auc_is_the_share_of_pairs_in_order_and_a_tie_is_half():
+    long_term = np.array([True, True, False, False])
+    assert auc(long_term, np.array([0.9, 0.4, 0.4, 0.1])) == 0.875  # 3 pairs in order, one tie, of 4
+    assert auc(np.array([True, True]), np.array([0.1, 0.9])) == 0.5
 
 
 def test_the_binary_loss_is_the_cross_entropy_of_one_sigmoid():

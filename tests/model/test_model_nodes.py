@@ -91,7 +91,8 @@ def test_without_the_papers_protocol_there_are_no_papers_scores(test_scores):
 def test_figures_are_plain_json(trained, test_scores):
     figures = evaluation_nodes.draw_cnn(test_scores, TESTED, trained[1], "cnn")
     panel = evaluation_nodes.show_predictions(test_scores, TESTED, STORE, tiny(explained_patients=2), "cnn")
-    for figure in (*figures, panel):
+    maps = evaluation_nodes.explain_predictions(trained[0], test_scores, TESTED, STORE, PARTITION, tiny(), "cnn")
+    for figure in (*figures, panel, maps):
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
 
@@ -129,6 +130,8 @@ def test_where_no_cnn_is_asked_for_every_node_says_so(image_score):
     assert evaluate(outputs, scores, image_score)[0] == {"skipped": f"image_score is {image_score}"}
     assert not any(figure["data"] for figure in evaluation_nodes.draw_cnn(scores, TESTED, outputs[1], image_score))
     assert not evaluation_nodes.show_predictions(scores, TESTED, STORE, params, image_score)["data"]
+    explained = (outputs[0], scores, TESTED, STORE, PARTITION, params, image_score)
+    assert not evaluation_nodes.explain_predictions(*explained)["data"]
 
 
 def test_the_graph_opens_no_test_outcome_before_scoring():

@@ -102,6 +102,12 @@ def test_the_weights_are_those_of_the_epoch_with_the_lowest_loss_of_the_stopping
     assert trained.stop_loss == trained.curve["stop_loss"].min()
 
 
+def test_epochs_may_be_judged_by_the_auc_of_the_stopping_patients_instead_of_their_loss(monkeypatch):
+    aucs = iter([0.5, 0.9, 0.7])
+    monkeypatch.setattr(training, "auc", lambda *_: next(aucs))
+    assert train(tiny(stop_by="auc")).best_epoch == 2
+
+
 def test_patients_outside_the_fold_change_nothing():
     stacks, classes = a_cohort(18)
     fold, params = FoldIndices(np.arange(8), np.arange(8, 12)), tiny(epochs=1)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gliocast.datasets.base import AtomicFolderDataset
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.model.ensemble import Ensemble, Member
@@ -58,7 +60,7 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
             )
             for entry in manifest["members"]
         )
-        return Ensemble(ModelParameters.model_validate(manifest["params"]), members, manifest["reason"])
+        return Ensemble(_parameters(manifest["params"]), members, manifest["reason"])
 
 
 def _described(file: Path, member: Member) -> dict[str, Any]:
@@ -81,6 +83,14 @@ def _manifest(path: Path) -> dict[str, Any]:
         found = f"schema version {manifest.get('schema_version')}"
         raise ArtefactError(_problem(MANIFEST, found, f"schema version {SCHEMA_VERSION}"))
     return manifest
+
+
+def _parameters(stored: dict[str, Any]) -> ModelParameters:
+    try:
+        return ModelParameters.model_validate(stored)
+    except ValidationError as error:
+        names = ", ".join(".".join(map(str, one["loc"])) for one in error.errors())
+        raise ArtefactError(_problem(MANIFEST, f"of other parameters ({names})", "those of this version")) from None
 
 
 def _changed(path: Path, entry: dict[str, Any]) -> list[Problem]:

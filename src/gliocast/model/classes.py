@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 
 from gliocast.model.parameters import Loss, ModelParameters
 from gliocast.model.tensors import Tensor
@@ -37,6 +37,15 @@ def survival_classes(
     reached = np.searchsorted(np.asarray(cut_points_days), survival_days.to_numpy(dtype=float), side="right")
     hidden = ~event_observed.to_numpy(dtype=bool) & (reached < len(cut_points_days))
     return np.where(hidden, UNDETERMINED, reached).astype(np.int64)
+
+
+def auc(long_term: Bool[np.ndarray, " patients"], probability: Float[np.ndarray, " patients"]) -> float:
+    """Share of pairs of a long-term and a short-term survivor that the probabilities put in order; a tie is half.
+
+    One half where there is no such pair.
+    """
+    above = probability[long_term][:, None] - probability[~long_term][None, :]
+    return float(((above > 0) + (above == 0) / 2).mean()) if above.size else 0.5
 
 
 def loss_of(logits: Num[Tensor, "batch outputs"], classes: Int[Tensor, " batch"], loss: Loss) -> Tensor:

@@ -60,6 +60,7 @@ class ModelParameters(Parameters):
     batch_size: PositiveInt
     epochs: PositiveInt
     patience: PositiveInt
+    stop_by: Literal["loss", "auc"]  # what the stopping patients judge an epoch by
     scheduler: SchedulerParameters
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat

@@ -22,7 +22,7 @@ else:
     FoldIndices = Training = Any
 
 log = logging.getLogger(__name__)
-POSITION = ("epoch", "step", "loss_sum", "best_loss", "best_epoch", "best_probability", "curve", "finished")
+POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "best_probability", "curve", "finished")
 WITHOUT_EFFECT = {"checkpoint_seconds", "paper_protocol", "explained_patients", "weights_folder", "devices"}
 
 
@@ -50,6 +50,7 @@ def resume(training: Training, checkpoints: Checkpoints | None, name: str, finge
         return
     for key in POSITION:
         setattr(training, key, record[key])
+    training.best = tuple(record["best"])
     device = next(training.network.parameters()).device
     best = without_prefix("best", checkpoint.tensors)
     training.best_weights = {key: tensor.to(device) for key, tensor in best.items()}

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.classes import UNDETERMINED, loss_of
+from gliocast.model.classes import UNDETERMINED, auc, loss_of
 from gliocast.model.device import choose_devices, derived_seed, mixed_precision, private_randomness, processor_threads
 from gliocast.model.device import resident as on_device
 from gliocast.model.endings import clear_ending, refuse_nonfinite, refuse_untrainable
@@ -56,7 +56,7 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class TrainedFold:
-    """The weights of the epoch with the lowest loss of the stopping patients, and how it came to them."""
+    """The weights of the epoch that the stopping patients judged best, and how it came to them."""
 
     weights: dict[str, Tensor]
     curve: pd.DataFrame  # epoch, train_loss, stop_loss, learning_rate
@@ -70,12 +70,13 @@ class Training:
     """A training under way: everything that a checkpoint holds."""
 
     network: Module
+    forward: Callable[[Tensor], Tensor]  # the network itself, or what the compiler made of it
     optimizer: Any
     scheduler: Any
     epoch: int = 0  # epochs finished
     step: int = 0  # steps finished in the epoch under way
     loss_sum: float = 0.0
-    best_loss: float = math.inf
+    best: tuple[float, float] = (math.inf, math.inf)  # what the best epoch was judged by, and its loss
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     best_probability: list[float] = field(default_factory=list)
@@ -91,6 +92,7 @@ class Material:
     fit_classes: Tensor
     stop_stacks: Tensor
     stop_classes: Tensor
+    stop_long_term: Bool[np.ndarray, " stop"]
 
 
 def train_fold(
@@ -158,7 +160,8 @@ def start(hyperparameters: Hyperparameters, params: ModelParameters, device: Dev
     scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience
     )
-    return Training(network, optimizer, scheduler)
+    forward: Any = torch.compile(network) if params.compile else network
+    return Training(network, forward, optimizer, scheduler)
 
 
 def prepare(
@@ -173,7 +176,9 @@ def prepare(
         fit_classes = fit_classes.repeat_interleave(fit_stacks.shape[1])
         fit_stacks = fit_stacks.flatten(0, 1).unsqueeze(1)
     stop_stacks = stacks[torch.as_tensor(fold.stop, device=stacks.device)]
-    return Material(fit_stacks, fit_classes, stop_stacks, torch.as_tensor(classes[fold.stop], device=stacks.device))
+    stop_classes = torch.as_tensor(classes[fold.stop], device=stacks.device)
+    stop_long_term = classes[fold.stop] >= params.first_long_term_class
+    return Material(fit_stacks, fit_classes, stop_stacks, stop_classes, stop_long_term)
 
 
 def train_epoch(
@@ -205,7 +210,7 @@ def train_step(
     """One step of the optimiser on the chosen examples; the batch's mean loss."""
     batch = augment(material.fit_examples[chosen], params.augmentation, generator)
     with mixed_precision(params.precision, batch.device):
-        loss = loss_of(training.network(batch), material.fit_classes[chosen], params.loss)
+        loss = loss_of(training.forward(batch), material.fit_classes[chosen], params.loss)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()
     training.optimizer.step()
@@ -222,8 +227,9 @@ def finish_epoch(training: Training, material: Material, params: ModelParameters
     training.curve.append(
         {"epoch": training.epoch, "train_loss": fit_loss, "stop_loss": stop_loss, "learning_rate": learning_rate}
     )
-    if stop_loss < training.best_loss:
-        training.best_loss, training.best_epoch = stop_loss, training.epoch
+    judged = stop_loss if params.stop_by == "loss" else 1 - auc(material.stop_long_term, stop_probability)
+    if (judged, stop_loss) < training.best:
+        training.best, training.best_epoch = (judged, stop_loss), training.epoch
         training.best_weights = snapshot(training.network)
         training.best_probability = stop_probability.tolist()
     training.scheduler.step(stop_loss)
@@ -295,4 +301,4 @@ def _trained(training: Training) -> TrainedFold:
     weights = {name: tensor.cpu().contiguous() for name, tensor in training.best_weights.items()}
     probabilities = np.asarray(training.best_probability, dtype=np.float64)
     curve = pd.DataFrame(training.curve).astype({"epoch": int})
-    return TrainedFold(weights, curve, training.best_epoch, training.best_loss, probabilities)
+    return TrainedFold(weights, curve, training.best_epoch, training.best[1], probabilities)

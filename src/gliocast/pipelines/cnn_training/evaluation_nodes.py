@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
-from gliocast.types import LONG_TERM, PATIENT_LEVEL, Figure, ImageScoreKind, Scores, Table
+from gliocast.types import LONG_TERM, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
 
 from .nodes import not_asked
 
@@ -88,6 +89,35 @@ def show_predictions(
     stacks = slice_stacks.load(tuple(shown["patient_id"]))
     pictures = [slice_picture(stack[len(stack) // 2]) for stack in stacks]
     return figures.image_panel(pictures, [caption(row) for row in shown.itertuples()])
+
+
+def explain_predictions(
+    cnn_ensemble: Ensemble,
+    cnn_test_scores: Scores,
+    test_outcomes: pd.DataFrame,
+    slice_stacks: SliceStacks,
+    partition: Partition,
+    model: ModelParameters,
+    image_score: ImageScoreKind,
+) -> Figure:
+    """Grad-CAM over the slices of the test patients that the networks classed most surely, right and wrong."""
+    from gliocast.model.pictures import slice_picture
+    from gliocast.model.saliency import ensemble_saliency
+    from gliocast.reporting import figures
+
+    split = partition.splits[0]
+    if image_score != "cnn" or not model.explained_patients:
+        return NOTHING
+    scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
+    shown = examples(scored[scored["split"] == split.name], 1)
+    stacks = slice_stacks.load(tuple(shown["patient_id"]))
+    maps = ensemble_saliency(cnn_ensemble, stacks, split.name)
+    pictures = [
+        slice_picture(*pair) for patient in zip(stacks, maps, strict=True) for pair in zip(*patient, strict=True)
+    ]
+    captions = [caption(row) if place == 0 else "" for row in shown.itertuples() for place in range(stacks.shape[1])]
+    title = "Where the networks look (Grad-CAM); colour speaks for long-term survival"
+    return figures.image_panel(pictures, captions, title, columns=stacks.shape[1])
 
 
 def outcomes_of(cohort: pd.DataFrame) -> pd.Series:

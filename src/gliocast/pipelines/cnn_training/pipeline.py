@@ -62,5 +62,19 @@ def create_pipeline(**_: Any) -> Pipeline:
                 "figure2_example_predictions",
                 name="show_predictions",
             ),
+            Node(
+                evaluation_nodes.explain_predictions,
+                [
+                    "cnn_ensemble",
+                    "cnn_test_scores",
+                    "test_outcomes",
+                    "slice_stacks",
+                    "partition",
+                    "params:model",
+                    "params:image_score",
+                ],
+                "figure_grad_cam",
+                name="explain_predictions",
+            ),
         ]
     )
