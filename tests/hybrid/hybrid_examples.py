@@ -30,11 +30,11 @@ def few_resamples() -> EvidenceParameters:
     return EvidenceParameters(**{**section("evidence", "demo"), "n_bootstrap": 200})
 
 
-def section(name: str, profile: str) -> dict[str, Any]:
-    """One section of conf/base."""
-    conf = Path(__file__).parents[2] / "conf" / "base" / f"parameters_{name}.yml"
+def section(file: str, profile: str, name: str | None = None) -> dict[str, Any]:
+    """One section of conf/base, named like its file unless told otherwise."""
+    conf = Path(__file__).parents[2] / "conf" / "base" / f"parameters_{file}.yml"
     values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(conf), {"profile": profile}), resolve=True)
-    return dict(values[name])
+    return dict(values[name or file])
 
 
 def quick(**changes: Any) -> HybridParameters:

@@ -21,7 +21,7 @@ from hybrid_examples import (
 from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
 from gliocast.errors import ArtefactError, CohortError, LeakageError
 from gliocast.hybrid.features import encode, outcome_codes
-from gliocast.hybrid.fit import fit_models, model_names, pre_operative_names
+from gliocast.hybrid.fit import facts_of, fit_models, model_names, out_of_fold_scores, pre_operative_names
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.selection import fit_candidate, list_candidates
@@ -56,6 +56,20 @@ def test_training_patients_are_scored_out_of_fold_once(partition, fitting):
     assert sorted(hybrid["patient_id"]) == list(partition.splits[0].training)
     for model, patient in zip(scores.table["model"], scores.table["patient_id"], strict=True):
         assert patient not in scores.fitted_on[model]
+
+
+def test_a_held_out_patients_own_outcome_does_not_reach_their_probability(cohort, partition):
+    split, facts = partition.splits[0], facts_of("clinical", quick())
+    patients = training_of(cohort, partition).reset_index(drop=True)
+    held_out = patients["patient_id"].isin(split.folds[0].held_out)
+    other = patients["outcome"].map({"long_term": "short_term", "short_term": "long_term"})
+    flipped = patients.assign(outcome=patients["outcome"].where(~held_out, other))
+    before, after = (
+        out_of_fold_scores(one, facts, split, "clinical", quick(), seed=0).table.set_index("model")["probability"]
+        for one in (patients, flipped)
+    )
+    pd.testing.assert_series_equal(before.loc["clinical/fold0"], after.loc["clinical/fold0"])
+    assert not before.loc["clinical/fold1"].equals(after.loc["clinical/fold1"])
 
 
 def test_an_image_score_from_a_model_that_has_seen_the_patient_is_refused(cohort, partition, image_scores):

@@ -28,7 +28,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Selection:
-    """All candidates with their scores on the inner folds (NaN: cannot be fitted on so few patients), and how to choose."""
+    """All candidates with their scores on the inner folds (NaN: not to be fitted on so few), and how to choose."""
 
     candidates: tuple[Candidate, ...]
     scores: Float[np.ndarray, "candidates folds"]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from gliocast.hybrid import fit, image_features, image_scores
+from gliocast.cohort.parameters import CohortParameters
+from gliocast.cohort.partitions import partition_sha256
+from gliocast.hybrid import bundle, fit, image_features, image_scores
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.parameters import HybridParameters
+from gliocast.imaging.parameters import SliceParameters
+from gliocast.model.ensemble import Ensemble
 from gliocast.types import ImageScoreKind, Partition, Scores, Table
 
 logger = logging.getLogger(__name__)
@@ -62,6 +66,25 @@ def fit_models(
 
         fitting = fit.fit_models(training_cohort, image_scores, partition, hybrid, image_score, seed, report)
     return fitting.models, fitting.out_of_fold, fitting.selections
+
+
+def build_bundle(
+    cnn_ensemble: Ensemble,
+    fitted_models: FittedModels,
+    partition: Partition,
+    cohort: CohortParameters,
+    slices: SliceParameters,
+    hybrid: HybridParameters,
+    image_score: ImageScoreKind,
+) -> bundle.Bundle:
+    """Everything that inference needs, without the patients."""
+    sections = {"cohort": cohort, "slices": slices, "hybrid": hybrid}
+    record = {
+        "image_score": image_score,
+        "partition_sha256": partition_sha256(partition),
+        "parameters": {name: section.model_dump(mode="json") for name, section in sections.items()},
+    }
+    return bundle.build_bundle(cnn_ensemble, fitted_models, record)
 
 
 def score_test_patients(

@@ -35,6 +35,20 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="fit_models",
             ),
             Node(
+                nodes.build_bundle,
+                [
+                    "cnn_ensemble",
+                    "fitted_models",
+                    "partition",
+                    "params:cohort",
+                    "params:slices",
+                    "params:hybrid",
+                    "params:image_score",
+                ],
+                "bundle",
+                name="build_bundle",
+            ),
+            Node(
                 nodes.score_test_patients,
                 ["fitted_models", "test_predictors", "image_scores", "partition"],
                 "predictions",

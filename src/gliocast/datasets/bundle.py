@@ -1,0 +1,59 @@
+"""The bundle on the disk: networks as safetensors, fitted models as skops, a manifest. No pickle, no patient."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
+from gliocast.datasets.fitted_models import read_models, write_models
+from gliocast.errors import ArtefactError, Problem, raise_if_any
+from gliocast.hybrid.bundle import Bundle
+from gliocast.persistence.fingerprints import sha256_of_folder
+
+MANIFEST, SCHEMA_VERSION = "bundle.json", 1
+PARTS = ("cnn", "models")
+
+
+class BundleDataset(AtomicFolderDataset[Bundle]):
+    """A folder with `cnn/`, `models/` and `bundle.json`, which vouches for both."""
+
+    def write(self, path: Path, value: Bundle) -> None:
+        """Write both parts, then the manifest."""
+        for part in PARTS:
+            (path / part).mkdir()
+        CnnEnsembleDataset("cnn").write(path / "cnn", value.image_model)
+        write_models(path / "models", value.models)
+        sha256 = {part: sha256_of_folder(path / part) for part in PARTS}
+        manifest = {"schema_version": SCHEMA_VERSION, "sha256": sha256, **value.record}
+        (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+    def read(self, path: Path) -> Bundle:
+        """Read both parts, once each is the one that was written.
+
+        Raises:
+            ArtefactError: a part is absent or changed, or the bundle is of another version.
+        """
+        manifest = _manifest(path)
+        changed = [part for part in PARTS if sha256_of_folder(path / part) != manifest["sha256"][part]]
+        problems = [_problem(part, "changed since it was written", "what the manifest names") for part in changed]
+        raise_if_any(problems, ArtefactError)
+        record = {name: value for name, value in manifest.items() if name not in ("schema_version", "sha256")}
+        return Bundle(CnnEnsembleDataset("cnn").read(path / "cnn"), read_models(path / "models"), record)
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ArtefactError(_problem(MANIFEST, "absent or damaged", "the manifest of a bundle")) from None
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        found = f"schema version {manifest.get('schema_version')}"
+        raise ArtefactError(_problem(MANIFEST, found, f"schema version {SCHEMA_VERSION}"))
+    return manifest
+
+
+def _problem(where: str, found: str, expected: str) -> Problem:
+    return Problem("–", f"bundle: {where}", found, expected, "Build the bundle again: `kedro run --pipeline hybrid`.")
