@@ -15,6 +15,7 @@ from gliocast.reporting.page import build_report
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PATIENCE_MS = 180_000  # a busy machine draws thirty figures slowly
 OWN = ("file:", "data:", "blob:")
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")]
@@ -25,7 +26,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS)
         yield chromium
         chromium.close()
 
@@ -46,11 +47,12 @@ class Visit:
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-drawn=true]", timeout=60_000)
+        self.page.wait_for_selector("html[data-drawn=true]")
 
     def ask(self, question: str) -> Any:
         return self.page.evaluate(question)
@@ -100,7 +102,7 @@ def test_the_page_prints_with_every_figure_inside_the_sheet(browser: Any, report
     visit.page.emulate_media(media="print", color_scheme="light")
     visit.ask("window.dispatchEvent(new Event('beforeprint'))")
     widest = "Math.max(...[...document.querySelectorAll('.main-svg')].map(at => at.clientWidth))"
-    visit.page.wait_for_function(f"{widest} <= 640", timeout=30_000)
+    visit.page.wait_for_function(f"{widest} <= 640")
     printed = visit.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF")
     assert visit.said == []

@@ -199,3 +199,13 @@ def test_a_value_shares_a_cell_with_its_limits() -> None:
         pd.DataFrame({"auc": [0.7, None], "difference": [0.2, None], **limits}).astype(object)
     )
     assert table.to_dict("list") == {"auc": ["0.70 (0.60–0.80)", "–"], "difference": ["+0.20 (+0.10 to +0.30)", "–"]}
+
+
+def test_limits_may_follow_their_value() -> None:
+    table = tables.with_intervals(pd.DataFrame({"n": [9], "auc": [0.7], "lower": [0.6], "upper": [0.8], "note": [""]}))
+    assert table.to_dict("list") == {"n": [9], "auc": ["0.70 (0.60–0.80)"], "note": [""]}
+
+
+def test_a_long_table_scrolls() -> None:
+    assert 'class="table long"' in tables.table_of(pd.DataFrame({"n": range(30)}), "Long")
+    assert 'class="table"' in tables.table_of(pd.DataFrame({"n": range(3)}), "Short")

@@ -13,6 +13,7 @@ from gliocast.cohort.selection import OUTCOME
 from gliocast.reporting.metrics import SCHEMA_VERSION, checked
 from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
 
+MODEL_ORDER = ("majority", "surgery_rule", "clinical", "cnn", "image_features", "hybrid")  # as a reader compares them
 NO_PARTITION = "this pipeline fits nothing, so it separates no test patients"
 
 
@@ -35,7 +36,12 @@ def compile_results(
         for part, found in parts.items():
             for name, value in stage.get(part, {}).items():
                 found[name] = {**found.get(name, {}), **value} if part == "models" else value
+    parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=_place)}
     return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
+
+
+def _place(model: str) -> tuple[int, str]:
+    return (MODEL_ORDER.index(model), "") if model in MODEL_ORDER else (len(MODEL_ORDER), model)
 
 
 def cohort_counts(

@@ -38,6 +38,7 @@ class Report:
         return [block for exhibit in exhibits_in(key) for block in self.gallery.show(exhibit)]
 
 
+ASKED = ("hybrid_vs_clinical", "hybrid_vs_surgery_rule")
 Builder: TypeAlias = Callable[[Report], list[Markup]]
 
 
@@ -90,8 +91,10 @@ def _headline(metrics: Mapping[str, Any], part: str, model: str, measure: str) -
 
 
 def _verdicts(report: Report) -> list[Markup]:
+    """The answers to the study's own questions; all comparisons stand further down."""
     comparisons = report.metrics["comparisons"]
-    return [blocks.verdicts(_sentence(*found) for found in comparisons.items())] if comparisons else []
+    asked = {pair: comparisons[pair] for pair in ASKED if pair in comparisons}
+    return [blocks.verdicts(_sentence(*found) for found in asked.items())] if asked else []
 
 
 def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:

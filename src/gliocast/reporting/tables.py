@@ -11,14 +11,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from gliocast.reporting import formatting
-from gliocast.reporting.figures.theme import name_of, plain
+from gliocast.reporting.figures.theme import NAMES, name_of, plain
 from gliocast.reporting.paper import paper_performance
 
 RESULT_HEADERS = ("", "Level", "n", "AUC", "Accuracy", "Sensitivity", "Specificity", "TP", "FP", "FN", "TN")
 FRAME = Markup(
-    '<div class="table" role="region" tabindex="0" aria-label="{}">'
+    '<div class="table{}" role="region" tabindex="0" aria-label="{}">'
     "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
 )
+LONG = 24  # rows from which on a table scrolls on a screen
 PAPER_NAME = "Moreau et al."
 HEADERS = {
     "auc": "AUC",
@@ -27,6 +28,9 @@ HEADERS = {
     "ci95": "95 % interval",
     "mcc": "MCC",
     "ppv": "PPV",
+    "ece": "ECE",
+    "brier": "Brier score",
+    "pr_auc": "PR AUC",
     "npv": "NPV",
     "df": "df",
 }
@@ -48,7 +52,8 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], numeric: Sequence[bo
         for name, right in zip(headers, numeric, strict=True)
     )
     body = Markup("").join(_html_row(row, numeric) for row in rows)
-    return FRAME.format(label, head, body)
+    rows_shown = body.count("<tr")
+    return FRAME.format(Markup(" long") if rows_shown > LONG else "", label, head, body)
 
 
 def _html_row(row: Row, numeric: Sequence[bool]) -> Markup:
@@ -77,13 +82,16 @@ def table_of(table: pd.DataFrame, label: str) -> Markup:
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
-    """Each value joined with its limits."""
-    for name in [column for column in table if f"{column}_lower" in table and f"{column}_upper" in table]:
-        limits = [f"{name}_lower", f"{name}_upper"]
-        form = formatting.difference if str(name).startswith(("difference", "delta")) else formatting.estimate
-        rows = zip(*(plain(table[part]) for part in [name, *limits]), strict=True)
-        joined = [form({"value": value, "ci95": None if None in ends else list(ends)}) for value, *ends in rows]
-        table = table.assign(**{str(name): joined}).drop(columns=limits)
+    """Each value joined with its limits: `<name>_lower` and `_upper`, or the `lower` and `upper` that follow it."""
+    columns = list(map(str, table.columns))
+    for place, name in enumerate(columns):
+        limits = ["lower", "upper"] if columns[place + 1 : place + 3] == ["lower", "upper"] else []
+        limits = limits or [column for column in (f"{name}_lower", f"{name}_upper") if column in columns]
+        if len(limits) == 2:
+            form = formatting.difference if name.startswith(("difference", "delta")) else formatting.estimate
+            rows = zip(*(plain(table[part]) for part in [name, *limits]), strict=True)
+            joined = [form({"value": value, "ci95": None if None in ends else list(ends)}) for value, *ends in rows]
+            table = table.assign(**{name: joined}).drop(columns=limits)
     return table
 
 
@@ -91,6 +99,8 @@ def header(column: str) -> str:
     """A column's name as a heading: `age_years` becomes `Age (years)`."""
     if column in HEADERS:
         return HEADERS[column]
+    if column.startswith("n_"):
+        return f"n {column.removeprefix('n_').replace('_', ' ')}"
     for suffix, unit in (("_days", "days"), ("_years", "years"), ("_mm", "mm"), ("_seconds", "s")):
         if column.endswith(suffix):
             return f"{header(column.removesuffix(suffix))} ({unit})"
@@ -102,9 +112,8 @@ def _text(value: Any) -> str:
         return formatting.estimate(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(formatting.cell, value))
-    return (
-        name_of(value) if isinstance(value, str) and value == value.lower() and "_" in value else formatting.cell(value)
-    )
+    is_word = isinstance(value, str) and (value in NAMES or (value == value.lower() and "_" in value))
+    return name_of(value) if is_word else formatting.cell(value)
 
 
 def _is_numeric(value: Any) -> bool:

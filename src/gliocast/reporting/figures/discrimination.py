@@ -46,8 +46,11 @@ def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, ti
         "xaxis": fraction_axis("1 − specificity (false positive rate)"),
         "yaxis": fraction_axis("Sensitivity (true positive rate)"),
     }
-    legend = {"orientation": "v", "x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"}
-    return figure(traces, title, f"ROC curves. {alt}.", is_square=True, height=420, legend=legend, **axes)
+    few = len(traces) <= 4
+    inside = {"orientation": "v", "x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"}
+    legend = inside if few else {"orientation": "v", "x": 0, "y": -0.2, "xanchor": "left", "yanchor": "top"}
+    height = 420 if few else 450 + 21 * len(traces)
+    return figure(traces, title, f"ROC curves. {alt}.", is_square=True, height=height, legend=legend, **axes)
 
 
 def _roc_curve(place: int, model: str, rows: pd.DataFrame, auc: float | None) -> dict[str, Any]:

@@ -44,15 +44,11 @@ def learning_curves(curves: pd.DataFrame, title: str = "Learning curves of the C
 
 def _loss_curves(curves: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     name, colour, dash = _SERIES[column]
-    thin = [
-        _line(fold, column, {"color": translucent(colour, 0.3), "width": 1})
-        for _, fold in curves.groupby(["split", "fold"])
-    ]
+    folds = curves.groupby(["split", "fold"])
+    thin = [_line(fold, column, {"color": translucent(colour, 0.3), "width": 1}) for _, fold in folds]
     mean = curves.groupby("epoch")[[column]].mean().reset_index()
-    return [
-        *thin,
-        _line(mean, column, {"color": colour, "width": 2.5, "dash": dash}) | {"name": name, "showlegend": True},
-    ]
+    thick = _line(mean, column, {"color": colour, "width": 2.5, "dash": dash})
+    return [*thin, thick | {"mode": "lines+markers", "marker": {"size": 4}, "name": name, "showlegend": True}]
 
 
 def _line(rows: pd.DataFrame, column: str, line: dict[str, Any]) -> dict[str, Any]:
