@@ -55,6 +55,10 @@ def test_the_figure_counts_and_names_nobody(store):
 
 def test_findings_and_shifts_add_to_the_doubt():
     manifest = pd.DataFrame(
-        {"confidence": [1.0, 0.3, 1.0], "doubts": ["", "a: b; c: d", ""], "shifted": [False, False, True]}
+        {
+            "confidence": [1.0, 0.3, 1.0],
+            "doubts": ["", "a: b; expected c\nd: e; expected f", ""],
+            "shifted": [False, False, True],
+        }
     )
     assert np.allclose(doubt_of(manifest), [0.0, 2.7, 1.0])

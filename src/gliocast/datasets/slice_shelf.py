@@ -68,7 +68,7 @@ class SliceShelf:
             "patient_id": result.patient_id,
             **result.record,
             "sha256": result.sha256,
-            "doubts": "; ".join(f"{doubt.code}: {doubt}" for doubt in result.doubts),
+            "doubts": "\n".join(f"{doubt.code}: {doubt}" for doubt in result.doubts),
             "key": key,
         }
         self._write([entry], result.pixels[None], np.packbits(result.lesion)[None])

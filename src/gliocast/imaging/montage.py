@@ -39,10 +39,11 @@ table {{ border-collapse: collapse; margin: .4rem 0 }} td, th {{ text-align: lef
 </style></head><body>
 <h1>Slices of the cohort</h1>
 <p>{summary}</p>
-<p>Each strip runs from the lowest slice to the highest; the front of the head is above, the patient's right on
-the left. The line is the lesion mask, or what the localiser took for the lesion.</p>
+<p>Each strip runs from the lowest slice to the highest; the front of the head is above, the patient's right is
+on the left. The line is the lesion mask, or what the localiser took for the lesion.</p>
 <p><label>Order <select id="order"><option value="doubt">most doubtful first</option>
-<option value="confidence">least confidence first</option><option value="patient">by patient</option></select></label></p>
+<option value="confidence">least confidence first</option><option value="patient">by patient</option></select>
+</label></p>
 <main id="patients">
 {patients}
 </main>
@@ -81,7 +82,7 @@ def doubt_of(manifest: pd.DataFrame) -> pd.Series:
     """How much a patient deserves a look: 1 - confidence, and 1 for each finding and for a shifted block of slices."""
     if manifest.empty:
         return pd.Series(dtype=float)
-    n_findings = manifest["doubts"].map(lambda doubts: doubts.count("; ") + 1 if doubts else 0)
+    n_findings = manifest["doubts"].map(lambda doubts: doubts.count("\n") + 1 if doubts else 0)
     return (1 - manifest["confidence"] + n_findings + manifest["shifted"].astype(int)).astype(float)
 
 
@@ -108,7 +109,7 @@ def _card(row: Mapping[Any, Any], store: SliceStackStore) -> str:
         f"{row['source']}, confidence {row['confidence']:.2f}, centre {row['center_slice_mm']:.1f} mm, {row['series']}"
     )
     findings = [
-        *(row["doubts"].split("; ") if row["doubts"] else []),
+        *(row["doubts"].split("\n") if row["doubts"] else []),
         *(["shifted at the end"] if row["shifted"] else []),
     ]
     doubts = "".join(f'<p class="doubt">{html.escape(finding)}</p>' for finding in findings)
