@@ -24,6 +24,7 @@ _HOMES = {
     "StudyDataset": "study",
     "FittedModelsDataset": "fitted_models",
     "AuditChunksDataset": "audit_chunks",
+    "OpeningsDataset": "openings",
 }
 
 

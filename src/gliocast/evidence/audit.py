@@ -25,7 +25,7 @@ from gliocast.evidence.parameters import AuditParameters
 
 _log = logging.getLogger(__name__)
 Protocol: TypeAlias = Literal["honest", "paper"]
-NEW_PATIENTS_STREAM = 1  # chunks use stream 0
+NEW_PATIENTS_STREAM = 1  # each chunk has new patients of its own: one sample for all would err for all alike
 Members: TypeAlias = Bool[np.ndarray, "cohorts patients"]
 Probabilities: TypeAlias = Float[np.ndarray, "cohorts patients"]
 
@@ -74,7 +74,7 @@ def audit_chunk(table1: Mapping[str, Any], audit: AuditParameters, seed: int, ch
     """
     first = chunk * audit.chunk
     shape = (min(audit.chunk, audit.n_cohorts - first), audit.n_patients)
-    here, elsewhere = np.random.default_rng([seed, 0, chunk]), np.random.default_rng([seed, NEW_PATIENTS_STREAM])
+    here, elsewhere = np.random.default_rng([seed, 0, chunk]), np.random.default_rng([seed, NEW_PATIENTS_STREAM, chunk])
     cohorts = draw_patients(table1, audit.age_sd_years, shape, here)
     new = draw_patients(table1, audit.age_sd_years, (1, audit.n_new_patients), elsewhere)
     folds = here.permuted(np.tile(np.arange(shape[1]) % audit.inner_folds, (shape[0], 1)), axis=1)

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from gliocast.errors import LeakageError, PartitionError, Problem, raise_if_any
-from gliocast.types import Partition, Scores
+from gliocast.errors import LeakageError, Problem, raise_if_any
+from gliocast.types import Scores
 
 UNSEEN_ROLES = ("test", "out_of_fold")
+THUMBNAIL_PX = 16
+CHUNK = 32
+FEWEST_TO_COMPARE = 4  # what all share cannot be told from what is one's own with fewer
+TWIN_CORRELATION = 0.98
 # UCSF-PDGM marks a second scan `_FU003d`, UPENN-GBM `_11` to `_93`; others write pre, post, ses-2 or visit1.
 SCAN_MARK = re.compile(r"[_-](FU\w*|pre|post|ses-?\w+|visit-?\d+|scan-?\d+)$|(?<=\d{3})_\d{2}$", re.IGNORECASE)
 
@@ -73,53 +79,43 @@ def _seen(patient: str, model: str, role: str) -> Problem:
     )
 
 
-def check_partition_disjoint(partition: Partition) -> None:
-    """Refuse a partition in which a patient both teaches and is tested, or is held out by a fold that saw them.
+def check_distinct_slices(patient_ids: Sequence[str], load: Callable[[Sequence[str]], np.ndarray]) -> None:
+    """Refuse nearly one and the same image under two patients: whichever is tested, its twin may have taught.
 
-    Raises:
-        PartitionError: naming every such patient.
-    """
-    raise_if_any(_taught_and_tested(partition) + _seen_and_held_out(partition), PartitionError)
-
-
-def _taught_and_tested(partition: Partition) -> list[Problem]:
-    return [
-        _twice(patient, split.name, "both training and test")
-        for split in partition.splits
-        for patient in sorted(set(split.test) & {p for fold in split.folds for p in (*fold.seen, *fold.held_out)})
-    ]
-
-
-def _seen_and_held_out(partition: Partition) -> list[Problem]:
-    return [
-        _twice(patient, f"{split.name}, fold {number}", "seen and held out")
-        for split in partition.splits
-        for number, fold in enumerate(split.folds)
-        for patient in sorted(set(fold.seen) & set(fold.held_out))
-    ]
-
-
-def _twice(patient: str, where: str, found: str) -> Problem:
-    return Problem(patient, where, found, "one place a patient", "Make the partition again; do not edit it by hand.")
-
-
-def check_distinct_images(patient_ids: Sequence[str], sha256: Sequence[str | None]) -> None:
-    """Refuse one image under two patients: whichever is tested, its twin may have taught.
+    Each patient's slices are shrunk to thumbnails, what all patients share is taken away, and the rest is correlated.
+    A copy that was saved again, rounded or given other grey values stays above `TWIN_CORRELATION`; two heads do not.
 
     Args:
-        patient_ids: one a patient.
-        sha256: digest of each patient's slices; None without image.
+        patient_ids: everyone with slices.
+        load: gives the slices of some patients (patients, slices, height, width), so that few are in memory at a time.
 
     Raises:
-        LeakageError: naming each patient whose image another one has too.
+        LeakageError: naming each pair.
     """
-    raise_if_any(_twins(patient_ids, sha256), LeakageError)
+    raise_if_any(_near_twins(patient_ids, load), LeakageError)
 
 
-def _twins(patient_ids: Sequence[str], sha256: Sequence[str | None]) -> list[Problem]:
-    images = pd.Series(list(sha256), index=list(patient_ids), dtype="object").dropna()
-    groups = [sorted(set(map(str, twins.index))) for _, twins in images.groupby(images, sort=False)]
-    return sorted(_twin(name, [n for n in names if n != name]) for names in groups for name in names if len(names) > 1)
+def _near_twins(patient_ids: Sequence[str], load: Callable[[Sequence[str]], np.ndarray]) -> list[Problem]:
+    chunks = [patient_ids[start : start + CHUNK] for start in range(0, len(patient_ids), CHUNK)]
+    if len(patient_ids) < FEWEST_TO_COMPARE:
+        return []
+    thumbnails = np.concatenate([_thumbnails(load(chunk)) for chunk in chunks])
+    likeness = np.corrcoef(thumbnails - thumbnails.mean(axis=0))
+    expected, remedy = "an image of each patient's own", "Find out whose it is, and remove it from the others."
+    return [
+        Problem(f"{patient_ids[a]} = {patient_ids[b]}", "imaging", "nearly the same image", expected, remedy)
+        for a, b in np.argwhere(np.triu(likeness > TWIN_CORRELATION, k=1))
+    ]
+
+
+def _thumbnails(stacks: np.ndarray) -> Float[np.ndarray, "patients pixels"]:
+    """Each patient's slices as block means, free of brightness and contrast."""
+    n, slices, height, width = stacks.shape
+    side = min(THUMBNAIL_PX, height, width)
+    whole = stacks[:, :, : height // side * side, : width // side * side].astype(np.float32)
+    blocks = whole.reshape(n, slices, side, height // side, side, width // side).mean(axis=(3, 5)).reshape(n, -1)
+    centred = blocks - blocks.mean(axis=1, keepdims=True)
+    return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-9), dtype=np.float64)
 
 
 def check_one_scan_a_patient(patient_ids: Sequence[str]) -> None:
@@ -150,13 +146,14 @@ def _twin(patient: str, others: Sequence[str]) -> Problem:
     )
 
 
-def count_openings(opened_before: Mapping[str, str] | None, partition_sha256: str, predictions_sha256: str) -> int:
-    """How often the test partition has been opened for different predictions, this time included.
+def count_openings(before: Iterable[tuple[str, str]], partition_sha256: str, predictions_sha256: str) -> int:
+    """How often a test partition has been opened for different predictions, this time included.
 
     Args:
-        opened_before: earlier openings: fingerprint of the predictions → fingerprint of the partition.
+        before: earlier openings: fingerprint of the partition, and of the predictions held against it.
         partition_sha256: the partition that is opened now.
-        predictions_sha256: the predictions held against it now; opening it again for the same ones is no new look.
+        predictions_sha256: the predictions of now; opening it again for the same ones is no new look.
     """
-    same = {key for key, partition in (opened_before or {}).items() if partition == partition_sha256}
-    return len(same | {predictions_sha256})
+    return len(
+        {predictions for partition, predictions in before if partition == partition_sha256} | {predictions_sha256}
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
 from gliocast.evidence import calibration
 from gliocast.evidence.decision import decision_curves
+from gliocast.evidence.guard import count_openings
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.robustness import robustness
 from gliocast.evidence.subgroups import by_subgroup
@@ -18,10 +22,36 @@ from gliocast.hybrid.features import encode, outcome_codes
 from gliocast.hybrid.fit import facts_of
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
 from gliocast.hybrid.parameters import HybridParameters, PredictorFacts
+from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
 
+_log = logging.getLogger(__name__)
+REPEATED = "a model that was changed after a look at its test result is no longer tested on unseen patients"
 METHODS: tuple[calibration.Method, ...] = ("none", "platt", "isotonic", "beta")
 CONSTANT = "majority"  # the same probability for everyone has no calibration to speak of
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """Where the openings of test partitions are written down."""
+
+    def read(self) -> list[tuple[str, str]]:
+        """Earlier openings: fingerprint of the partition, and of the predictions."""
+
+    def add(self, partition_sha256: str, predictions_sha256: str) -> None:
+        """Write one down."""
+
+
+def record_test_opening(predictions: Scores, partition: Partition, test_openings_ledger: Ledger) -> dict[str, Any]:
+    """Count for how many different predictions this test partition has been opened; the first look alone is honest."""
+    opened, held_against = sha256_of_value(asdict(partition)), sha256_of_value(predictions.table.to_csv(index=False))
+    before = test_openings_ledger.read()
+    if (opened, held_against) not in before:
+        test_openings_ledger.add(opened, held_against)
+    n_openings = count_openings(before, opened, held_against)
+    if n_openings > 1:
+        _log.warning("The test partition was opened for %d sets of predictions: %s.", n_openings, REPEATED)
+    return {"n_openings": n_openings, "reading": REPEATED if n_openings > 1 else "opened once"}
 
 
 def assess_calibration(

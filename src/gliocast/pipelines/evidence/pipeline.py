@@ -16,6 +16,12 @@ def create_pipeline(**_: Any) -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.record_test_opening,
+                ["predictions", "partition", "test_openings_ledger"],
+                "test_openings",
+                name="record_test_opening",
+            ),
+            Node(
                 nodes.assess_calibration,
                 [*TESTED, "training_predictions", "training_cohort", "params:seed"],
                 ["calibration_table", "figure_reliability"],

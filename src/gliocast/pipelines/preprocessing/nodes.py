@@ -13,6 +13,7 @@ from gliocast.cohort.partitions import check_cohort_unchanged, check_partition
 from gliocast.cohort.partitions import partition_patients as draw_partition
 from gliocast.cohort.table import read_table
 from gliocast.errors import InputError, PartitionError, raise_if_any
+from gliocast.evidence.guard import check_one_scan_a_patient
 from gliocast.types import ImageScoreKind, Partition
 
 OUTCOME_COLUMNS = ["survival_days", "event_observed", "outcome"]
@@ -43,6 +44,7 @@ def select_patients(
 
     Raises:
         InputError: a patient has no image or no outcome, and the policy is to stop.
+        LeakageError: two rows are scans of one patient.
     """
     with_image = {
         "cnn": [*slice_manifest.get("patient_id", ())],
@@ -50,6 +52,7 @@ def select_patients(
         "none": [],
     }[image_score]
     study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
+    check_one_scan_a_patient([*study_cohort["patient_id"]])
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)

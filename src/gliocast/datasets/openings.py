@@ -1,0 +1,35 @@
+"""The ledger of how often each test partition was opened, kept beside the records of stages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gliocast.datasets.workspace import WorkspaceDataset
+from gliocast.persistence.atomic import atomic_write
+
+
+class Openings:
+    """One JSON file; fingerprints alone, no patient."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "test_openings.json"
+
+    def read(self) -> list[tuple[str, str]]:
+        """Fingerprints of partition and predictions of each opening, in their order."""
+        stored = json.loads(self.file.read_text(encoding="utf-8")) if self.file.is_file() else []
+        return [(partition, predictions) for partition, predictions in stored]
+
+    def add(self, partition_sha256: str, predictions_sha256: str) -> None:
+        """Write one opening down."""
+        everything = [*self.read(), (partition_sha256, predictions_sha256)]
+        with atomic_write(self.file) as temporary:
+            temporary.write_text(json.dumps(everything, indent=1), encoding="utf-8")
+
+
+class OpeningsDataset(WorkspaceDataset):
+    """The ledger, as a handle."""
+
+    def load(self) -> Openings:
+        """The handle."""
+        return Openings(self.filepath)
