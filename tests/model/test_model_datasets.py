@@ -89,6 +89,11 @@ def test_the_dataset_is_a_handle_that_needs_nothing_on_the_disk(tmp_path):
     assert dataset.load().load("holdout/fold0") is None
 
 
+def test_free_room_is_that_of_the_disk_the_folder_will_lie_on(folder):
+    assert not folder.folder.exists()
+    assert folder.free_bytes() > 0
+
+
 def test_the_last_checkpoint_is_loaded_and_the_one_before_is_kept(folder):
     for number in (1, 2, 3):
         folder.save("holdout/fold0", moment(number))

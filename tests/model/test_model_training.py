@@ -146,6 +146,16 @@ def test_full_disk_ends_in_a_sentence():
         train(checkpoints=FullDisk())
 
 
+def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(monkeypatch):
+    class SmallDisk(MemoryCheckpoints):
+        def free_bytes(self):
+            return 1 << 20
+
+    monkeypatch.setattr(training, "train_epoch", lambda *_: pytest.fail("trained"))
+    with pytest.raises(TrainingError, match=r"checkpoints of fold is 1 MB free; expected at least \d+ MB"):
+        train(checkpoints=SmallDisk())
+
+
 def test_another_error_of_the_machine_is_not_disguised(monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug of ours")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,13 @@ class CheckpointFolder:
         if records:
             raise ArtefactError(_damaged(name, self._folder_of(name)))
         return None
+
+    def free_bytes(self) -> int:
+        """Room left on the disk that the folder lies on, or will lie on."""
+        nearest = next(
+            parent for parent in (self.folder.absolute(), *self.folder.absolute().parents) if parent.exists()
+        )
+        return shutil.disk_usage(nearest).free
 
     def _records(self, name: str) -> list[Path]:
         return sorted(self._folder_of(name).glob("*.json"), reverse=True)

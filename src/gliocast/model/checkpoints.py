@@ -32,6 +32,9 @@ class Checkpoints(Protocol):
     def save(self, name: str, checkpoint: Checkpoint) -> None:
         """Keep `checkpoint` in place of the last one, atomically."""
 
+    def free_bytes(self) -> int:
+        """Room that is left for checkpoints."""
+
 
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors under `prefix.name`."""

@@ -11,8 +11,12 @@ import numpy as np
 from jaxtyping import Int
 
 from gliocast.errors import Problem, TrainingError
+from gliocast.model.checkpoints import Checkpoints
+from gliocast.model.tensors import Module
 
 KEPT = "What was stored is kept."
+STATES_A_CHECKPOINT = 4  # weights, best weights, and the optimiser's two moments
+CHECKPOINTS_AT_ONCE = 3  # the last, the one before, and the one that is being written
 ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed")
 
 
@@ -54,6 +58,22 @@ def refuse_nonfinite(name: str, epoch: int, fit_loss: float, stop_loss: float) -
     found = f"{fit_loss} on the fitted, {stop_loss} on the stopping patients"
     remedy = f"Lower the learning rate, or look for slices with extreme values. {KEPT}"
     raise TrainingError(Problem("–", f"the loss of {name} in epoch {epoch}", found, "a finite number", remedy))
+
+
+def refuse_full_disk(name: str, network: Module, checkpoints: Checkpoints | None) -> None:
+    """Refuse to start a training whose checkpoints would not fit on the disk.
+
+    Raises:
+        TrainingError: there is too little room.
+    """
+    if checkpoints is None:
+        return
+    network_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
+    needed, free = STATES_A_CHECKPOINT * CHECKPOINTS_AT_ONCE * network_bytes, checkpoints.free_bytes()
+    if free < needed:
+        found, expected = f"{free / 2**20:.0f} MB free", f"at least {needed / 2**20:.0f} MB"
+        remedy = "Make room, or point cnn_checkpoints in conf/local/catalog.yml to a larger disk."
+        raise TrainingError(Problem("–", f"the disk for the checkpoints of {name}", found, expected, remedy))
 
 
 def refuse_untrainable(

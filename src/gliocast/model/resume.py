@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,33 @@ else:
 log = logging.getLogger(__name__)
 POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "best_probability", "curve", "finished")
 WITHOUT_EFFECT = {"checkpoint_seconds", "paper_protocol", "explained_patients", "weights_folder", "devices"}
+
+
+@dataclass
+class Saver:
+    """Stores a training's way each time that enough seconds have passed."""
+
+    training: Training
+    checkpoints: Checkpoints | None
+    name: str
+    fingerprint: str
+    interval_seconds: float
+    last: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Whether it is time to store."""
+        return self.checkpoints is not None and time.monotonic() - self.last >= self.interval_seconds
+
+    def save_if_due(self) -> None:
+        """Store when it is time."""
+        if self.due():
+            self.save()
+
+    def save(self) -> None:
+        """Store now."""
+        if self.checkpoints is not None:
+            store(self.training, self.checkpoints, self.name, self.fingerprint)
+            self.last = time.monotonic()
 
 
 def store(training: Training, checkpoints: Checkpoints, name: str, fingerprint: str) -> None:

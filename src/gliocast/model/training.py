@@ -7,7 +7,6 @@ training that was killed goes on to the same bits. Dropout draws from torch's ow
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,10 +21,10 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.classes import UNDETERMINED, auc, loss_of
 from gliocast.model.device import choose_devices, derived_seed, mixed_precision, private_randomness, processor_threads
 from gliocast.model.device import resident as on_device
-from gliocast.model.endings import clear_ending, refuse_nonfinite, refuse_untrainable
+from gliocast.model.endings import clear_ending, refuse_full_disk, refuse_nonfinite, refuse_untrainable
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
-from gliocast.model.resume import resume, store, training_fingerprint
+from gliocast.model.resume import Saver, resume, training_fingerprint
 from gliocast.model.tensors import Device, Module, Tensor
 from gliocast.model.weights import pretrained_weights
 
@@ -134,6 +133,7 @@ def train_fold(
         generator.manual_seed(derived_seed(seed))
         material = prepare(on_device(stacks, device), classes, fold, params)
         training = start(settings, params, device)
+        refuse_full_disk(name, training.network, checkpoints)
         resume(training, checkpoints, name, fingerprint)
         saver = Saver(training, checkpoints, name, fingerprint, params.checkpoint_seconds)
         while not training.finished:
@@ -263,33 +263,6 @@ def batches_of(order: Int[Tensor, " examples"], params: ModelParameters, slices:
 def snapshot(network: Module) -> dict[str, Tensor]:
     """A copy of the network's state that later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-@dataclass
-class Saver:
-    """Stores a training's way each time that enough seconds have passed."""
-
-    training: Training
-    checkpoints: Checkpoints | None
-    name: str
-    fingerprint: str
-    interval_seconds: float
-    last: float = field(default_factory=time.monotonic)
-
-    def due(self) -> bool:
-        """Whether it is time to store."""
-        return self.checkpoints is not None and time.monotonic() - self.last >= self.interval_seconds
-
-    def save_if_due(self) -> None:
-        """Store when it is time."""
-        if self.due():
-            self.save()
-
-    def save(self) -> None:
-        """Store now."""
-        if self.checkpoints is not None:
-            store(self.training, self.checkpoints, self.name, self.fingerprint)
-            self.last = time.monotonic()
 
 
 def _determined(fold: FoldIndices, classes: Int[np.ndarray, " patients"]) -> FoldIndices:
