@@ -29,6 +29,7 @@ class Exhibit:
 
 EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit("table1", "baseline", "patients", "The cohort, overall and by outcome", "Table 1 of the paper."),
+    Exhibit("slice_quality", "cnn_training", "patients", "The slices: where they come from, and how surely"),
     Exhibit(
         "figure1_survival_by_surgery",
         "baseline",
@@ -56,6 +57,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn",
         "Example predictions",
         "Figure 2 of the paper. The central one of nine slices of test patients, surest first; right and wrong alike.",
+    ),
+    Exhibit(
+        "figure_grad_cam",
+        "cnn_training",
+        "cnn",
+        "Where the network looks",
+        "Grad-CAM on test patients: what moved the score, not what causes survival.",
     ),
     Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
     Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),
@@ -160,6 +168,21 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "How much hangs on the draw",
         "Inside the training patients, one quick classifier in many random splits.",
     ),
+    Exhibit(
+        "survival_classes_table",
+        "hybrid",
+        "trust",
+        "Three and four classes of survival",
+        "The survival models' likeliest class; patients without one, alive before the last threshold, are left out.",
+    ),
+    Exhibit(
+        "robustness_table",
+        "hybrid",
+        "trust",
+        "What the result hangs on",
+        "Random splits inside the training patients, ridge logistic regression: spread, each predictor, and n.",
+    ),
+    Exhibit("test_openings", "hybrid", "trust", "How often the test partition was opened"),
     Exhibit("audit_record", "hybrid", "audit_record", "The audit"),
 )
 
