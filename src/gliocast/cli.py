@@ -15,7 +15,8 @@ from gliocast.errors import InputError
 
 RUNNER = "gliocast.runner.ReusingRunner"
 _kedro_run: Any = kedro_project.run.callback
-OUR_FAULT, USERS_INPUT, INTERRUPTED = 1, 2, 130
+USERS_INPUT, INTERRUPTED = 2, 130  # an error of ours ends with 1, as Python does
+UNBROKEN = 1000
 
 
 @click.group(name="gliocast")
@@ -82,7 +83,7 @@ def problem_table(error: InputError) -> str:
     for problem in error.problems:
         table.add_row(problem.patient, problem.where, problem.found, problem.expected, problem.remedy)
     text = StringIO()
-    width = None if sys.stderr.isatty() else 160
+    width = None if sys.stderr.isatty() else UNBROKEN  # in a log file a path must be found as a whole
     Console(file=text, width=width, markup=False).print(table)
     return text.getvalue()
 

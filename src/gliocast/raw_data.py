@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kedro.pipeline import Pipeline
@@ -25,7 +26,9 @@ def provide_raw_data(pipeline: Pipeline, catalog: Any) -> Pipeline:
     if all(is_simulated(name, catalog) for name in needed) and may_simulate(catalog):
         from kedro.framework.project import pipelines
 
-        return pipelines["simulation"]
+        simulation: Pipeline = pipelines["simulation"]
+        refuse_a_part(simulation, catalog)
+        return simulation
     absent = [name for name in needed if not catalog.exists(name)]
     if absent:
         raise ConfigurationError([absent_raw_data(name, catalog[name]) for name in absent])
@@ -51,9 +54,23 @@ def may_simulate(catalog: Any) -> bool:
     return simulation_state(catalog["simulation_truth"].filepath.parent) != "foreign"
 
 
+def refuse_a_part(simulation: Pipeline, catalog: Any) -> None:
+    """Tell a simulation that was killed, and goes on, from a finished one of which somebody has taken a part away.
+
+    Raises:
+        ConfigurationError: a part of the finished simulated cohort is gone.
+    """
+    records = catalog["stage_records"].load()
+    finished = all(records.read(node.name) is not None for node in simulation.nodes)
+    absent = [name for name in SIMULATED if not catalog.exists(name)]
+    if finished and 0 < len(absent) < len(SIMULATED):
+        raise ConfigurationError([absent_raw_data(name, catalog[name]) for name in absent])
+
+
 def place(dataset: Any) -> str:
-    """The place of a dataset on the disk."""
-    return str(getattr(dataset, "filepath", getattr(dataset, "_filepath", "")))
+    """The place of a dataset on the disk; inside the project, as its user writes it."""
+    path = Path(str(getattr(dataset, "filepath", getattr(dataset, "_filepath", ""))))
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def absent_raw_data(name: str, dataset: Any) -> Problem:

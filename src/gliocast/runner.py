@@ -61,7 +61,8 @@ class ReusingRunner(SequentialRunner):
             return False
         _log.info("stage %s %s: runs, %s", place, node.name, reason)
         now = observe(node, catalog)
-        records.forget(node.name)
+        for follower in chain.from_nodes(node.name).nodes:
+            records.forget(follower.name)
         super().run(Pipeline([node]), *arguments)
         records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs_of(node, catalog)))
         return True

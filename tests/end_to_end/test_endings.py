@@ -1,0 +1,182 @@
+"""What a user sees when something is wrong, or when a run is cut off."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = {"simulation__n_patients": 30, "simulation__geometry__size_px": 64, "simulation__geometry__slices": 24,
+         "simulation__geometry__spacing_mm": 4.0, "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
+
+
+@pytest.fixture
+def site(project):
+    """A project with a raw cohort in place."""
+    assert project.run("simulation", **QUICK).returncode == 0
+    for record in project.path("01_raw").rglob("simulation.json"):
+        record.unlink()  # from now on the files are the site's own
+    return project
+
+
+def clinical(site):
+    return site.path("01_raw/clinical.csv")
+
+
+def edit(path, pattern, replacement):
+    path.write_text(re.sub(pattern, replacement, path.read_text(), count=1))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"hybrid__predictrs": "[]"}, "predictors"),
+        ({"profil": "paper"}, "profile"),
+        ({"profile": "papre"}, "demo or paper"),
+        ({"partition__scheme": "random"}, "holdout"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_a_wrong_parameter_ends_before_any_work(project, parameters, said):
+    ended = project.run("baseline", **parameters)
+    assert ended.returncode == 2
+    assert "nothing was run" in ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not project.path("08_reporting").exists()
+
+
+def test_a_profile_set_where_it_cannot_act_is_refused(project):
+    project.write("conf/local/parameters.yml", "profile: paper\n")
+    ended = project.run("baseline")
+    assert ended.returncode == 2
+    assert "globals.yml" in ended.stderr
+
+
+def test_all_problems_of_a_clinical_table_stand_in_one_table(site):
+    path = clinical(site)
+    edit(path, r"complete", "totale")
+    edit(path, r"(?m)^SIM-003,([^,]*),", "SIM-003,675,")
+    ended = site.run("baseline", on_invalid_patient="stop")
+    assert ended.returncode == 2
+    assert "2 problems" in ended.stderr
+    assert "totale" in ended.stderr
+    assert "675" in ended.stderr
+
+
+def test_a_wrong_separator_is_named(site):
+    path = clinical(site)
+    path.write_text(path.read_text().replace(",", ";"))
+    ended = site.run("baseline")
+    assert ended.returncode == 2
+    assert "separator" in ended.stderr
+
+
+def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
+    clinical(site).unlink()
+    ended = site.run("hybrid")
+    assert ended.returncode == 2
+    assert "clinical_table" in ended.stderr
+
+
+@pytest.mark.parametrize("part", ["clinical.csv", "imaging"])
+def test_a_part_taken_away_from_the_simulated_cohort_is_no_reason_to_simulate_again(project, part):
+    assert project.run("simulation", **QUICK).returncode == 0
+    project.path(f"01_raw/{part}").rename(project.folder / "away")
+    ended = project.run("preprocessing", **QUICK)
+    assert ended.returncode == 2
+    assert f"data/01_raw/{part}" in ended.stderr
+
+
+def test_a_missing_image_stops_or_is_accounted_for(site):
+    shutil.rmtree(site.path("01_raw/imaging/SIM-004"))
+    stopped = site.run("preprocessing", on_invalid_patient="stop")
+    assert stopped.returncode == 2
+    assert "SIM-004" in stopped.stderr
+    left_out = site.run("preprocessing", on_invalid_patient="exclude")
+    assert left_out.returncode == 0, left_out.stderr[-2000:]
+    assert '"n": 1' in site.path("08_reporting/patient_flow.json").read_text()
+
+
+def test_a_truncated_image_and_an_image_of_nobody_are_both_named(site):
+    volume = next(path for path in sorted(site.path("01_raw/imaging").glob("*/t1gd.nii.gz")))
+    volume.write_bytes(volume.read_bytes()[:2000])
+    (site.path("01_raw/imaging") / "NOBODY").mkdir()
+    shutil.copy(volume, site.path("01_raw/imaging/NOBODY/t1gd.nii.gz"))
+    ended = site.run("preprocessing", on_invalid_patient="stop")
+    assert ended.returncode == 2
+    assert volume.parent.name in ended.stderr
+    assert "NOBODY" in ended.stderr
+
+
+def test_other_data_are_swapped_in_by_the_local_catalog(site):
+    elsewhere = site.folder / "hospital"
+    site.path("01_raw").rename(elsewhere)
+    site.write(
+        "conf/local/catalog.yml",
+        "clinical_table:\n  type: gliocast.datasets.ClinicalTableDataset\n  filepath: hospital/patients.csv\n"
+        "imaging:\n  type: gliocast.datasets.ImagingDataset\n  filepath: hospital/scans\n"
+        '  volumes: ["<patient_id>/t1gd.<nii.gz|nii>", "<patient_id>/t1gd/"]\n',
+    )
+    site.write("conf/local/parameters.yml", 'cohort:\n  separator: ";"\n  columns: {surgery: operation}\n')
+    (elsewhere / "imaging").rename(elsewhere / "scans")
+    table = (elsewhere / "clinical.csv").read_text().replace(",", ";").replace("surgery", "operation", 1)
+    (elsewhere / "patients.csv").write_text(table)
+    ended = site.run("preprocessing")
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert site.path("04_feature/slice_manifest.parquet").exists()
+    assert not site.path("01_raw").exists()
+
+
+def test_absent_data_of_a_site_are_never_replaced_by_the_simulated_cohort(project):
+    project.write(
+        "conf/local/catalog.yml",
+        "clinical_table:\n  type: gliocast.datasets.ClinicalTableDataset\n  filepath: hospital/patients.csv\n",
+    )
+    ended = project.run("baseline")
+    assert ended.returncode == 2
+    assert "hospital/patients.csv" in ended.stderr
+    assert not project.path("01_raw").exists()
+
+
+def test_a_run_interrupted_by_the_user_says_how_to_resume(project):
+    kedro = str(Path(sys.executable).with_name("kedro"))
+    command = [kedro, "run", "--pipeline", "preprocessing"]
+    run = subprocess.Popen(command, cwd=project.folder, stderr=subprocess.PIPE, text=True)
+    wait_for(project.path("01_raw/imaging"), run)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "kedro run --pipeline preprocessing" in said
+
+
+def test_a_run_killed_in_the_middle_ends_as_the_uninterrupted_one(project, tmp_path_factory):
+    from conftest import copy_of_the_project
+
+    parameters = [f"{name.replace('__', '.')}={value}" for name, value in QUICK.items()]
+    command = [str(Path(sys.executable).with_name("kedro")), "run", "--pipeline", "preprocessing", "--params"]
+    run = subprocess.Popen(
+        [*command, ",".join(parameters)], cwd=project.folder, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    wait_for(project.path("01_raw/imaging"), run)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert project.run("preprocessing", **QUICK).returncode == 0
+    whole = copy_of_the_project(tmp_path_factory.mktemp("whole"))
+    assert whole.run("preprocessing", **QUICK).returncode == 0
+    for name in ("01_raw/clinical.csv", "03_primary/partition.json", "08_reporting/patient_flow.json"):
+        assert project.path(name).read_bytes() == whole.path(name).read_bytes()
+
+
+def wait_for(path, run):
+    """Wait until the run has begun to write `path`."""
+    while not path.exists() and run.poll() is None:
+        time.sleep(0.02)
+    assert run.poll() is None, "the run ended before it could be cut off"

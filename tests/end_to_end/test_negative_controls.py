@@ -1,0 +1,37 @@
+"""With nothing to find, nothing is found: one test that catches every leak at once."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+
+NOTHING_PLANTED = {
+    "simulation__n_patients": 120,
+    "simulation__image_auc": 0.5,
+    "tuning__trials": 0,
+    "model__epochs": 4,
+    "model__explained_patients": 1,
+    "model__paper_protocol": "false",
+    "evidence__n_bootstrap": 200,
+    "hybrid__robustness__explained_patients": 0,
+}
+
+
+def test_shuffled_outcomes_leave_an_auc_interval_that_contains_one_half(project):
+    assert project.run("simulation", **NOTHING_PLANTED).returncode == 0
+    shuffle_survival(project)
+    ended = project.run("hybrid", **NOTHING_PLANTED)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    models = json.loads(project.path("08_reporting/metrics.json").read_text())["models"]
+    for name in ("clinical", "cnn", "hybrid"):
+        low, high = models[name]["patient"]["auc"]["ci95"]
+        assert low <= 0.5 <= high, name
+
+
+def shuffle_survival(project):
+    """Break every tie between a patient and their outcome; the cohort is then the site's own, and stays as it is."""
+    raw = project.path("01_raw")
+    clinical = pd.read_csv(raw / "clinical.csv", dtype=str)
+    clinical["survival_days"] = clinical["survival_days"].sample(frac=1, random_state=0).to_numpy()
+    clinical.to_csv(raw / "clinical.csv", index=False)
