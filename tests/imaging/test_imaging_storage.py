@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from gliocast.datasets import slice_shelf
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline
+from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
 from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
@@ -209,3 +211,18 @@ def test_workers_give_the_same_stacks_as_one_after_the_other(tmp_path):
 
     serial = hashes(pipeline.extract_slices(site.source, chosen, site.parameters))
     assert hashes(pipeline._in_parallel(site.source, chosen, site.parameters, 2)) == serial
+
+
+def extract_or_die(patient_id: str, centre_mm: float | None, *, source, parameters) -> pipeline.Result:
+    if patient_id == "P2":
+        os._exit(9)
+    return pipeline.extract_stack(source, patient_id, centre_mm, parameters)
+
+
+def test_a_worker_that_dies_costs_nobody_but_its_patient(tmp_path, monkeypatch):
+    site = a_site(tmp_path / "site", 3)
+    monkeypatch.setattr(pipeline, "_extract", extract_or_die)
+    chosen: dict[str, float | None] = dict.fromkeys(site.source.patient_ids())
+    results = list(pipeline._in_parallel(site.source, chosen, site.parameters, 2))
+    assert [result.patient_id for result in results] == ["P1", "P2", "P3"]
+    assert [isinstance(result, RefusedPatient) for result in results] == [False, True, False]

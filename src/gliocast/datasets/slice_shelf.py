@@ -79,20 +79,14 @@ class SliceShelf:
     def settle(self, keys: Mapping[str, str]) -> None:
         """Keep exactly the patients of `keys`, each once, in as few shards as they need."""
         kept: dict[str, Place] = {}
-        untidy: set[str] = set()
-        for name, places in self.places.items():
-            for place in places:
-                who = place.entry["patient_id"]
-                if keys.get(who) == place.entry["key"] and who not in kept:
-                    kept[who] = place
-                else:
-                    untidy.add(name)
-        untidy |= {name for name, places in self.places.items() if len(places) < SHARD_PATIENTS}
-        small = [name for name in untidy if len(self.places[name]) < SHARD_PATIENTS]
-        if untidy != set(small) or len(small) > 1:
+        for place in self._all_places():
+            who = place.entry["patient_id"]
+            if keys.get(who) == place.entry["key"]:
+                kept.setdefault(who, place)
+        tidy = {name for name, places in self.places.items() if _is_tidy(places, kept)}
+        untidy = set(self.places) - tidy
+        if len(untidy) > 1 or not all(_is_clean(self.places[name], kept) for name in untidy):
             self._repack([kept[who] for who in sorted(kept) if kept[who].shard in untidy], untidy)
-        elif any(place not in kept.values() for name in untidy for place in self.places[name]):
-            self._repack([place for place in kept.values() if place.shard in untidy], untidy)
         self._settle_refusals(keys)
 
     def manifest(self) -> pd.DataFrame:
@@ -182,6 +176,16 @@ def _places(path: Path) -> list[Place]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return []
     return [Place(path.name, row, entry) for row, entry in enumerate(entries)]
+
+
+def _is_clean(places: Sequence[Place], kept: Mapping[str, Place]) -> bool:
+    """Whether a shard holds something, and nothing but what is kept."""
+    return bool(places) and all(kept.get(place.entry["patient_id"]) is place for place in places)
+
+
+def _is_tidy(places: Sequence[Place], kept: Mapping[str, Place]) -> bool:
+    """Whether a shard can stay as it is: clean, and full."""
+    return len(places) == SHARD_PATIENTS and _is_clean(places, kept)
 
 
 def _refusal(refused: RefusedPatient, key: str) -> dict[str, Any]:

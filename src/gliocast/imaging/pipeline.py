@@ -6,7 +6,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -120,27 +122,63 @@ def _one_by_one(
 def _in_parallel(
     source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters, workers: int
 ) -> Iterator[Result]:
-    """Worker processes, each with one patient; at most two a worker are under way, so that memory stays flat."""
-    from collections import deque
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from multiprocessing import get_context
+    """Worker processes, each with one patient; at most two a worker are under way, so that memory stays flat.
+
+    A worker that dies (mostly for want of memory) takes the pool with it: everyone under way is then tried alone, and
+    whoever ends a process of their own is refused.
+    """
+    from concurrent.futures.process import BrokenProcessPool
 
     extract = partial(_extract, source=source, parameters=parameters)
-    waiting = iter(central_slice_mm.items())
-    under_way: deque[Future[Result]] = deque()
+    waiting = deque(central_slice_mm.items())
+    while waiting:
+        under_way: deque[tuple[str, float | None, Future[Result]]] = deque()
+        try:
+            yield from _pooled(extract, waiting, under_way, workers)
+        except BrokenProcessPool:
+            for patient_id, centre_mm, _ in under_way:
+                yield _alone(extract, patient_id, centre_mm)
+
+
+def _pooled(
+    extract: Callable[[str, float | None], Result],
+    waiting: deque[tuple[str, float | None]],
+    under_way: deque[tuple[str, float | None, Future[Result]]],
+    workers: int,
+) -> Iterator[Result]:
+    """Results in order; `waiting` and `under_way` always tell who has none yet."""
+    with _pool(workers) as pool:
+        try:
+            while waiting or under_way:
+                while waiting and len(under_way) < 2 * workers:
+                    patient_id, centre_mm = waiting[0]
+                    under_way.append((patient_id, centre_mm, pool.submit(extract, patient_id, centre_mm)))
+                    waiting.popleft()
+                result = under_way[0][2].result()
+                under_way.popleft()
+                yield result
+        finally:
+            for _, _, future in under_way:
+                future.cancel()
+
+
+def _alone(extract: Callable[[str, float | None], Result], patient_id: str, centre_mm: float | None) -> Result:
+    from concurrent.futures.process import BrokenProcessPool
+
+    try:
+        with _pool(1) as pool:
+            return pool.submit(extract, patient_id, centre_mm).result()
+    except BrokenProcessPool:
+        found, expected = "a process that was killed, mostly for want of memory", "a study that can be read"
+        return RefusedPatient(patient_id, (Finding("worker_died", "the study", found, expected),))
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    from multiprocessing import get_context
+
     context = get_context("forkserver")
     context.set_forkserver_preload(["gliocast.imaging.study"])
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker) as pool:
-        try:
-            for patient_id, centre_mm in waiting:
-                under_way.append(pool.submit(extract, patient_id, centre_mm))
-                if len(under_way) == 2 * workers:
-                    yield under_way.popleft().result()
-            while under_way:
-                yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker)
 
 
 def _extract(patient_id: str, centre_mm: float | None, *, source: ImageSource, parameters: SliceParameters) -> Result:

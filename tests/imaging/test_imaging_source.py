@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gliocast.datasets.imaging import ImagingDataset
+from gliocast.errors import ImagingError
+from gliocast.imaging.findings import Refused
+from gliocast.imaging.source import ImageSource
+
+
+def touched(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def test_the_default_layout_is_one_folder_a_patient(tmp_path):
+    touched(tmp_path, "P1/t1gd.nii.gz", "P1/lesion_mask.nii.gz", "P2/t1gd/slice.dcm", "P3/other.nii.gz", "notes.txt")
+    source = ImageSource(tmp_path)
+    assert source.patient_ids() == ("P1", "P2")
+    assert source.study("P1").lesion_mask == tmp_path / "P1/lesion_mask.nii.gz"
+    assert source.study("P2").volume == tmp_path / "P2/t1gd"
+    with pytest.raises(Refused, match="P3/t1gd"):
+        source.study("P3")
+
+
+def test_upenn_gbm_is_read_as_downloaded(tmp_path):
+    root = "images_structural/UPENN-GBM-00001_11/UPENN-GBM-00001_11_T1GD.nii.gz"
+    touched(tmp_path, root, "images_segm/UPENN-GBM-00001_11_segm.nii.gz")
+    source = ImageSource(
+        tmp_path,
+        ("images_structural/<patient_id>/<patient_id>_T1GD.nii.gz",),
+        ("images_segm/<patient_id>_segm.nii.gz",),
+    )
+    assert source.patient_ids() == ("UPENN-GBM-00001_11",)
+    assert source.study("UPENN-GBM-00001_11").lesion_mask is not None
+
+
+def test_ucsf_pdgm_writes_its_numbers_with_another_width_in_the_table(tmp_path):
+    touched(tmp_path, "UCSF-PDGM-0004_nifti/UCSF-PDGM-0004_T1c.nii.gz")
+    pattern = "UCSF-PDGM-<number:4>_nifti/UCSF-PDGM-<number:4>_T1c.nii.gz"
+    source = ImageSource(tmp_path, (pattern,), (), patient_id="UCSF-PDGM-<number:3>")
+    assert source.patient_ids() == ("UCSF-PDGM-004",)
+    assert source.study("UCSF-PDGM-004").volume.name == "UCSF-PDGM-0004_T1c.nii.gz"
+
+
+def test_a_star_stands_for_any_text_within_one_name(tmp_path):
+    touched(tmp_path, "TCGA-02-0006/TCGA-02-0006_1996.08.23_t1Gd.nii.gz")
+    source = ImageSource(tmp_path, ("<patient_id>/<patient_id>_*_t1Gd.nii.gz",), ())
+    assert source.patient_ids() == ("TCGA-02-0006",)
+    assert source.study("TCGA-02-0006").volume.is_file()
+
+
+def test_an_absent_folder_is_named(tmp_path):
+    with pytest.raises(ImagingError, match="absent"):
+        ImageSource(tmp_path / "nowhere").patient_ids()
+
+
+def test_the_fingerprint_changes_with_names_sizes_and_times(tmp_path):
+    dataset = ImagingDataset(str(touched(tmp_path, "P1/t1gd.nii.gz")))
+    before = dataset.fingerprint()
+    assert dataset.fingerprint() == before
+    (tmp_path / "P1/t1gd.nii.gz").write_bytes(b"more")
+    changed = dataset.fingerprint()
+    touched(tmp_path, "P2/t1gd.nii.gz")
+    assert len({before, changed, dataset.fingerprint()}) == 3
