@@ -144,7 +144,6 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
     ),
     Exhibit("figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Test patients."),
-    Exhibit("survival_classes_table", "hybrid", "trust", "Three and four classes of survival"),
     Exhibit(
         "figure_hybrid_learning_curve",
         "hybrid",
@@ -161,13 +160,6 @@ EXHIBITS: tuple[Exhibit, ...] = (
     ),
     Exhibit("repeat_spread", "hybrid", "trust", "Spread over repeats", "Inside the training patients."),
     Exhibit("chosen_classifiers", "hybrid", "trust", "Which classifier is chosen, how often"),
-    Exhibit(
-        "robustness_table",
-        "hybrid",
-        "trust",
-        "How much hangs on the draw",
-        "Inside the training patients, one quick classifier in many random splits.",
-    ),
     Exhibit(
         "survival_classes_table",
         "hybrid",
