@@ -114,15 +114,15 @@ def _not_parallel(frames: Sequence[Frame], name: str) -> Iterator[Finding]:
             f"{off:.3f} off",
             "two unit vectors at a right angle",
         )
-    for frame in frames[1:]:
-        if np.abs(frame.orientation - first.orientation).max() > PARALLEL:
-            found = f"instances {first.number} and {frame.number} turned against each other"
-            yield Finding("mixed_orientation", "ImageOrientationPatient", found, "parallel slices")
-            return
-        if not np.allclose(frame.spacing_mm, first.spacing_mm, rtol=1e-3):
-            found = f"instances {first.number} and {frame.number} differ"
-            yield Finding("mixed_spacing", "PixelSpacing", found, "one spacing in the series")
-            return
+    turned = np.abs([frame.orientation - first.orientation for frame in frames]).max(axis=1) > PARALLEL
+    spacings = np.array([frame.spacing_mm for frame in frames])
+    scaled = (np.abs(spacings - spacings[0]) > 1e-3 * np.abs(spacings[0])).any(axis=1)
+    for code, where, tag, expected in (
+        ("mixed_orientation", turned, "ImageOrientationPatient", "parallel slices"),
+        ("mixed_spacing", scaled, "PixelSpacing", "one spacing in the series"),
+    ):
+        for at in np.flatnonzero(where)[:1]:
+            yield Finding(code, tag, f"instances {first.number} and {frames[at].number} differ", expected)
 
 
 def _irregular(frames: Sequence[Frame], normal: Float64[np.ndarray, "3"], tolerance: float) -> Iterator[Finding]:
