@@ -104,7 +104,7 @@ def test_an_absent_file_is_an_error_and_no_random_start(tmp_path):
 
 
 def test_imagenet_weights_never_fetched_are_an_error_that_says_how_to_get_them(tmp_path):
-    with pytest.raises(TrainingError, match="gliocast fetch-weights test_byobnet"):
+    with pytest.raises(TrainingError, match="kedro fetch-weights --backbone test_byobnet"):
         pretrained_weights(tiny(weights="imagenet", weights_folder=str(tmp_path)))
 
 

@@ -30,6 +30,20 @@ def test_the_loss_of_the_fitted_patients_falls():
     assert curve["train_loss"].iloc[-1] < 0.5 * curve["train_loss"].iloc[0]
 
 
+@pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"channels_last": False}])
+def test_precision_and_memory_format_are_choices(changes):
+    trained = train(tiny(epochs=1, **changes))
+    assert np.isfinite(trained.curve["train_loss"]).all()
+    assert {tensor.dtype for tensor in trained.weights.values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+def test_a_gpu_trains_as_the_processor_does():
+    curve = train(tiny(epochs=6, devices=("cuda:0",))).curve
+    assert curve["train_loss"].iloc[-1] < 0.5 * curve["train_loss"].iloc[0]
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not():
     assert same_bits(train(seed=1), train(seed=1))
     assert not same_bits(train(seed=1), train(seed=2))

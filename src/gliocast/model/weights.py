@@ -109,7 +109,7 @@ def _fetched(backbone: str, folder: Path, pinned: str | None) -> dict[str, Tenso
         raise TrainingError(
             _absent(
                 path,
-                f"Run `gliocast fetch-weights {backbone}` where there is a network, and copy the folder here; "
+                f"Run `kedro fetch-weights --backbone {backbone}` where there is a network, and copy the folder here; "
                 "or set model.weights to a safetensors file, or to none for a random start.",
             )
         )
