@@ -19,6 +19,7 @@ CASES = {
     "figure": (FigureDataset, "figure.json", {"data": [], "layout": {}}, {"data": [{}], "layout": {}}),
     "text": (TextDataset, "report.html", "<p>é</p>", "<p>2</p>"),
     "csv": (TableDataset, "table.csv", TABLE, TABLE.head(1)),
+    "nothing as csv": (TableDataset, "table.csv", pd.DataFrame(), TABLE),
     "parquet": (TableDataset, "table.parquet", TABLE, TABLE.head(1)),
     "scores": (ScoresDataset, "scores", SCORES, Scores(SCORES.table, {})),
 }

@@ -71,8 +71,10 @@ class TableDataset(AtomicDataset[pd.DataFrame]):
             value.to_parquet(path, index=False)
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Read the table."""
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        """Read the table; one without columns is empty CSV."""
+        if path.suffix != ".csv":
+            return pd.read_parquet(path)
+        return pd.read_csv(path) if path.read_bytes().strip() else pd.DataFrame()
 
     def _preview(self, nrows: int = 50) -> TablePreview:
         return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split", index=False)))
