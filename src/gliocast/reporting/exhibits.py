@@ -167,13 +167,6 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Three and four classes of survival",
         "The survival models' likeliest class; patients without one, alive before the last threshold, are left out.",
     ),
-    Exhibit(
-        "robustness_table",
-        "hybrid",
-        "trust",
-        "What the result hangs on",
-        "Random splits inside the training patients, ridge logistic regression: spread, each predictor, and n.",
-    ),
     Exhibit("test_openings", "hybrid", "trust", "How often the test partition was opened"),
     Exhibit("audit_record", "hybrid", "audit_record", "The audit"),
 )
