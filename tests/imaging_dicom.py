@@ -87,7 +87,7 @@ def write_enhanced(path: Path, grid: Grid, voxels: np.ndarray, shuffled: bool = 
 
 
 def write_segmentation(path: Path, images: list[Path], masks: list[np.ndarray], fractional: bool = False) -> Path:
-    """A DICOM SEG over a classic series by highdicom, one segment a mask (i, j, k); frames without lesion are left out."""
+    """A DICOM SEG over a classic series by highdicom, one segment a mask (i, j, k); empty frames are left out."""
     import highdicom
     import pydicom
     from pydicom.sr.codedict import codes

@@ -1,7 +1,7 @@
 """Phantoms: volumes whose grey value says where in the patient a voxel lies, written in every format and orientation.
 
-The grey value grows linearly with the position (`GREY`), differently along each axis, so that linear interpolation is exact
-and one wrong flip, shift or tilt of a tenth of a millimetre shows in the numbers.
+The grey value grows linearly with the position (`GREY`), differently along each axis, so that linear interpolation is
+exact and one wrong flip, shift or tilt of a tenth of a millimetre shows in the numbers.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ class Site:
 
     def add(self, patient_id: str, grid: Grid, voxels: np.ndarray | None = None, suffix: str = "nii.gz") -> Path:
         """Add a volume (the phantom's own grey values, where none are given)."""
-        return write_file(self.root / patient_id / f"t1gd.{suffix}", grey_voxels(grid) if voxels is None else voxels, grid)
+        grey = grey_voxels(grid) if voxels is None else voxels
+        return write_file(self.root / patient_id / f"t1gd.{suffix}", grey, grid)
 
     def add_mask(self, patient_id: str, grid: Grid, mask: np.ndarray, suffix: str = "nii.gz") -> Path:
         return write_file(self.root / patient_id / f"lesion_mask.{suffix}", mask.astype(np.uint8), grid)
