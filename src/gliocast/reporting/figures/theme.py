@@ -50,6 +50,7 @@ NAMES = {
     "complete": "Complete resection",
     "treat_all": "Call everyone long-term",
     "treat_none": "Call no one long-term",
+    "auc": "AUC",
 }
 COLOURS = {
     "majority": GREY,
