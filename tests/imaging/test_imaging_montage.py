@@ -30,7 +30,7 @@ def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store):
     _, exclusions = summarise_slices(store, "exclude")
     page, _ = draw_slice_montage(store, exclusions)
     assert re.findall(r'<article data-patient="(\w+)"', page) == ["P2", "P1"]
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/jpeg;base64,") == 2
     assert "shifted at the end" in page
     assert "P3" in page
     assert not re.search(r'(src|href)="(?!data:)', page)

@@ -1,5 +1,5 @@
 """The network on nine slices: trained out-of-fold, scored on test patients, and evaluated."""
 
-from .pipeline import create_pipeline
+from gliocast.pipelines.cnn_training.pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

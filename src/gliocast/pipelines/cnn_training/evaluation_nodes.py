@@ -11,9 +11,8 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
+from gliocast.pipelines.cnn_training.nodes import not_asked
 from gliocast.types import LONG_TERM, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
-
-from .nodes import not_asked
 
 DECISION = 0.5  # one sigmoid, one half: section 2.3
 NOTHING: Figure = {"data": [], "layout": {}}

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from . import evaluation_nodes, nodes
+from gliocast.pipelines.cnn_training import evaluation_nodes, nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:

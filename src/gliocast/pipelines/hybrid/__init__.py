@@ -1,5 +1,5 @@
 """Deep hybrid learning: the image score beside the clinical predictors."""
 
-from .pipeline import create_pipeline
+from gliocast.pipelines.hybrid.pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

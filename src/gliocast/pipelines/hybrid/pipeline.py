@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from . import evaluation_nodes, nodes, probing_nodes
+from gliocast.pipelines.hybrid import evaluation_nodes, nodes, probing_nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:

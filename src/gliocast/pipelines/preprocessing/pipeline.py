@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from . import imaging_nodes, nodes
+from gliocast.pipelines.preprocessing import imaging_nodes, nodes
 
 
 def create_cohort_pipeline() -> Pipeline:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from gliocast.pipelines.reporting import nodes
 from gliocast.reporting.exhibits import exhibits_of
-
-from . import nodes
 
 # What each stage adds to the metrics: the argument of the node, and the catalog entry (or parameter) behind it.
 METRICS = {

@@ -1,5 +1,5 @@
 """The search for the network's hyperparameters."""
 
-from .pipeline import create_pipeline
+from gliocast.pipelines.tuning.pipeline import create_pipeline
 
 __all__ = ["create_pipeline"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from . import nodes
+from gliocast.pipelines.tuning import nodes
 
 
 def create_pipeline(**_: Any) -> Pipeline:
