@@ -36,7 +36,7 @@ def run(**options: Any) -> None:
 
 @cli.command("fetch-weights")
 @click.option("--backbone", default="resnet51q", show_default=True, help="Name of the timm model.")
-@click.option("--folder", default="weights", show_default=True, help="Where to put the file.")
+@click.option("--folder", default="data/06_models/pretrained", show_default=True, help="Where to put the file.")
 def fetch_weights(backbone: str, folder: str) -> None:
     """Fetch pretrained weights once, for sites without a network; verified by SHA-256."""
     from pathlib import Path
@@ -44,7 +44,7 @@ def fetch_weights(backbone: str, folder: str) -> None:
     from gliocast.model.weights import fetch_weights as fetch
 
     with clear_endings():
-        click.echo(f"Use `model.weights: {fetch(backbone, Path(folder))}`")
+        click.echo(f"Fetched and verified: {fetch(backbone, Path(folder))}")
 
 
 @contextmanager

@@ -48,15 +48,16 @@ class InputError(GliocastError):
     """The user's input or configuration is wrong; carries all problems found, not only the first."""
 
     subject = "the input"
+    consequence = "nothing was run"
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems: Sequence[Problem] = [problems] if isinstance(problems, Problem) else list(problems)
         super().__init__(self.headline() + "\n" + "\n".join(map(str, self.problems)))
 
     def headline(self) -> str:
-        """One line that counts the problems and says that nothing was run."""
+        """One line that counts the problems and says what that means for the run."""
         count = len(self.problems)
-        return f"{count} problem{'s' if count != 1 else ''} in {self.subject}; nothing was run."
+        return f"{count} problem{'s' if count != 1 else ''} in {self.subject}; {self.consequence}."
 
     def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
         return type(self), (list(self.problems),)
@@ -96,6 +97,7 @@ class TrainingError(InputError):
     """Training cannot start, or ended without a usable model."""
 
     subject = "the training"
+    consequence = "finished folds and checkpoints are kept"
 
 
 class ArtefactError(InputError):

@@ -158,7 +158,7 @@ def test_a_run_interrupted_by_the_user_says_how_to_resume(project):
 
 
 def test_a_run_killed_in_the_middle_ends_as_the_uninterrupted_one(project, tmp_path_factory):
-    from conftest import copy_of_the_project
+    from project_copy import copy_of_the_project
 
     parameters = [f"{name.replace('__', '.')}={value}" for name, value in QUICK.items()]
     command = [str(Path(sys.executable).with_name("kedro")), "run", "--pipeline", "preprocessing", "--params"]

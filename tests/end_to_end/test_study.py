@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from conftest import copy_of_the_project
+from project_copy import copy_of_the_project
 
 SMALL = {
     "simulation__n_patients": 100,

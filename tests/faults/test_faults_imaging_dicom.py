@@ -6,12 +6,12 @@ import numpy as np
 import pydicom
 import pytest
 
-from conftest import DATA_ROOT
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.study import extract_stack
 from imaging_dicom import write_series
 from imaging_phantoms import Site, a_grid, grey_voxels
+from project_copy import DATA_ROOT
 
 GRID = a_grid("LPS", (24, 24, 30))
 

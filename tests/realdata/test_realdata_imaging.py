@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conftest import DATA_ROOT
 from gliocast.imaging.lesion import Lesion, area_profile, largest_section_mm
 from gliocast.imaging.localiser import locate_lesion
 from gliocast.imaging.masks import read_lesion
@@ -14,6 +13,7 @@ from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack, open_volume
 from gliocast.imaging.volume import Volume
 from imaging_phantoms import slice_parameters
+from project_copy import DATA_ROOT
 
 pytestmark = pytest.mark.realdata
 PROGRESSION = DATA_ROOT / "brain_tumor_progression"

@@ -159,9 +159,9 @@ def test_auc_counts_pairs_and_a_tie_as_one_half():
     assert math.isnan(measured("auc", np.array([True, True]), np.array([0.9, 0.5])))
 
 
-def test_the_value_is_that_of_the_epoch_with_the_lowest_loss():
+def test_the_value_is_that_of_the_epoch_that_the_training_would_keep():
     reported: list[tuple[int, float]] = []
     best = BestEpoch(np.array([True, False]), "auc", lambda epoch, value: reported.append((epoch, value)))
-    for epoch, loss, probability in [(1, 0.7, [0.2, 0.8]), (2, 0.5, [0.9, 0.1]), (3, 0.6, [0.3, 0.7])]:
-        best.follow(EpochReport(epoch, 0.6, loss, np.array(probability), 1e-3))
+    for epoch, is_best, probability in [(1, True, [0.2, 0.8]), (2, True, [0.9, 0.1]), (3, False, [0.3, 0.7])]:
+        best.follow(EpochReport(epoch, 0.6, 0.5, np.array(probability), 1e-3, is_best))
     assert reported == [(1, 0.0), (2, 1.0), (3, 1.0)]

@@ -93,12 +93,18 @@ class IdentifierRule(Parameters):
         pattern: the part of the cell that names the patient, for instance without the number of the scan; a regular
             expression that must match at the cell's start, its first group (or all of it) being the identifier.
         digits: pad the number at the identifier's end with zeros to this length, as the images' folders do; 0: never.
+        scan_mark: the ending that marks a further scan of a patient; identifiers that differ in nothing else are one
+            patient, whose scans on both sides of a partition would leak. A regular expression, or null for no check.
     """
 
     pattern: str
     digits: int = Field(ge=0, le=12)
+    scan_mark: str | None
 
-    _pattern_compiles = field_validator("pattern")(compiles)
+    @field_validator("pattern", "scan_mark")
+    @classmethod
+    def _compile(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else compiles(pattern)
 
 
 class CohortParameters(Parameters):

@@ -21,8 +21,6 @@ THUMBNAIL_PX = 16
 CHUNK = 32
 FEWEST_TO_COMPARE = 4  # what all share cannot be told from what is one's own with fewer
 TWIN_CORRELATION = 0.98
-# UCSF-PDGM marks a second scan `_FU003d`, UPENN-GBM `_11` to `_93`; others write pre, post, ses-2 or visit1.
-SCAN_MARK = re.compile(r"[_-](FU\w*|pre|post|ses-?\w+|visit-?\d+|scan-?\d+)$|(?<=\d{3})_\d{2}$", re.IGNORECASE)
 
 
 def fingerprint_of_patients(patients: Collection[str]) -> str:
@@ -118,20 +116,27 @@ def _thumbnails(stacks: np.ndarray) -> Float[np.ndarray, "patients pixels"]:
     return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-9), dtype=np.float64)
 
 
-def check_one_scan_a_patient(patient_ids: Sequence[str]) -> None:
+def check_one_scan_a_patient(patient_ids: Sequence[str], scan_mark: str) -> None:
     """Refuse identifiers that differ only in the mark of a scan (`_FU003d`, `_11`, `_post`): one patient, two rows.
+
+    Args:
+        patient_ids: the patients of the study.
+        scan_mark: regular expression of such a mark at the end of an identifier.
 
     Raises:
         LeakageError: naming every row of such a patient.
     """
-    raise_if_any(_scans_of_one_patient(patient_ids), LeakageError)
+    raise_if_any(_scans_of_one_patient(patient_ids, scan_mark), LeakageError)
 
 
-def _scans_of_one_patient(patient_ids: Sequence[str]) -> list[Problem]:
+def _scans_of_one_patient(patient_ids: Sequence[str], scan_mark: str) -> list[Problem]:
     groups: dict[str, list[str]] = {}
     for patient in sorted(set(map(str, patient_ids))):
-        groups.setdefault(SCAN_MARK.sub("", patient), []).append(patient)
-    expected, remedy = "one scan a patient", "Keep the baseline scan."
+        groups.setdefault(re.sub(scan_mark, "", patient), []).append(patient)
+    expected, remedy = (
+        "one scan a patient",
+        "Keep the baseline scan (cohort.keep), or correct cohort.identifier.scan_mark.",
+    )
     return [
         Problem(patient, "patient_id", f"a scan of {name} beside {len(scans) - 1} more", expected, remedy)
         for name, scans in groups.items()

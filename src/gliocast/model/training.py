@@ -51,6 +51,7 @@ class EpochReport:
     stop_loss: float
     stop_probability: Float[np.ndarray, " stop"]  # long-term survival of each stopping patient
     learning_rate: float
+    is_best: bool  # so far, by `params.stop_by`
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,8 @@ def finish_epoch(training: Training, material: Material, params: ModelParameters
     training.scheduler.step(stop_loss)
     waited = training.epoch - training.best_epoch
     training.finished = training.epoch >= params.epochs or waited >= params.patience
-    return EpochReport(training.epoch, fit_loss, stop_loss, stop_probability, learning_rate)
+    is_best = training.best_epoch == training.epoch
+    return EpochReport(training.epoch, fit_loss, stop_loss, stop_probability, learning_rate, is_best)
 
 
 def judge(network: Module, material: Material, params: ModelParameters) -> tuple[float, Float[np.ndarray, " stop"]]:

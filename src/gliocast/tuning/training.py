@@ -103,18 +103,17 @@ class FoldTrainer(Trainer):
 
 @dataclass
 class BestEpoch:
-    """Follows a training, whose best epoch is the one with the lowest loss of the stopping patients."""
+    """Follows a training: a trial is worth what the stopping patients show at the epoch that the training would keep."""
 
     outcome: Bool[np.ndarray, " stop"]
     measure: Measure
     report: Report
-    loss: float = math.inf
     value: float = math.nan
 
     def follow(self, epoch: EpochReport) -> None:
         """Take note of an epoch, and report the value at the best one so far."""
-        if epoch.stop_loss < self.loss:
-            self.loss, self.value = epoch.stop_loss, measured(self.measure, self.outcome, epoch.stop_probability)
+        if epoch.is_best:
+            self.value = measured(self.measure, self.outcome, epoch.stop_probability)
         self.report(epoch.epoch, self.value)
 
 

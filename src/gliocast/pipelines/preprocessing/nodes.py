@@ -52,7 +52,8 @@ def select_patients(
         "none": [],
     }[image_score]
     study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
-    check_one_scan_a_patient([*study_cohort["patient_id"]])
+    if parameters.identifier.scan_mark is not None:
+        check_one_scan_a_patient([*study_cohort["patient_id"]], parameters.identifier.scan_mark)
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
