@@ -103,7 +103,7 @@ class FoldTrainer(Trainer):
 
 @dataclass
 class BestEpoch:
-    """Follows a training: a trial is worth what the stopping patients show at the epoch that the training would keep."""
+    """Follows a training: a trial is worth what the stopping patients show at the epoch that training would keep."""
 
     outcome: Bool[np.ndarray, " stop"]
     measure: Measure
