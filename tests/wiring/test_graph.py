@@ -1,0 +1,56 @@
+"""The graph as Kedro-Viz draws it: layers without a way back, and previews of aggregates alone."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+
+import pytest
+from kedro.config import OmegaConfigLoader
+from project_copy import ROOT
+
+from gliocast.pipeline_registry import register_pipelines
+from gliocast.settings import CONFIG_LOADER_ARGS
+
+PIPELINES = register_pipelines()
+CATALOG = OmegaConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)["catalog"]
+
+
+def layer_of(name):
+    return CATALOG[name]["metadata"]["kedro-viz"]["layer"]
+
+
+def stored(names):
+    return [name for name in names if not name.startswith("params:") and name != "parameters"]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_result_has_an_entry_with_a_layer(name):
+    assert all(layer_of(entry) for entry in stored(PIPELINES[name].datasets()))
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_layers_lead_one_way(name):
+    before = {}
+    for node in PIPELINES[name].nodes:
+        for output in stored(node.outputs):
+            before.setdefault(layer_of(output), set()).update(layer_of(entry) for entry in stored(node.inputs))
+    ordered = {layer: earlier - {layer} for layer, earlier in before.items()}
+    assert list(TopologicalSorter(ordered).static_order())
+
+
+def test_no_entry_outside_the_reports_has_a_preview():
+    shown = [name for name, entry in CATALOG.items() if "08_reporting" not in str(entry.get("filepath", ""))]
+    viz = {name: CATALOG[name].get("metadata", {}).get("kedro-viz", {}) for name in shown}
+    ours = [name for name in shown if CATALOG[name]["type"].startswith("gliocast.")]
+    assert sorted(ours) == sorted(shown)  # and ours have no preview outside data/08_reporting, by their class
+    assert not [name for name, settings in viz.items() if settings.get("preview") is True]
+
+
+WORKSPACES = {"tuning_study", "cnn_checkpoints", "test_openings_ledger"}
+RECORDS_OF_OTHER_RUNS = {"simulation_record", "audit_record"}
+
+
+@pytest.mark.parametrize("name", ["preprocessing", "baseline", "tuning", "cnn_training", "hybrid"])
+def test_a_pipeline_holds_the_whole_chain_from_raw_data(name):
+    free = set(stored(PIPELINES[name].inputs())) - WORKSPACES - RECORDS_OF_OTHER_RUNS
+    assert free <= {"clinical_table", "imaging", "image_features"}
