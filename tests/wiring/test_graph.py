@@ -6,10 +6,10 @@ from graphlib import TopologicalSorter
 
 import pytest
 from kedro.config import OmegaConfigLoader
-from project_copy import ROOT
 
 from gliocast.pipeline_registry import register_pipelines
 from gliocast.settings import CONFIG_LOADER_ARGS
+from project_copy import ROOT
 
 PIPELINES = register_pipelines()
 CATALOG = OmegaConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)["catalog"]
