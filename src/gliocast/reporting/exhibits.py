@@ -143,6 +143,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Time to event",
         "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
     ),
+    Exhibit(
+        "robustness_table",
+        "hybrid",
+        "trust",
+        "How much hangs on the draw, on a predictor, and on n",
+        "A quick ridge logistic regression in many random splits inside the training patients.",
+    ),
     Exhibit("figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Test patients."),
     Exhibit(
         "figure_hybrid_learning_curve",
