@@ -158,13 +158,13 @@ def test_a_rule_about_an_absent_column_is_an_error(cohort_parameters):
 
 
 def test_the_scans_number_is_not_part_of_the_patients_identifier(cohort_parameters):
-    identifier = {"pattern": r"(P-\d+)_\d+", "digits": 3}
+    identifier = {"pattern": r"(P-\d+)_\d+", "digits": 3, "scan_mark": None}
     cohort, _ = read_cohort(table("P-7_11,65,M,1,biopsy,331"), cohort_parameters(identifier=identifier), "exclude")
     assert cohort["patient_id"].tolist() == ["P-007"]
 
 
 def test_two_scans_of_one_patient_are_never_two_patients(cohort_parameters):
-    identifier = {"pattern": r"P-\d+", "digits": 4}
+    identifier = {"pattern": r"P-\d+", "digits": 4, "scan_mark": None}
     rows = ["P-429,65,M,1,biopsy,331", "P-0429_FU003d,65,M,1,biopsy,331"]
     with pytest.raises(CohortError, match="P-0429: patient_id is 2 rows"):
         read_cohort(table(*rows), cohort_parameters(identifier=identifier), "exclude")

@@ -39,9 +39,10 @@ def test_maps_have_the_shape_of_the_slices_and_are_not_negative(trained):
 def test_maps_change_when_the_weights_are_randomised(trained):
     network, _, params, stacks = trained
     slices = resident(stacks[:4], CPU)
-    one, other = saliency(network, slices, params).ravel(), saliency(randomised(network, 2), slices, params).ravel()
-    assert not np.allclose(one, other)
-    assert abs(np.corrcoef(np.r_[one, 1e-9], np.r_[other, 0])[0, 1]) < 0.9
+    learnt = saliency(network, slices, params)
+    for seed in range(5):
+        change = np.linalg.norm(saliency(randomised(network, seed), slices, params) - learnt) / np.linalg.norm(learnt)
+        assert change > 0.1
 
 
 def test_randomising_leaves_the_network_itself_alone(trained):

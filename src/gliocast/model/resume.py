@@ -113,12 +113,20 @@ def _code() -> str:
 
 def _continue(training: Training, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
     training.network.load_state_dict(without_prefix("model", tensors))
+    weights = [weight for group in training.optimizer.param_groups for weight in group["params"]]
     moments: dict[int, dict[str, Tensor]] = {}
     for key, tensor in without_prefix("optimizer", tensors).items():
         position, name = key.split(".")
-        moments.setdefault(int(position), {})[name] = tensor
+        moments.setdefault(int(position), {})[name] = laid_out_like(weights[int(position)], tensor)
     training.optimizer.load_state_dict({"state": moments, "param_groups": record["groups"]})
     training.scheduler.load_state_dict(dict(record["scheduler"]))
+
+
+def laid_out_like(weight: Tensor, moment: Tensor) -> Tensor:
+    """The moment in the memory format of its weight: in another one the optimiser's arithmetic rounds differently."""
+    import torch
+
+    return torch.empty_like(weight).detach().copy_(moment) if moment.shape == weight.shape else moment
 
 
 def _optimizer_state(optimizer: Any) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
