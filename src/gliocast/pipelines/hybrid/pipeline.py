@@ -11,6 +11,11 @@ from gliocast.pipelines.hybrid import evaluation_nodes, nodes, probing_nodes
 
 def create_pipeline(**_: Any) -> Pipeline:
     """The image score beside the clinical predictors, in eight classifiers (Moreau et al., sections 2.3 and 3.3)."""
+    return fitting() + evaluation() + probing()
+
+
+def fitting() -> Pipeline:
+    """Fit inside the training patients, and score the test patients without their outcomes."""
     return Pipeline(
         [
             Node(
@@ -54,6 +59,14 @@ def create_pipeline(**_: Any) -> Pipeline:
                 "predictions",
                 name="score_test_patients",
             ),
+        ]
+    )
+
+
+def evaluation() -> Pipeline:
+    """Hold the scores against the outcomes, and the paper's protocol beside them."""
+    return Pipeline(
+        [
             Node(
                 evaluation_nodes.follow_paper_protocol,
                 [
@@ -101,6 +114,14 @@ def create_pipeline(**_: Any) -> Pipeline:
                 ["leakage_gap", "leakage_gap_table", "leakage_seen", "figure_leakage_gap"],
                 name="compare_protocols",
             ),
+        ]
+    )
+
+
+def probing() -> Pipeline:
+    """Ask what the models listen to, and how steady they are."""
+    return Pipeline(
+        [
             Node(
                 probing_nodes.compare_prediction_times,
                 ["predictions", "test_outcomes", "params:evidence", "params:seed"],
