@@ -36,7 +36,16 @@ def test_maps_have_the_shape_of_the_slices_and_are_not_negative(trained):
     assert maps.any()
 
 
-def test_maps_change_when_the_weights_are_randomised(trained):
+@pytest.mark.xfail(reason="maps of randomised networks still resemble the learnt ones: they follow the image too")
+def test_maps_no_longer_resemble_the_learnt_ones_when_the_weights_are_randomised(trained):
+    network, _, params, stacks = trained
+    slices = resident(stacks[:4], CPU)
+    one, other = saliency(network, slices, params).ravel(), saliency(randomised(network, 2), slices, params).ravel()
+    assert not np.allclose(one, other)
+    assert abs(np.corrcoef(np.r_[one, 1e-9], np.r_[other, 0])[0, 1]) < 0.9
+
+
+def test_maps_depend_on_the_weights_at_all(trained):
     network, _, params, stacks = trained
     slices = resident(stacks[:4], CPU)
     learnt = saliency(network, slices, params)
