@@ -13,6 +13,8 @@ from gliocast.model.parameters import ModelParameters
 from gliocast.model.scoring import rebuilt
 from gliocast.model.tensors import Module, Tensor
 
+PLACES_A_SIDE = 7
+
 
 def ensemble_saliency(
     ensemble: Ensemble, stacks: Float[Any, "patients slices height width"], split: str
@@ -26,13 +28,13 @@ def ensemble_saliency(
 def saliency(
     network: Module, stacks: Float[Tensor, "patients slices height width"], params: ModelParameters
 ) -> Float[np.ndarray, "patients slices height width"]:
-    """Grad-CAM of the logit of long-term survival at the last layer that still has places; not negative."""
+    """Grad-CAM of the logit of long-term survival at the last stage that still tells places apart; not negative."""
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
     backbone = getattr(network, "backbone", network)
     slices = stacks.flatten(0, 1).unsqueeze(1)
-    explained = LayerGradCam(backbone.eval(), spatial_layer(backbone))
+    explained = LayerGradCam(backbone.eval(), spatial_layer(backbone, min(stacks.shape[2:])))
     target = params.first_long_term_class - (0 if params.loss == "softmax" else 1)
     with torch.enable_grad():
         coarse = explained.attribute(slices, target=target, relu_attributions=True)
@@ -40,10 +42,16 @@ def saliency(
     return fine.detach().cpu().numpy()[:, 0].reshape(tuple(stacks.shape)).astype(np.float64)
 
 
-def spatial_layer(backbone: Any) -> Module:
-    """The last stage whose output is still a map; timm names the stages of any backbone in `feature_info`."""
-    last: Module = backbone.get_submodule(backbone.feature_info[-1]["module"])
-    return last
+def spatial_layer(backbone: Any, side_px: int) -> Module:
+    """The last stage whose map has at least seven places a side, as Grad-CAM's own have at 224 px; else the first.
+
+    At 64 px the last stage of a network of stride 32 has two places a side, too few to point at anything. timm names
+    the stages of any backbone, and their strides, in `feature_info`.
+    """
+    stages = list(backbone.feature_info)
+    fine = [stage for stage in stages if side_px >= PLACES_A_SIDE * stage["reduction"]]
+    chosen: Module = backbone.get_submodule((fine[-1] if fine else stages[0])["module"])
+    return chosen
 
 
 def randomised(network: Module, seed: int) -> Module:

@@ -63,8 +63,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn_training",
         "cnn",
         "Where the network looks",
-        "Grad-CAM on test patients: not what causes survival, and little proof of what the network has learnt, "
-        "since networks with random weights give maps that still resemble these.",
+        "Grad-CAM on test patients: what raised the network's logit, not what causes survival. On images with a known "
+        "reason the maps point at it, and with random weights they no longer do; on these images the reason is unknown.",
     ),
     Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
     Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),
