@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PEERS = ("torch", "SimpleITK", "monai", "torchio", "lightning", "scikit-learn", "xgboost", "optuna")
@@ -18,11 +18,19 @@ def main() -> int:
     folder = Path(__file__).parent
     wanted = sys.argv[1:] or [path.stem.removeprefix("bench_") for path in sorted(folder.glob("bench_*.py"))]
     machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
-    print(json.dumps({"machine": machine, "versions": {name: version(name) for name in PEERS}}), flush=True)
+    print(json.dumps({"machine": machine, "versions": {name: installed(name) for name in PEERS}}), flush=True)
     return sum(
         subprocess.run([sys.executable, str(folder / f"bench_{name}.py")], check=False).returncode != 0
         for name in wanted
     )
+
+
+def installed(name: str) -> str | None:
+    """The installed version; None where a peer is absent, which the benchmarks that need it say themselves."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 if __name__ == "__main__":
