@@ -75,12 +75,17 @@ def nearest_neighbours(
 
 def decision_tree(features: Features, outcome: Outcomes, training: Training, scored: Scored, depth: float) -> Answers:
     """A decision tree of limited depth, scikit-learn's, cohort by cohort."""
+    from sklearn import config_context
     from sklearn.tree import DecisionTreeClassifier
 
     answers = np.empty(scored.shape[:2])
-    for number, (part, truth, weights) in enumerate(zip(features, outcome, training, strict=True)):
-        tree = DecisionTreeClassifier(max_depth=int(depth), random_state=0).fit(part[weights > 0], truth[weights > 0])
-        answers[number] = tree.predict_proba(scored[number])[:, list(tree.classes_).index(True)]
+    exact, others = features.astype(np.float32), scored.astype(np.float32)  # as scikit-learn's trees read them
+    with config_context(skip_parameter_validation=True):
+        for number, (part, truth, weights) in enumerate(zip(exact, outcome, training > 0, strict=True)):
+            tree = DecisionTreeClassifier(max_depth=int(depth), random_state=0)
+            tree.fit(part[weights], truth[weights], check_input=False)
+            probability = tree.predict_proba(others[number], check_input=False)
+            answers[number] = probability[:, list(tree.classes_).index(True)]
     return answers
 
 
