@@ -64,7 +64,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn",
         "Where the network looks",
         "Grad-CAM on test patients: what raised the network's logit, not what causes survival. On images with a known "
-        "reason the maps point at it, and with random weights they no longer do; on these images the reason is unknown.",
+        "reason the maps point at it, and with random weights they no longer do; on these it is unknown.",
     ),
     Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
     Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),
