@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
@@ -108,7 +110,23 @@ def test_several_devices_give_the_same_networks_as_one():
 
 
 def test_each_fold_has_a_seed_of_its_own():
-    seeds = [job.seed for job in jobs_of(PARTITION, seed=3)]
+    seeds = [job.seed for job in jobs_of(PARTITION, PARAMS.hyperparameters, seed=3)]
     assert len(set(seeds)) == 2
-    assert seeds == [job.seed for job in jobs_of(PARTITION, seed=3)]
-    assert not set(seeds) & {job.seed for job in jobs_of(PARTITION, seed=4)}
+    assert seeds == [job.seed for job in jobs_of(PARTITION, PARAMS.hyperparameters, seed=3)]
+    assert not set(seeds) & {job.seed for job in jobs_of(PARTITION, PARAMS.hyperparameters, seed=4)}
+
+
+def test_each_split_trains_with_its_own_hyperparameters():
+    (split,) = PARTITION.splits
+    two = replace(PARTITION, splits=(split, replace(split, name="other")))
+    found = {
+        name: {**PARAMS.hyperparameters.model_dump(), "dropout": at}
+        for name, at in {split.name: 0.1, "other": 0.4}.items()
+    }
+    jobs = jobs_of(two, {"source": "tuned", "splits": found}, seed=3)
+    assert {(job.split, job.hyperparameters.dropout) for job in jobs} == {(split.name, 0.1), ("other", 0.4)}
+
+
+def test_a_split_without_hyperparameters_of_its_own_is_not_given_those_of_another():
+    with pytest.raises(KeyError):
+        jobs_of(PARTITION, {"splits": {"other": PARAMS.hyperparameters.model_dump()}}, seed=3)

@@ -37,12 +37,13 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class Job:
-    """The training of one fold: its name, its split, its fold and its seed."""
+    """The training of one fold: its name, its split, its fold, its seed and the hyperparameters of its split."""
 
     name: str
     split: str
     fold: Fold
     seed: int
+    hyperparameters: Hyperparameters
 
 
 def train_out_of_fold(
@@ -62,7 +63,7 @@ def train_out_of_fold(
         patient_ids: one a stack; every patient of every fold is among them.
         classes: class of each patient (see `train_fold`).
         partition: the splits and their folds.
-        hyperparameters: learning rate, weight decay and dropout.
+        hyperparameters: learning rate, weight decay and dropout, for all splits or by split (see `of_split`).
         params: everything else of network and training.
         seed: of the whole job; every fold has its own, derived from it.
         checkpoints: where to go on from; finished folds are not trained again.
@@ -70,22 +71,32 @@ def train_out_of_fold(
     Raises:
         TrainingError: a fold cannot be trained.
     """
-    jobs = jobs_of(partition, seed)
-    settings = Hyperparameters.model_validate(hyperparameters)
-    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, settings, params)
+    jobs = jobs_of(partition, hyperparameters, seed)
+    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
     trained = _train_all(jobs, cohort, checkpoints)
     ensemble = Ensemble(params, tuple(member for member, _ in trained))
     scores = [_held_out_scores(job, member, cohort) for job, member in zip(jobs, ensemble.members, strict=True)]
     return OutOfFold(ensemble, pd.concat([curve for _, curve in trained], ignore_index=True), joined(scores))
 
 
-def jobs_of(partition: Partition, seed: int) -> list[Job]:
-    """The training of each fold of each split, with a seed of its own."""
+def jobs_of(partition: Partition, hyperparameters: Hyperparameters | Mapping[str, Any], seed: int) -> list[Job]:
+    """The training of each fold of each split, with a seed of its own and the split's hyperparameters."""
+    found = {split.name: of_split(hyperparameters, split.name) for split in partition.splits}
     return [
-        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place))
+        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place), found[split.name])
         for number, split in enumerate(partition.splits)
         for place, fold in enumerate(split.folds)
     ]
+
+
+def of_split(hyperparameters: Hyperparameters | Mapping[str, Any], split: str) -> Hyperparameters:
+    """The hyperparameters of one split: those under its name in `splits`, where there are any; else they hold for all.
+
+    Those chosen with another split's training patients may have been chosen with this split's test patients.
+    """
+    if isinstance(hyperparameters, Mapping) and "splits" in hyperparameters:
+        return Hyperparameters.model_validate(hyperparameters["splits"][split])
+    return Hyperparameters.model_validate(hyperparameters)
 
 
 def train_paper_cnn(
@@ -101,14 +112,15 @@ def train_paper_cnn(
     """Train the paper's single network and score everyone with it, as the paper does (section 2.3).
 
     Its scores of the patients that it has seen bear the role `in_sample`: they are for showing the leak, never for a
-    result. Arguments as for `train_out_of_fold`; the classes of the paper's test patients are not read.
+    result. Arguments as for `train_out_of_fold`; the classes of the paper's test patients are not read. Its
+    test patients are those of the first split, and so are its hyperparameters.
 
     Returns:
         The network, its learning curve, and the scores of all patients of the paper's split.
     """
-    job = Job(PAPER_MODEL, PAPER_MODEL, partition.paper, derived_seed(seed, PAPER_STREAM))
-    settings = Hyperparameters.model_validate(hyperparameters)
-    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, settings, params)
+    found = of_split(hyperparameters, partition.splits[0].name)
+    job = Job(PAPER_MODEL, PAPER_MODEL, partition.paper, derived_seed(seed, PAPER_STREAM), found)
+    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
     (member, curve), *_ = _train_all([job], cohort, checkpoints)
     scored = (*job.fold.seen, *job.fold.held_out)
     seen = set(job.fold.seen)
@@ -124,7 +136,6 @@ class TrainingMaterial:
     stacks: Any
     patient_ids: tuple[str, ...]
     classes: Int[np.ndarray, " patients"]
-    hyperparameters: Hyperparameters
     params: ModelParameters
 
     def positions(self, patients: Sequence[str]) -> Int[np.ndarray, " chosen"]:
@@ -166,7 +177,7 @@ def _train_one(
         cohort.stacks,
         cohort.classes,
         FoldIndices(cohort.positions(job.fold.fit), cohort.positions(job.fold.stop)),
-        cohort.hyperparameters,
+        job.hyperparameters,
         cohort.params,
         job.seed,
         name=job.name,
@@ -176,7 +187,7 @@ def _train_one(
     )
     log.info("%s: best epoch %d of %d, loss %.3f", job.name, trained.best_epoch, len(trained.curve), trained.stop_loss)
     curve = trained.curve.assign(split=job.split, fold=job.name, best=trained.curve["epoch"] == trained.best_epoch)
-    return Member(job.name, job.split, trained.weights, job.fold.seen, cohort.hyperparameters.dropout), curve
+    return Member(job.name, job.split, trained.weights, job.fold.seen, job.hyperparameters.dropout), curve
 
 
 def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
