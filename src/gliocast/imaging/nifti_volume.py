@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Shaped
+from jaxtyping import Float32, Shaped, UInt8
 
 from gliocast.imaging.checks import grid_findings, voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid, Region
+from gliocast.imaging.gunzip import unpacked_pieces
 from gliocast.imaging.nifti import NiftiHeader, header_findings, header_grid, read_header, unreadable
 from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.volume import Volume
 
 GZIP_LIMIT = 1032  # deflate cannot compress further than this
-GZIP_FORMAT = 31  # zlib's name for a stream with gzip's own header and checksum
 SLACK_BYTES = 1 << 20  # bytes after the voxels that are passed over; more is not what the header describes
-PIECE_BYTES = 1 << 20
 
 
 class NiftiVolume(Volume):
@@ -46,7 +44,7 @@ class NiftiVolume(Volume):
     @cached_property
     def voxels(self) -> Shaped[np.ndarray, "i j k"]:
         """All voxels as stored, before the header's scale; the whole file is read, and its checksum compared."""
-        content = _unpacked(self.path, self._header) if self.path.suffix == ".gz" else self.path.read_bytes()
+        content = _content(self.path, self._header)
         start, size = int(self._header.offset), self._header.n_bytes
         if len(content) < start + size:
             raise Refused(unreadable(self.path))
@@ -79,30 +77,21 @@ def size_findings(path: Path, claimed: int, ratio: int) -> Iterator[Finding]:
         yield Finding("header_lies", path.name, f"{claimed} bytes of voxels claimed", f"at most {possible}")
 
 
-def _unpacked(path: Path, header: NiftiHeader) -> bytes:
-    """The content of a gzip file, to the end of what the header describes and never far beyond it.
+def _content(path: Path, header: NiftiHeader) -> UInt8[np.ndarray, " bytes"]:
+    """The bytes of a file, to the end of what the header describes: fewer where the file is cut.
 
     Raises:
-        Refused: the file is cut, its checksum is wrong, or it holds much more than the header says.
+        Refused: a packed file is damaged, or holds much more than the header says.
     """
-    from isal import isal_zlib
-
-    packed, unpacked = path.read_bytes(), b""
     limit = int(header.offset) + header.n_bytes
-    try:
-        while packed and len(unpacked) <= limit + SLACK_BYTES:
-            stream = isal_zlib.decompressobj(GZIP_FORMAT)
-            part = stream.decompress(packed, limit + SLACK_BYTES - len(unpacked) + 1)
-            unpacked = unpacked + part if unpacked else part
-            if not stream.eof:
-                break
-            packed = stream.unused_data.lstrip(b"\0")  # some writers pad to whole blocks
-    except (isal_zlib.error, zlib.error):  # type: ignore[misc]  # the stub says it is an object
-        raise Refused(unreadable(path)) from None
-    if len(unpacked) > limit + SLACK_BYTES:
-        raise Refused(
-            Finding("header_lies", path.name, f"more than {limit} bytes", f"{limit} bytes of header and voxels")
-        )
-    if packed:
-        raise Refused(unreadable(path))
-    return unpacked
+    if path.suffix != ".gz":
+        return np.fromfile(path, np.uint8, limit)
+    content, unpacked = np.empty(limit, np.uint8), 0
+    for piece in unpacked_pieces(path):
+        kept = np.frombuffer(piece, np.uint8)[: max(0, limit - unpacked)]
+        content[unpacked : unpacked + len(kept)] = kept
+        unpacked += len(piece)
+        if unpacked > limit + SLACK_BYTES:
+            found, expected = f"more than {limit} bytes", f"{limit} bytes of header and voxels"
+            raise Refused(Finding("header_lies", path.name, found, expected))
+    return content[:unpacked]
