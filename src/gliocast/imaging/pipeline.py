@@ -20,6 +20,14 @@ from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 
 FEW_PATIENTS = 16  # below, starting worker processes takes longer than they save
+AHEAD = 4  # patients a worker that are under way: a slow one does not leave the others without work
+IMPORTED_ONCE = (  # by the process that the workers are copies of: they start at once, and share that memory
+    "gliocast.imaging.study",
+    "isal.isal_zlib",
+    "scipy.ndimage",
+    "scipy.sparse",
+    "SimpleITK",
+)
 
 Result: TypeAlias = SliceStack | RefusedPatient
 
@@ -122,7 +130,7 @@ def _one_by_one(
 def _in_parallel(
     source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters, workers: int
 ) -> Iterator[Result]:
-    """Worker processes, each with one patient; at most two a worker are under way, so that memory stays flat.
+    """Worker processes, each with one patient; `AHEAD` a worker are under way, so that memory stays flat.
 
     A worker that dies (mostly for want of memory) takes the pool with it: everyone under way is then tried alone, and
     whoever ends a process of their own is refused.
@@ -150,7 +158,7 @@ def _pooled(
     with _pool(workers) as pool:
         try:
             while waiting or under_way:
-                while waiting and len(under_way) < 2 * workers:
+                while waiting and len(under_way) < AHEAD * workers:
                     patient_id, centre_mm = waiting[0]
                     under_way.append((patient_id, centre_mm, pool.submit(extract, patient_id, centre_mm)))
                     waiting.popleft()
@@ -177,7 +185,7 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     from multiprocessing import get_context
 
     context = get_context("forkserver")
-    context.set_forkserver_preload(["gliocast.imaging.study"])
+    context.set_forkserver_preload(list(IMPORTED_ONCE))
     return ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker)
 
 
