@@ -17,7 +17,7 @@ from gliocast.model.training import EpochReport
 from gliocast.pipelines.tuning.nodes import tune_hyperparameters
 from gliocast.tuning.results import TRIAL_COLUMNS
 from gliocast.tuning.storage import StudyStorage
-from gliocast.tuning.study import chosen_on, fold_positions, searched_patients
+from gliocast.tuning.study import fold_positions, searched_patients
 from gliocast.tuning.training import BestEpoch, measured
 from gliocast.types import LONG_TERM, SHORT_TERM, Fold, Partition, Split
 
@@ -62,12 +62,13 @@ def tuned(
     stacks: Stacks | None = None,
     cohort: pd.DataFrame | None = None,
     image_score: Any = "cnn",
+    partition: Partition = PARTITION,
     **changes: Any,
 ) -> tuple[Any, ...]:
     cohort = a_cohort() if cohort is None else cohort
     tuning = a_tuning(**{"trials": 2, "epochs": 2, **changes})
     storage = StudyStorage(folder / "study.log")
-    return tune_hyperparameters(stacks or Stacks(), cohort, PARTITION, a_model(), tuning, image_score, 1, storage)
+    return tune_hyperparameters(stacks or Stacks(), cohort, partition, a_model(), tuning, image_score, 1, storage)
 
 
 def test_the_network_itself_is_tuned(tmp_path: Path):
@@ -84,10 +85,49 @@ def test_the_network_takes_what_tuning_found(tmp_path: Path):
     assert found["split"] == "holdout"
 
 
-def test_several_splits_get_a_word_of_caution():
-    nested = Partition("nested_cv", 0, (Split("a", PATIENTS[14:], (FOLD,)), Split("b", PATIENTS[:2], (FOLD,))), FOLD)
-    assert "caution" not in chosen_on(PARTITION)
-    assert chosen_on(nested)["caution"].startswith("Test patients of the other 1 splits")
+def nested() -> Partition:
+    """Three splits, in which everyone is tested once but P12 to P15."""
+    splits = []
+    for place in range(3):
+        test = PATIENTS[4 * place : 4 * place + 4]
+        training = [patient for patient in PATIENTS[:12] if patient not in test]
+        splits.append(Split(f"fold{place + 1}", test, (Fold(tuple(training[:4]), tuple(training[4:]), PATIENTS[12:]),)))
+    return Partition("nested_cv", 0, tuple(splits), FOLD)
+
+
+def found_in_splits(folder: Path, *, altered: Sequence[str] = (), **changes: Any) -> tuple[Any, ...]:
+    """The search of each of three splits; altered patients have other images and the other outcome."""
+    turned = {p: SHORT_TERM if int(p[1:]) % 2 else LONG_TERM for p in altered}
+    return tuned(folder, Stacks(altered), a_cohort(**turned), partition=nested(), **changes)
+
+
+def test_each_split_has_a_search_of_its_own(tmp_path: Path):
+    hyperparameters, trials, history, *_ = found_in_splits(tmp_path)
+    assert list(hyperparameters["splits"]) == ["fold1", "fold2", "fold3"]
+    assert len({found["study_name"] for found in hyperparameters["splits"].values()}) == 3
+    assert trials["split"].tolist() == ["fold1"] * 2 + ["fold2"] * 2 + ["fold3"] * 2
+    assert history["layout"]["title"]["text"].endswith("split fold1, the first of 3")
+
+
+@pytest.mark.parametrize("split", nested().splits, ids=lambda split: split.name)
+def test_a_splits_test_patients_have_no_part_in_its_hyperparameters(tmp_path: Path, split: Split):
+    clean = found_in_splits(tmp_path / "clean")[0]["splits"]
+    poisoned = found_in_splits(tmp_path / "poisoned", altered=split.test)[0]["splits"]
+    assert poisoned[split.name] == clean[split.name]
+    assert all(poisoned[name]["best_value"] != clean[name]["best_value"] for name in clean if name != split.name)
+
+
+def test_a_split_whose_patients_are_unchanged_is_not_searched_again(tmp_path: Path):
+    before = found_in_splits(tmp_path)[1]
+    after = found_in_splits(tmp_path, altered=nested().splits[0].test)[1]
+    kept = before["split"] == "fold1"
+    assert after[kept].equals(before[kept])
+    assert not (after["duration_s"] == before["duration_s"])[~kept].any()
+
+
+def test_splits_share_a_configured_name_and_no_study(tmp_path: Path):
+    found = found_in_splits(tmp_path, trials=1, study_name="mine")[0]["splits"]
+    assert [one["study_name"] for one in found.values()] == ["mine-fold1", "mine-fold2", "mine-fold3"]
 
 
 def test_only_patients_who_fit_and_stop_are_read(tmp_path: Path):

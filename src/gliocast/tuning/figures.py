@@ -56,6 +56,13 @@ def titled(name: str, figure: Figure) -> Figure:
     return {"data": figure["data"], "layout": layout}
 
 
+def of_first_split(figure: Figure, split: str, splits: int) -> Figure:
+    """The figure of the first of several splits, whose title says so."""
+    layout = figure["layout"]
+    title = f"{layout['title']['text']}; split {split}, the first of {splits}"
+    return {**figure, "layout": {**layout, "title": {"text": title}, "meta": {"title": title}}}
+
+
 def _plot(name: str) -> Callable[..., Any]:
     from optuna import visualization
 

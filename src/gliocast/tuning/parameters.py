@@ -72,11 +72,12 @@ class TuningParameters(Parameters):
     """How the hyperparameters of the network are sought.
 
     Attributes:
-        trials: trials in all, over all processes and resumed runs; 0 takes the configured hyperparameters as they are.
+        trials: trials of each split, over all processes and resumed runs; 0 takes the configured hyperparameters as they
+            are.
         ranges: where the hyperparameters are sought.
         measure: what a trial is judged by, of the patients that stop its training, at the best epoch: patient-level
             `log_loss` (lower is better) or `auc` (higher is better).
-        folds: folds of the first split that each trial trains on; its value is their mean.
+        folds: folds of a split that each trial trains on; its value is their mean.
         epochs: epochs of one training at most; null takes the model's own.
         startup_trials: trials drawn at random before the Parzen estimators guide the search.
         try_configured: the first trial takes the configured hyperparameters, so that no search ends worse than them.
@@ -84,7 +85,8 @@ class TuningParameters(Parameters):
         max_consecutive_failures: so many trials failing one after the other end the search.
         workers: processes of this machine that work on the study.
         study_name: null names the study by what it searches, so that a changed search starts afresh beside the old one;
-            a name of your own is continued, and refused where the search has changed.
+            a name of your own, followed by the split's where there are several, is continued, and refused
+            where the search has changed.
     """
 
     trials: NonNegativeInt

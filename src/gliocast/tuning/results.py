@@ -17,6 +17,7 @@ from gliocast.tuning.search import REPAIRS, failure_problems
 from gliocast.tuning.search_space import HYPERPARAMETERS, as_point
 
 TRIAL_COLUMNS: dict[str, str] = {
+    "split": "str",
     "trial": "int64",
     "state": "str",
     "value": "float64",
@@ -63,7 +64,7 @@ def tuned_hyperparameters(study: Study, tuning: TuningParameters) -> dict[str, A
 
 
 def trials_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
-    """One row a trial; the value of a trial that was ended early is that of its last epoch."""
+    """One row a trial, its split still empty; the value of a trial that was ended early is that of its last epoch."""
     rows = [_row(trial) for trial in trials]
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)).astype(TRIAL_COLUMNS)
 
@@ -79,6 +80,7 @@ def _row(trial: FrozenTrial) -> dict[str, Any]:
     reached = trial.intermediate_values.get(trial.last_step) if trial.last_step is not None else None
     cut_off = "its process was ended; repeated once" if state == "cut_off" else ""
     return {
+        "split": "",
         "trial": trial.number,
         "state": state,
         "value": trial.value if state == "complete" else reached,

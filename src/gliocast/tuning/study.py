@@ -16,12 +16,18 @@ from gliocast.tuning.figures import reasoned_figures, study_figures
 from gliocast.tuning.fingerprint import fingerprint_of_search
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.progress import trial_bar
-from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
+from gliocast.tuning.results import (
+    TRIAL_COLUMNS,
+    configured_hyperparameters,
+    shown_trials,
+    trials_table,
+    tuned_hyperparameters,
+)
 from gliocast.tuning.search import Search
 from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.training import FoldTrainer
 from gliocast.tuning.workers import work_together
-from gliocast.types import Figure, Partition, Split
+from gliocast.types import Figure, Split
 
 Tuned = tuple[dict[str, Any], pd.DataFrame, dict[str, Figure]]  # hyperparameters, trials, figures by name
 
@@ -30,7 +36,7 @@ def tune(
     stacks: Float[np.ndarray, "patients slices height width"],
     patient_ids: Sequence[str],
     classes: Int[np.ndarray, " patients"],
-    partition: Partition,
+    split: Split,
     model: ModelParameters,
     tuning: TuningParameters,
     seed: int,
@@ -39,13 +45,13 @@ def tune(
     """Seek learning rate, weight decay and dropout by tree-structured Parzen estimators (Moreau et al., section 2.3).
 
     Each trial fits on a fold's fitting patients and is judged by its stopping patients; the patients that the fold
-    holds out, and the test patients, are not read. The search is that of the first split.
+    holds out, and the test patients, are not read.
 
     Args:
-        stacks: slice stacks of the training patients.
+        stacks: slice stacks of the split's training patients.
         patient_ids: one a stack.
         classes: class of each patient, -1 where undetermined.
-        partition: of which the first split's first `tuning.folds` folds are used.
+        split: of which the first `tuning.folds` folds are used.
         model: the network; its hyperparameters are the configured ones.
         tuning: the search.
         seed: of all draws and all trainings.
@@ -57,23 +63,12 @@ def tune(
         ArtefactError: the study's journal is damaged or cannot be written.
         TrainingError: no trial succeeded, or too many failed one after the other.
     """
-    if tuning.trials == 0:
-        return untuned(model, "tuning.trials is 0")
     params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
     trainer = FoldTrainer(
-        stacks, classes, fold_positions(partition.splits[0], patient_ids, tuning.folds), params, tuning.measure, seed
+        stacks, classes, fold_positions(split, patient_ids, tuning.folds), params, tuning.measure, seed
     )
     hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
-    return {**hyperparameters, **chosen_on(partition)}, trials, figures
-
-
-def chosen_on(partition: Partition) -> dict[str, str]:
-    """Whose training patients chose the hyperparameters; under several splits that is worth a word of caution."""
-    first, *others = (split.name for split in partition.splits)
-    if not others:
-        return {"split": first}
-    caution = f"Test patients of the other {len(others)} splits are among the training patients of {first}."
-    return {"split": first, "caution": caution}
+    return {**hyperparameters, "split": split.name}, trials.assign(split=split.name)[list(TRIAL_COLUMNS)], figures
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:
@@ -136,6 +131,4 @@ def fold_positions(split: Split, patient_ids: Sequence[str], folds: int) -> list
 
 def _too_many_folds(asked: int, there: int) -> Problem:
     remedy = "Lower tuning.folds, or use a partition with more folds."
-    return Problem(
-        "–", "tuning.folds", str(asked), f"at most {there}, the folds of the partition's first split", remedy
-    )
+    return Problem("–", "tuning.folds", str(asked), f"at most {there}, the folds of the split", remedy)

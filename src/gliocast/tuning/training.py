@@ -34,7 +34,7 @@ NOT_SEARCHED_WITH = (
 
 @dataclass(frozen=True)
 class FoldTrainer(Trainer):
-    """Trains one fold of the first split with given hyperparameters; reads nobody that the fold holds out.
+    """Trains one fold of a split with given hyperparameters; reads nobody that the fold holds out.
 
     Attributes:
         stacks: slice stacks of the training patients, `[patients, slices, height, width]`.

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.model.classes import classes_of
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
 from gliocast.tuning.figures import FIGURES
@@ -27,19 +26,20 @@ def tune_hyperparameters(
     seed: int,
     tuning_study: StudyStorage,
 ) -> TuningOutputs:
-    """Seek the network's hyperparameters inside the training patients (Moreau et al., section 2.3).
+    """Seek the network's hyperparameters inside each split's training patients (Moreau et al., section 2.3).
 
     Returns:
-        The hyperparameters, the table of trials, and the figures named in `tuning.figures.FIGURES`.
+        The hyperparameters (by split, under `splits`, where there are several), the table of trials, and the figures
+        named in `tuning.figures.FIGURES`.
     """
-    from gliocast.tuning.study import searched_patients, tune, untuned
+    from gliocast.tuning.splits import tune_splits
+    from gliocast.tuning.study import untuned
 
     if image_score != "cnn" or tuning.trials == 0:
         reason = f"image_score is {image_score}" if image_score != "cnn" else "tuning.trials is 0"
         hyperparameters, trials, figures = untuned(model, reason)
     else:
-        patients = searched_patients(partition.splits[0], tuning.folds)
-        classes = classes_of(training_cohort.set_index("patient_id").loc[list(patients)], model)
-        stacks = slice_stacks.load(patients)
-        hyperparameters, trials, figures = tune(stacks, patients, classes, partition, model, tuning, seed, tuning_study)
+        hyperparameters, trials, figures = tune_splits(
+            slice_stacks, training_cohort, partition, model, tuning, seed, tuning_study
+        )
     return hyperparameters, trials, *(figures[name] for name in FIGURES)  # type: ignore[return-value]
