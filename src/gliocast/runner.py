@@ -15,6 +15,7 @@ from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
 from gliocast.raw_data import provide_raw_data
 
+CHECK = "check_images"  # the node at which a run ends that is to check and no more
 CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class ReusingRunner(SequentialRunner):
     ) -> dict[str, Any]:
         """Run the stale nodes of `pipeline`, after the simulated cohort where the raw data call for it."""
         arguments = (catalog, hook_manager, run_id, only_missing_outputs)
+        pipeline = up_to_the_check(pipeline, catalog)
         simulation = provide_raw_data(pipeline, catalog)
         ran: set[Node] = set()
         for chain in (simulation, pipeline):
@@ -66,6 +68,12 @@ class ReusingRunner(SequentialRunner):
         super().run(Pipeline([node]), *arguments)
         records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs_of(node, catalog)))
         return True
+
+
+def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
+    """The pipeline, cut behind the check of the images where `check_only` asks for no more."""
+    checks = any(node.name == CHECK for node in pipeline.nodes) and catalog.load("params:check_only")
+    return pipeline.to_nodes(CHECK) if checks else pipeline
 
 
 def why_stale(node: Node, catalog: Any, records: StageRecords, ran_before: set[Node]) -> str | None:

@@ -22,7 +22,7 @@ def store(tmp_path) -> SliceStackStore:
         site.add_mask(patient_id, grid, ellipsoid(grid, (3.0, -7.0, at_mm), (6.0, 6.0, 1.2)))
     dataset = SliceStacksDataset(str(tmp_path / "slice_stacks"))
     cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
-    dataset.save(extract_slices(site.source, cohort, site.parameters, "cnn", "exclude", False))
+    dataset.save(extract_slices(site.source, cohort, site.parameters, "cnn", "exclude"))
     return dataset.load()
 
 
@@ -39,9 +39,7 @@ def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store):
 def test_the_page_of_an_empty_cohort_is_a_page(tmp_path):
     site = Site(tmp_path / "site")
     dataset = SliceStacksDataset(str(tmp_path / "slice_stacks"))
-    dataset.save(
-        extract_slices(site.source, pd.DataFrame({"patient_id": []}), site.parameters, "none", "exclude", False)
-    )
+    dataset.save(extract_slices(site.source, pd.DataFrame({"patient_id": []}), site.parameters, "none", "exclude"))
     _, exclusions = summarise_slices(dataset.load(), "exclude")
     assert "0 patients" in montage_page(dataset.load(), exclusions)
 

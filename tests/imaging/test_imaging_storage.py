@@ -15,7 +15,7 @@ from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
-from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
+from gliocast.pipelines.preprocessing.imaging_nodes import check_images, extract_slices, summarise_slices
 from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
 
 
@@ -34,7 +34,7 @@ def add_patient(site: Site, patient_id: str, at_mm: float) -> None:
 
 def extraction(site: Site, *patient_ids: str) -> Extraction:
     cohort = pd.DataFrame({"patient_id": patient_ids or site.source.patient_ids()})
-    return extract_slices(site.source, cohort, site.parameters, "cnn", "exclude", False)
+    return extract_slices(site.source, cohort, site.parameters, "cnn", "exclude")
 
 
 @pytest.fixture
@@ -180,8 +180,14 @@ def test_check_only_names_every_problem_and_stores_nothing(tmp_path):
     (tmp_path / "site/P2/t1gd.nii.gz").unlink()
     cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
     with pytest.raises(ImagingError) as raised:
-        extract_slices(site.source, cohort, site.parameters, "cnn", "exclude", True)
+        check_images(site.source, cohort, site.parameters, "cnn", True)
     assert [problem.patient for problem in raised.value.problems] == ["P1", "P2"]
+
+
+def test_a_site_without_problems_is_told_how_many_studies_were_checked(tmp_path):
+    site, cohort = a_site(tmp_path / "site", 3), pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
+    assert check_images(site.source, cohort, site.parameters, "cnn", True) == {"n_checked": 3}
+    assert check_images(site.source, cohort, site.parameters, "cnn", False) == {"n_checked": 0}
 
 
 def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):
@@ -195,7 +201,7 @@ def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):
 def test_without_the_network_no_image_is_touched(tmp_path, dataset):
     site = Site(tmp_path / "absent", slice_parameters(size_px=16))
     cohort = pd.DataFrame({"patient_id": ["P1"]})
-    dataset.save(extract_slices(site.source, cohort, site.parameters, "features", "exclude", False))
+    dataset.save(extract_slices(site.source, cohort, site.parameters, "features", "exclude"))
     manifest, exclusions = summarise_slices(dataset.load(), "exclude")
     assert manifest.empty
     assert exclusions.empty

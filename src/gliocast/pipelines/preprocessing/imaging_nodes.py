@@ -21,13 +21,30 @@ EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
 INTERNAL_COLUMNS = ("shard", "row", "key")
 
 
+def check_images(
+    imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParameters, image_score: ImageScoreKind, check_only: bool
+) -> dict[str, int]:
+    """Read and cut every study as for training, and keep nothing; the run ends here where only this was asked for.
+
+    Returns:
+        `n_checked`, the number of studies in which nothing is wrong; 0 where no check was asked for.
+
+    Raises:
+        ImagingError: the imaging folder is absent, or studies cannot be used: all problems at once.
+    """
+    if not check_only or image_score != "cnn":
+        return {"n_checked": 0}
+    extraction = _extraction(imaging, cohort, slices)
+    raise_if_any(_problems(check_studies(extraction)), ImagingError)
+    return {"n_checked": len(extraction.central_slice_mm)}
+
+
 def extract_slices(
     imaging: ImageSource,
     cohort: pd.DataFrame,
     slices: SliceParameters,
     image_score: ImageScoreKind,
     on_invalid_patient: Literal["exclude", "stop"],
-    check_only: bool,
 ) -> Extraction:
     """Describe the slice stacks of the cohort; the catalog entry makes and stores those that it lacks.
 
@@ -37,13 +54,12 @@ def extract_slices(
         slices: the slice rule.
         image_score: nothing is extracted unless it is `cnn`.
         on_invalid_patient: `stop` checks every study first, and raises with all problems.
-        check_only: the same check, whatever `on_invalid_patient` says.
 
     Raises:
         ImagingError: the imaging folder is absent, or the check has found problems.
     """
     extraction = _extraction(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
-    if check_only or on_invalid_patient == "stop":
+    if on_invalid_patient == "stop":
         raise_if_any(_problems(check_studies(extraction)), ImagingError)
     return extraction
 

@@ -26,15 +26,14 @@ def create_image_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
+                imaging_nodes.check_images,
+                ["imaging", "cohort", "params:slices", "params:image_score", "params:check_only"],
+                "image_check",
+                name="check_images",
+            ),
+            Node(
                 imaging_nodes.extract_slices,
-                [
-                    "imaging",
-                    "cohort",
-                    "params:slices",
-                    "params:image_score",
-                    "params:on_invalid_patient",
-                    "params:check_only",
-                ],
+                ["imaging", "cohort", "params:slices", "params:image_score", "params:on_invalid_patient"],
                 "slice_stacks",
                 name="extract_slices",
             ),
