@@ -11,7 +11,7 @@ import yaml
 from gliocast.datasets.audit_chunks import AuditChunks
 from gliocast.evidence import audit_classifiers as classifiers
 from gliocast.evidence.auc import delong
-from gliocast.evidence.audit import audit_chunk, n_chunks
+from gliocast.evidence.audit import audit_chunk, chosen_family, n_chunks
 from gliocast.evidence.audit_law import cnn_logits, draw_patients
 from gliocast.evidence.audit_summary import printable, summarise
 from gliocast.evidence.parameters import AuditParameters
@@ -21,7 +21,14 @@ CONF = Path(__file__).parents[2] / "conf" / "base"
 PAPER = yaml.safe_load((CONF / "parameters_paper.yml").read_text())["paper"]
 TABLE1 = PAPER["table1"]
 DECLARED = yaml.safe_load((CONF / "parameters_audit.yml").read_text())["audit"]
-SMALL = {"n_cohorts": 30, "chunk": 15, "n_new_patients": 2000, "image_signals": (0.5,), "workers": 1}
+SMALL = {
+    "n_cohorts": 30,
+    "chunk": 15,
+    "n_new_patients": 2000,
+    "image_signals": (0.5,),
+    "workers": 1,
+    "choice": "one_standard_error",
+}
 QUICK = {"classifiers": {"logistic_regression": (0.1, 1), "naive_bayes": (0.1,)}}
 AUDIT = AuditParameters(**DECLARED | SMALL | QUICK)
 AGE_SD = AUDIT.age_sd_years
@@ -111,6 +118,14 @@ def test_patients_without_training_weight_teach_nothing(batch):
         classify = classifiers.CLASSIFIERS[name]
         clean, dirty = (classify(features, truth, training, features, setting) for truth in (outcome, poisoned))
         assert clean == pytest.approx(dirty)
+
+
+def test_within_one_standard_error_the_preferred_family_is_chosen_and_else_the_best():
+    preferred, other = np.array([[0.7, 0.8], [0.5, 0.6]]), np.array([[0.7, 0.9], [0.7, 0.9]])
+    inner = np.stack([preferred.T, other.T])  # candidates, folds, cohorts: 0.75 and 0.55 beside 0.80 with error 0.10
+    winners = np.array([[0, 0], [1, 1]])
+    assert chosen_family(inner, winners, "one_standard_error").tolist() == [0, 1]
+    assert chosen_family(inner, winners, "best").tolist() == [1, 1]
 
 
 def rows(runs, memorises, protocol):

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from gliocast.evidence.auc import delong
 from gliocast.evidence.audit_classifiers import CLASSIFIERS, standardised
@@ -172,9 +172,9 @@ class Study:
         everywhere = np.broadcast_to(new, (len(features), *new.shape[1:]))
         own, others = standardised(features, self.design.scaled_on.astype(float), everywhere)
         candidates = [(name, setting) for name, settings in self.audit.classifiers.items() for setting in settings]
-        inner = np.stack([self._inner_accuracy(own, *candidate) for candidate in candidates])
+        inner = np.stack([self._inner_accuracies(own, *candidate) for candidate in candidates])
         fitted = np.stack([self._scored(own, own, *candidate) for candidate in candidates])
-        chosen = self._choice(inner, fitted, [name for name, _ in candidates])
+        chosen = self._choice(inner, fitted, np.array([name for name, _ in candidates]))
         answers = np.empty((len(own), others.shape[1]))
         for number in np.unique(chosen):
             who, (name, setting) = chosen == number, candidates[number]
@@ -185,25 +185,45 @@ class Study:
     def _scored(self, own: np.ndarray, scored: np.ndarray, name: str, setting: float) -> Probabilities:
         return CLASSIFIERS[name](own, self.outcome, self.design.training.astype(float), scored, setting)
 
-    def _inner_accuracy(self, own: np.ndarray, name: str, setting: float) -> Float[np.ndarray, " cohorts"]:
-        """Accuracy by cross-validation inside the training patients."""
-        right = np.zeros(len(own))
+    def _inner_accuracies(self, own: np.ndarray, name: str, setting: float) -> Float[np.ndarray, "folds cohorts"]:
+        """Accuracy on each inner fold of the training patients."""
+        accuracies = []
         for fold in range(self.audit.inner_folds):
             held_out = self.design.training & (self.folds == fold)
             fit = (self.design.training & ~held_out).astype(float)
             answers = CLASSIFIERS[name](own, self.outcome, fit, own, setting) >= 0.5
-            right += ((answers == self.outcome) & held_out).sum(axis=1)
-        return right / self.design.training.sum(axis=1)
+            accuracies.append(((answers == self.outcome) & held_out).sum(axis=1) / held_out.sum(axis=1))
+        return np.stack(accuracies)
 
-    def _choice(self, inner: np.ndarray, fitted: np.ndarray, families: list[str]) -> np.ndarray:
-        """Honest: the best inside the training patients. Paper: each family's best there, then the best on the test."""
+    def _choice(self, inner: np.ndarray, fitted: np.ndarray, families: np.ndarray) -> np.ndarray:
+        """Honest: by the inner folds alone. Paper: each family's best there, then the best of these on the test."""
+        means, members = inner.mean(axis=1), families == np.array([[name] for name in self.audit.classifiers])
+        winners = np.where(members[..., None], means, -1.0).argmax(axis=1)
         if self.protocol == "honest":
-            return inner.argmax(axis=0)
-        of_family = [np.array([[name == family] for name in families]) for family in dict.fromkeys(families)]
-        winners = np.stack([np.where(members, inner, -1.0).argmax(axis=0) for members in of_family])
+            best = winners[chosen_family(inner, winners, self.audit.choice), np.arange(inner.shape[2])]
+            return np.asarray(best)
         right = ((fitted >= 0.5) == self.outcome) & ~self.design.training
         on_test = np.take_along_axis(right.sum(axis=2), winners, axis=0)
         return np.take_along_axis(winners, on_test.argmax(axis=0)[None], axis=0)[0]
+
+
+def chosen_family(
+    inner: Float[np.ndarray, "candidates folds cohorts"],
+    winners: Int[np.ndarray, "families cohorts"],
+    choice: Literal["best", "one_standard_error"],
+) -> Int[np.ndarray, " cohorts"]:
+    """The first family, in the order of preference, whose best candidate is good enough; as `hybrid.choice` says.
+
+    Good enough is the highest mean accuracy, or less than it by no more than one standard error of the best candidate.
+
+    Source: Breiman et al. 1984, Classification and Regression Trees, section 3.4.3.
+    """
+    means = np.take_along_axis(inner.mean(axis=1), winners, axis=0)
+    if choice == "best":
+        return np.asarray(means.argmax(axis=0))
+    spread = inner.std(axis=1, ddof=1) / np.sqrt(inner.shape[1])
+    of_best = np.take_along_axis(spread, np.take_along_axis(winners, means.argmax(axis=0)[None], axis=0), axis=0)[0]
+    return np.asarray((means >= means.max(axis=0) - of_best).argmax(axis=0))
 
 
 def _row(
