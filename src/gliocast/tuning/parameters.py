@@ -72,8 +72,7 @@ class TuningParameters(Parameters):
     """How the hyperparameters of the network are sought.
 
     Attributes:
-        trials: trials of each split, over all processes and resumed runs; 0 takes the configured hyperparameters as they
-            are.
+        trials: trials of each split, over all processes and resumed runs; 0 takes the configured hyperparameters.
         ranges: where the hyperparameters are sought.
         measure: what a trial is judged by, of the patients that stop its training, at the best epoch: patient-level
             `log_loss` (lower is better) or `auc` (higher is better).
