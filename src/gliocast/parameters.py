@@ -69,8 +69,10 @@ def typed_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """
     public = {name: value for name, value in parameters.items() if not name.startswith("_")}
     raise_if_any([*half_switched(parameters), *violations(public)], ConfigurationError)
+    typed = GliocastParameters.model_validate(public)
+    raise_if_any(contradictions(typed), ConfigurationError)
     # The paper's reported numbers are looked up by their names in tables, so they stay plain.
-    return dict(GliocastParameters.model_validate(public)) | {"paper": public["paper"]}
+    return dict(typed) | {"paper": public["paper"]}
 
 
 def half_switched(parameters: dict[str, Any]) -> list[Problem]:
@@ -80,6 +82,21 @@ def half_switched(parameters: dict[str, Any]) -> list[Problem]:
         return []
     remedy = "Set it in conf/local/globals.yml (`profile: …`) or by `--params profile=…`, not in parameters.yml."
     return [Problem("–", "profile", repr(profile), f"the profile in force, {in_force!r}", remedy)]
+
+
+def contradictions(typed: GliocastParameters) -> list[Problem]:
+    """More than two classes whose long-term survivors would not be the cohort's long-term survivors."""
+    model, cohort = typed.model, typed.cohort
+    if model.classes == 2:
+        return []
+    expected = str(cohort.survival_threshold_days) if cohort.threshold_mode == "fixed" else "threshold_mode: fixed"
+    found = str(model.survival_cut_points_days[model.first_long_term_class - 1])
+    if found == expected:
+        return []
+    remedy = (
+        "One cut point is cohort.survival_threshold_days; model.first_long_term_class is the class that begins there."
+    )
+    return [Problem("–", "model.survival_cut_points_days", f"long-term from {found} days", expected, remedy)]
 
 
 def violations(public: dict[str, Any]) -> list[Problem]:

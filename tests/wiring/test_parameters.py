@@ -1,0 +1,38 @@
+"""The root of the parameters: sections that are right alone, but contradict each other, are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kedro.config import OmegaConfigLoader
+
+from gliocast.errors import ConfigurationError
+from gliocast.parameters import typed_parameters
+
+CONF = str(Path(__file__).parents[2] / "conf")
+THREE_CLASSES = {"classes": 3, "loss": "ordinal"}
+
+
+def parameters(model: dict[str, Any], cohort: dict[str, Any] | None = None) -> dict[str, Any]:
+    loaded = OmegaConfigLoader(CONF, base_env="base", default_run_env="base")["parameters"]
+    return loaded | {"model": loaded["model"] | model, "cohort": loaded["cohort"] | (cohort or {})}
+
+
+def test_three_classes_whose_long_term_survivors_are_the_cohorts_are_accepted():
+    model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
+    assert typed_parameters(parameters(model))["model"].classes == 3
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_three_classes_whose_long_term_survivors_are_others_than_the_cohorts_are_refused(first):
+    model = THREE_CLASSES | {"survival_cut_points_days": [200, 600], "first_long_term_class": first}
+    with pytest.raises(ConfigurationError, match=r"long-term from (200|600) days"):
+        typed_parameters(parameters(model))
+
+
+def test_more_classes_need_a_fixed_threshold():
+    model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
+    with pytest.raises(ConfigurationError, match="threshold_mode: fixed"):
+        typed_parameters(parameters(model, {"threshold_mode": "training_median"}))
