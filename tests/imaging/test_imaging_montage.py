@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliocast.datasets.secret_key import SecretKeyDataset
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.imaging.montage import doubt_of, montage_page, slice_quality
 from gliocast.imaging.storage import SliceStackStore
+from gliocast.persistence.pseudonyms import pseudonym
 from gliocast.pipelines.preprocessing.imaging_nodes import draw_slice_montage, extract_slices, summarise_slices
 from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
 
@@ -28,11 +30,13 @@ def store(tmp_path) -> SliceStackStore:
 
 def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store):
     _, exclusions = summarise_slices(store, "exclude")
-    page, _ = draw_slice_montage(store, exclusions)
-    assert re.findall(r'<article data-patient="(\w+)"', page) == ["P2", "P1"]
+    page, who_is_who, _ = draw_slice_montage(store, exclusions, "a key")
+    names = dict(zip(who_is_who["patient_id"], who_is_who["pseudonym"], strict=True))
+    assert re.findall(r'<article data-patient="([\w-]+)"', page) == [names["P2"], names["P1"]]
+    assert not re.search(r"\bP[123]\b", re.sub(r'base64,[^"]*', "", page))
     assert page.count("data:image/jpeg;base64,") == 2
     assert "shifted at the end" in page
-    assert "P3" in page
+    assert names["P3"] in page
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
@@ -41,7 +45,7 @@ def test_the_page_of_an_empty_cohort_is_a_page(tmp_path):
     dataset = SliceStacksDataset(str(tmp_path / "slice_stacks"))
     dataset.save(extract_slices(site.source, pd.DataFrame({"patient_id": []}), site.parameters, "none", "exclude"))
     _, exclusions = summarise_slices(dataset.load(), "exclude")
-    assert "0 patients" in montage_page(dataset.load(), exclusions)
+    assert "0 patients" in montage_page(dataset.load(), exclusions, str)
 
 
 def test_the_figure_counts_and_names_nobody(store):
@@ -60,3 +64,11 @@ def test_findings_and_shifts_add_to_the_doubt():
         }
     )
     assert np.allclose(doubt_of(manifest), [0.0, 2.7, 1.0])
+
+
+def test_a_pseudonym_depends_on_the_key_and_the_key_is_made_once_for_its_owner_alone(tmp_path):
+    dataset = SecretKeyDataset(str(tmp_path / "local/pseudonym.key"))
+    key = dataset.load()
+    assert key == dataset.load()
+    assert (tmp_path / "local/pseudonym.key").stat().st_mode & 0o077 == 0
+    assert pseudonym("P1", key) == pseudonym("P1", key) != pseudonym("P1", "another key")

@@ -17,6 +17,7 @@ _HOMES = {
     "WorkspaceDataset": "workspace",
     "StageRecordsDataset": "workspace",
     "ImagingDataset": "imaging",
+    "SecretKeyDataset": "secret_key",
     "SliceStacksDataset": "slice_stacks",
     "SimulatedImagingDataset": "simulated_imaging",
     "CnnEnsembleDataset": "cnn_ensemble",

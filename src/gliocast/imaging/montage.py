@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -59,12 +60,13 @@ order.addEventListener("change", sort); sort();
 """
 
 
-def montage_page(store: SliceStackStore, exclusions: pd.DataFrame) -> str:
+def montage_page(store: SliceStackStore, exclusions: pd.DataFrame, named: Callable[[str], str]) -> str:
     """The page: a strip of slices for each patient, and the table of those who have none.
 
     Args:
         store: the slice stacks.
         exclusions: `patient_id`, `code`, `reason` of everyone without a stack.
+        named: the pseudonym of a patient, the only name that the page shows.
 
     Returns:
         Self-contained HTML. Beyond `MOST_PATIENTS` the least doubtful are left out, and the page says so.
@@ -74,8 +76,8 @@ def montage_page(store: SliceStackStore, exclusions: pd.DataFrame) -> str:
     summary = f"{len(manifest)} patients with nine slices each, {exclusions['patient_id'].nunique()} without an image."
     if len(shown) < len(manifest):
         summary += f" Shown are the {len(shown)} most doubtful."
-    patients = "\n".join(_card(row, store) for row in shown.to_dict("records"))
-    return PAGE.format(summary=summary, patients=patients, excluded=_excluded(exclusions))
+    patients = "\n".join(_card(row, store, named) for row in shown.to_dict("records"))
+    return PAGE.format(summary=summary, patients=patients, excluded=_excluded(exclusions, named))
 
 
 def doubt_of(manifest: pd.DataFrame) -> pd.Series:
@@ -102,7 +104,7 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     return {"data": [bars], "layout": {**layout, "yaxis": {"automargin": True}, "template": "plotly_white"}}
 
 
-def _card(row: Mapping[Any, Any], store: SliceStackStore) -> str:
+def _card(row: Mapping[Any, Any], store: SliceStackStore, named: Callable[[str], str]) -> str:
     who = str(row["patient_id"])
     strip = _strip(store.load([who])[0], store.load_lesions([who])[0])
     facts = (
@@ -112,13 +114,18 @@ def _card(row: Mapping[Any, Any], store: SliceStackStore) -> str:
         *(row["doubts"].split("\n") if row["doubts"] else []),
         *(["shifted at the end"] if row["shifted"] else []),
     ]
-    doubts = "".join(f'<p class="doubt">{html.escape(finding)}</p>' for finding in findings)
-    name = html.escape(who, quote=True)
+    name = html.escape(named(who), quote=True)
+    doubts = "".join(f'<p class="doubt">{html.escape(_renamed(finding, who, name))}</p>' for finding in findings)
     return (
         f'<article data-patient="{name}" data-doubt="{row["doubt"]:.4f}" data-confidence="{row["confidence"]:.4f}">'
         f'<h2>{name}</h2><span class="facts">{html.escape(facts)}</span>{doubts}'
         f'<img alt="Nine slices of patient {name}" src="data:image/jpeg;base64,{strip}"></article>'
     )
+
+
+def _renamed(text: str, who: str, name: str) -> str:
+    """A file may be named after its patient, and a finding after the file."""
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(who)}(?![A-Za-z0-9])", name, text)
 
 
 def _strip(pixels: Float16[np.ndarray, "slices height width"], lesion: Bool[np.ndarray, "slices height width"]) -> str:
@@ -145,11 +152,14 @@ def _coloured(
     return coloured
 
 
-def _excluded(exclusions: pd.DataFrame) -> str:
+def _excluded(exclusions: pd.DataFrame, named: Callable[[str], str]) -> str:
     if exclusions.empty:
         return ""
+    people = [
+        (who, named(who), reason) for who, reason in zip(exclusions["patient_id"], exclusions["reason"], strict=True)
+    ]
     rows = "".join(
-        f"<tr><td>{html.escape(str(row['patient_id']))}</td><td>{html.escape(str(row['reason']))}</td></tr>"
-        for row in exclusions.to_dict("records")
+        f"<tr><td>{html.escape(name)}</td><td>{html.escape(_renamed(reason, who, name))}</td></tr>"
+        for who, name, reason in people
     )
     return f"<h1>Without slices</h1><table><tr><th>patient</th><th>reason</th></tr>{rows}</table>"

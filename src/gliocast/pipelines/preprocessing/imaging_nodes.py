@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 import pandas as pd
@@ -15,6 +16,7 @@ from gliocast.imaging.pipeline import Extraction, check_studies
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.code import module_fingerprint
+from gliocast.persistence.pseudonyms import pseudonym
 from gliocast.types import Figure, ImageScoreKind
 
 EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
@@ -109,6 +111,12 @@ def _problems(refused: list[RefusedPatient]) -> list[Problem]:
     return [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]
 
 
-def draw_slice_montage(slice_stacks: SliceStackStore, imaging_exclusions: pd.DataFrame) -> tuple[str, Figure]:
-    """The page on which a person looks at every patient's slices, and a figure of counts alone."""
-    return montage_page(slice_stacks, imaging_exclusions), slice_quality(slice_stacks.manifest, imaging_exclusions)
+def draw_slice_montage(
+    slice_stacks: SliceStackStore, imaging_exclusions: pd.DataFrame, pseudonym_key: str
+) -> tuple[str, pd.DataFrame, Figure]:
+    """The page on which a person looks at every patient's slices, who is who on it, and a figure of counts alone."""
+    page = montage_page(slice_stacks, imaging_exclusions, partial(pseudonym, key=pseudonym_key))
+    everyone = sorted({*slice_stacks.patient_ids, *imaging_exclusions["patient_id"]})
+    names = [pseudonym(who, pseudonym_key) for who in everyone]
+    who_is_who = pd.DataFrame({"pseudonym": names, "patient_id": everyone}, dtype="string")
+    return page, who_is_who, slice_quality(slice_stacks.manifest, imaging_exclusions)

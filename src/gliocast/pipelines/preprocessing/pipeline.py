@@ -45,8 +45,8 @@ def create_image_pipeline() -> Pipeline:
             ),
             Node(
                 imaging_nodes.draw_slice_montage,
-                ["slice_stacks", "imaging_exclusions"],
-                ["slice_montage", "slice_quality"],
+                ["slice_stacks", "imaging_exclusions", "pseudonym_key"],
+                ["slice_montage", "pseudonyms", "slice_quality"],
                 name="draw_slice_montage",
             ),
         ]
