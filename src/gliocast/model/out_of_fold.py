@@ -17,6 +17,7 @@ from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.progress import fold_progress
 from gliocast.model.scoring import joined, member_logits, score_table
+from gliocast.model.tensorboard import followed_in
 from gliocast.model.tensors import Device
 from gliocast.model.training import EpochReport, FoldIndices, train_fold
 from gliocast.types import Fold, Partition, Role, Scores
@@ -173,18 +174,19 @@ def _train_one(
     device: Device,
     on_epoch: Callable[[EpochReport], None] | None = None,
 ) -> tuple[Member, pd.DataFrame]:
-    trained = train_fold(
-        cohort.stacks,
-        cohort.classes,
-        FoldIndices(cohort.positions(job.fold.fit), cohort.positions(job.fold.stop)),
-        job.hyperparameters,
-        cohort.params,
-        job.seed,
-        name=job.name,
-        device=device,
-        checkpoints=checkpoints,
-        on_epoch=on_epoch,
-    )
+    with followed_in(cohort.params.tensorboard_folder, job.name, on_epoch) as follow:
+        trained = train_fold(
+            cohort.stacks,
+            cohort.classes,
+            FoldIndices(cohort.positions(job.fold.fit), cohort.positions(job.fold.stop)),
+            job.hyperparameters,
+            cohort.params,
+            job.seed,
+            name=job.name,
+            device=device,
+            checkpoints=checkpoints,
+            on_epoch=follow,
+        )
     log.info("%s: best epoch %d of %d, loss %.3f", job.name, trained.best_epoch, len(trained.curve), trained.stop_loss)
     curve = trained.curve.assign(split=job.split, fold=job.name, best=trained.curve["epoch"] == trained.best_epoch)
     return Member(job.name, job.split, trained.weights, job.fold.seen, job.hyperparameters.dropout), curve

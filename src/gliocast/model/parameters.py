@@ -74,6 +74,7 @@ class ModelParameters(Parameters):
     checkpoint_seconds: NonNegativeFloat
     paper_protocol: bool
     explained_patients: NonNegativeInt
+    tensorboard_folder: str | None = Field(default=None, min_length=1)  # where learning curves are written as they grow
 
     @model_validator(mode="after")
     def _classes_and_loss_agree(self) -> ModelParameters:

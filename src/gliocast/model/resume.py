@@ -25,7 +25,14 @@ else:
 
 log = logging.getLogger(__name__)
 POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "best_probability", "curve", "finished")
-WITHOUT_EFFECT = {"checkpoint_seconds", "paper_protocol", "explained_patients", "weights_folder", "devices"}
+WITHOUT_EFFECT = {
+    "checkpoint_seconds",
+    "paper_protocol",
+    "explained_patients",
+    "tensorboard_folder",
+    "weights_folder",
+    "devices",
+}
 
 
 @dataclass

@@ -29,6 +29,7 @@ NOT_SEARCHED_WITH = (
     "checkpoint_seconds",
     "paper_protocol",
     "explained_patients",
+    "tensorboard_folder",
 )
 
 

@@ -1,0 +1,53 @@
+"""Learning curves for TensorBoard while a network is trained: losses and learning rates by epoch, and no patient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gliocast.errors import ConfigurationError, Problem
+from gliocast.model.training import EpochReport
+
+Follow = Callable[[EpochReport], None]
+
+
+@contextmanager
+def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> Iterator[Follow | None]:
+    """What to call after each epoch: `follow` and, where there is a folder, the writer of the training `name`.
+
+    Raises:
+        ConfigurationError: a folder is given and TensorBoard is not installed.
+    """
+    if folder is None:
+        yield follow
+        return
+    with _writer(folder, name) as writer:
+
+        def write(report: EpochReport) -> None:
+            writer.add_scalar("loss/fit", report.fit_loss, report.epoch)
+            writer.add_scalar("loss/stop", report.stop_loss, report.epoch)
+            writer.add_scalar("learning_rate", report.learning_rate, report.epoch)
+            if follow:
+                follow(report)
+
+        yield write
+
+
+def _writer(folder: str, name: str) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigurationError(_not_installed(folder)) from None
+    return SummaryWriter(str(Path(folder) / name))
+
+
+def _not_installed(folder: str) -> Problem:
+    return Problem(
+        "–",
+        "model.tensorboard_folder",
+        f"{folder}, and no package tensorboard",
+        "the package installed, or null",
+        'Install it by .venv/bin/pip install "gliocast[tensorboard]", or set model.tensorboard_folder to null.',
+    )
