@@ -7,11 +7,12 @@ from gliocast.imaging.grid import Grid
 from gliocast.imaging.planes import slice_planes
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
-from imaging_phantoms import Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
+from imaging_phantoms import GREY, Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
 
 LESION_MM = (8.0, -12.0, 24.0)
 RADII_MM = (6.0, 7.0, 5.0)
 ORIENTATIONS = ["LPS", "RAS", "LAS", "RPI", "PSR", "AIL", "SRA", "PIR"]
+TENTH_MM = 0.1 * GREY.min()  # what a slice's mean changes by when it lies 0.1 mm off, along whichever axis
 TURNS = [(0.0, 0.0, 12.0), (9.0, 0.0, 0.0), (5.0, -7.0, 11.0), (0.0, 25.0, 0.0)]
 
 
@@ -32,7 +33,9 @@ def assert_grey_is_where_it_should_be(stack: SliceStack, grid: Grid, site: Site)
     expected = expected_grey(stack, grid, site)
     grey = stack.pixels.astype(np.float32) * stack.record["intensity_scale"]
     middle = np.s_[:, 6:-6, 6:-6]  # a turned volume does not fill the corners of the picture
-    assert np.abs(grey - expected)[middle].max() < 0.3  # half precision alone is 0.25 at 500; 0.1 mm is up to 0.2
+    apart = (grey - expected)[middle]
+    assert np.abs(apart).max() < 0.3  # one pixel: half precision alone rounds by up to 0.25 at 500
+    assert np.abs(apart.mean(axis=(1, 2))).max() < TENTH_MM  # a slice: rounding cancels out, a displacement does not
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -85,6 +88,15 @@ def test_pictures_show_the_patient_as_a_radiologist_looks_at_them(tmp_path):
     row, column = np.unravel_index(extracted(site).pixels[4].argmax(), (32, 32))
     assert row < 16  # anterior is above
     assert column < 16  # the patient's right is on the left
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_displacement_of_a_tenth_of_a_millimetre_is_noticed(tmp_path, axis):
+    site, grid = Site(tmp_path), a_grid(shape=(56, 56, 56))
+    site.add("P1", grid, grey_at(positions(grid) + 0.11 * np.eye(3)[axis]).astype(np.float32))
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    with pytest.raises(AssertionError):
+        assert_grey_is_where_it_should_be(extracted(site), grid, site)
 
 
 def test_orientation_names_the_stored_axes():
