@@ -47,13 +47,35 @@ def test_a_damaged_study_is_refused_or_valid(tmp_path, kind):
         file = files[rng.integers(len(files))]
         whole = file.read_bytes()
         file.write_bytes(mutated(whole, rng))
-        started = time.process_time()
+        before_mb, started = resident_mb(), time.process_time()
         result = extract_stack(site.source, "P1", None, site.parameters)
         assert time.process_time() - started < 1
+        assert peak_mb() - before_mb < 500
         file.write_bytes(whole)
         n_refused += isinstance(result, RefusedPatient)
         assert isinstance(result, RefusedPatient) or valid(result)
     assert n_refused > N_MUTATIONS / 4
+
+
+def resident_mb() -> float:
+    """Memory of this process; the peak is counted from here on."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory_mb("VmRSS")
+
+
+def peak_mb() -> float:
+    return memory_mb("VmHWM")
+
+
+def memory_mb(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
+
+
+def test_the_peak_that_is_measured_is_the_peak():
+    before_mb = resident_mb()
+    np.ones(100_000_000, np.uint8)
+    assert 80 < peak_mb() - before_mb < 200
 
 
 def valid(stack: SliceStack) -> bool:
