@@ -81,7 +81,8 @@ def check_distinct_slices(patient_ids: Sequence[str], load: Callable[[Sequence[s
     """Refuse nearly one and the same image under two patients: whichever is tested, its twin may have taught.
 
     Each patient's slices are shrunk to thumbnails, what all patients share is taken away, and the rest is correlated.
-    A copy that was saved again, rounded, given other grey values or moved by a pixel stays above `TWIN_CORRELATION`; two heads do not.
+    A copy that was saved again, rounded, given other grey values or moved by a pixel stays above `TWIN_CORRELATION`;
+    two heads do not.
 
     Args:
         patient_ids: everyone with slices.
