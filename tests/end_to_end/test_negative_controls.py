@@ -35,3 +35,15 @@ def shuffle_survival(project):
     clinical = pd.read_csv(raw / "clinical.csv", dtype=str)
     clinical["survival_days"] = clinical["survival_days"].sample(frac=1, random_state=0).to_numpy()
     clinical.to_csv(raw / "clinical.csv", index=False)
+
+
+def test_one_image_under_two_patients_ends_the_run_with_both_named(project):
+    assert project.run("simulation", simulation__n_patients=60, simulation__dicom_share=0).returncode == 0
+    shuffle_survival(project)
+    first, second = sorted(project.path("01_raw/imaging").iterdir())[:2]
+    for name in ("t1gd.nii.gz", "lesion_mask.nii.gz"):
+        (second / name).write_bytes((first / name).read_bytes())
+    ended = project.run("preprocessing", simulation__n_patients=60, simulation__dicom_share=0)
+    assert ended.returncode == 2, ended.stderr[-3000:]
+    assert first.name in ended.stderr
+    assert second.name in ended.stderr
