@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pandas as pd
 
@@ -47,3 +48,31 @@ def test_one_image_under_two_patients_ends_the_run_with_both_named(project):
     assert ended.returncode == 2, ended.stderr[-3000:]
     assert first.name in ended.stderr
     assert second.name in ended.stderr
+
+
+def test_what_stands_in_the_test_patients_rows_changes_no_byte_of_a_fitted_model(project):
+    said = {name: value for name, value in NOTHING_PLANTED.items() if name != "simulation__image_auc"}
+    said |= {"simulation__n_patients": 100, "image_score": "none"}
+    assert project.run("simulation", **said).returncode == 0
+    shuffle_survival(project)
+    assert project.run("hybrid", **said).returncode == 0
+    before = bytes_below(project.path("06_models/fitted_models"))
+    tested = set(pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))["patient_id"])
+    clinical = pd.read_csv(project.path("01_raw/clinical.csv"), dtype=str)
+    clinical.loc[clinical["patient_id"].isin(tested), ["age_years", "who_status"]] = ["89", "4"]
+    clinical.to_csv(project.path("01_raw/clinical.csv"), index=False)
+    shutil.rmtree(project.path("06_models/fitted_models"))
+    ended = project.kedro("run", "--pipeline", "hybrid", "--runner", "SequentialRunner", "--params", as_said(said))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert bytes_below(project.path("06_models/fitted_models")) == before
+    again = pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))
+    assert set(again["patient_id"]) == tested
+    assert (again["age_years"] == 89).all()
+
+
+def bytes_below(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def as_said(parameters):
+    return ",".join(f"{name.replace('__', '.')}={value}" for name, value in parameters.items())
