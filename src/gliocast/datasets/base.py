@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -74,6 +76,27 @@ class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
     def _exists(self) -> bool:
         recover_folder(self.filepath)
         return self.filepath.is_dir()
+
+
+def read_manifest(path: Path, schema_version: int, problem: Callable[[str, str], Problem]) -> dict[str, Any]:
+    """What vouches for the files beside it.
+
+    Args:
+        path: the manifest, JSON.
+        schema_version: the one that this program writes.
+        problem: names the manifest and its remedy, given what was found and what was expected.
+
+    Raises:
+        ArtefactError: the manifest is absent, damaged, or of another version.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ArtefactError(problem("absent or damaged", "a manifest")) from None
+    if manifest.get("schema_version") != schema_version:
+        found = f"schema version {manifest.get('schema_version')}"
+        raise ArtefactError(problem(found, f"schema version {schema_version}"))
+    return manifest
 
 
 def missing(path: Path) -> Problem:

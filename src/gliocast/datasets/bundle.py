@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.datasets.base import AtomicFolderDataset, read_manifest
 from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
 from gliocast.datasets.fitted_models import read_models, write_models
 from gliocast.errors import ArtefactError, Problem, raise_if_any
@@ -36,23 +36,12 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
         Raises:
             ArtefactError: a part is absent or changed, or the bundle is of another version.
         """
-        manifest = _manifest(path)
+        manifest = read_manifest(path / MANIFEST, SCHEMA_VERSION, partial(_problem, MANIFEST))
         changed = [part for part in PARTS if sha256_of_folder(path / part) != manifest["sha256"][part]]
         problems = [_problem(part, "changed since it was written", "what the manifest names") for part in changed]
         raise_if_any(problems, ArtefactError)
         record = {name: value for name, value in manifest.items() if name not in ("schema_version", "sha256")}
         return Bundle(CnnEnsembleDataset("cnn").read(path / "cnn"), read_models(path / "models"), record)
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ArtefactError(_problem(MANIFEST, "absent or damaged", "the manifest of a bundle")) from None
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        found = f"schema version {manifest.get('schema_version')}"
-        raise ArtefactError(_problem(MANIFEST, found, f"schema version {SCHEMA_VERSION}"))
-    return manifest
 
 
 def _problem(where: str, found: str, expected: str) -> Problem:

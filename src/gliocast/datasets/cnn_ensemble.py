@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.datasets.base import AtomicFolderDataset, read_manifest
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -48,7 +49,7 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
         """
         from safetensors.torch import load_file
 
-        manifest = _manifest(path)
+        manifest = read_manifest(path / MANIFEST, SCHEMA_VERSION, partial(_problem, MANIFEST))
         raise_if_any([problem for entry in manifest["members"] for problem in _changed(path, entry)], ArtefactError)
         members = tuple(
             Member(
@@ -72,17 +73,6 @@ def _described(file: Path, member: Member) -> dict[str, Any]:
         "dropout": member.dropout,
         "fitted_on": list(member.fitted_on),
     }
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ArtefactError(_problem(MANIFEST, "absent or damaged", "the manifest of the networks")) from None
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        found = f"schema version {manifest.get('schema_version')}"
-        raise ArtefactError(_problem(MANIFEST, found, f"schema version {SCHEMA_VERSION}"))
-    return manifest
 
 
 def _parameters(stored: dict[str, Any]) -> ModelParameters:

@@ -207,17 +207,8 @@ def provenance(report: Report) -> list[Markup]:
     """Versions, parameters, data and hardware."""
     simple = {name: value for name, value in report.provenance.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in report.provenance.items() if isinstance(value, Mapping) and value}
-    parts = [blocks.folded(tables.header(name), tables.facts_html(flattened(value))) for name, value in nested.items()]
+    parts = [blocks.folded(tables.header(name), tables.facts_html(value)) for name, value in nested.items()]
     return [blocks.paragraph(prose.PROVENANCE), tables.facts_html(simple), *parts]
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested values by their dotted names."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        is_section = isinstance(value, Mapping) and value
-        flat |= flattened(value, f"{prefix}{name}.") if is_section else {f"{prefix}{name}": value}
-    return flat
 
 
 TUNING = step("tuning", "tuning", prose.TUNING, "the search for hyperparameters")

@@ -197,9 +197,18 @@ def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
 
 
 def facts_html(facts: Mapping[str, Any]) -> Markup:
-    """Names and values as a definition list."""
+    """Names and values as a definition list; nested values by their dotted names."""
     pairs = (
         Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value))
-        for name, value in facts.items()
+        for name, value in flattened(facts).items()
     )
     return Markup('<dl class="facts">') + Markup("").join(pairs) + Markup("</dl>")
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values by their dotted names."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        is_section = isinstance(value, Mapping) and value
+        flat |= flattened(value, f"{prefix}{name}.") if is_section else {f"{prefix}{name}": value}
+    return flat
