@@ -149,12 +149,17 @@ def test_absent_data_of_a_site_are_never_replaced_by_the_simulated_cohort(projec
 def test_a_run_interrupted_by_the_user_says_how_to_resume(project):
     kedro = str(Path(sys.executable).with_name("kedro"))
     command = [kedro, "run", "--pipeline", "preprocessing"]
-    run = subprocess.Popen(command, cwd=project.folder, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(command, cwd=project.folder, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
     wait_for(project.path("01_raw/imaging"), run)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "kedro run --pipeline preprocessing" in said
+
+
+def heed_interrupts():
+    """A shell makes what it starts in the background deaf to Ctrl-C, tests and all that they start included."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_a_run_killed_in_the_middle_ends_as_the_uninterrupted_one(project, tmp_path_factory):
