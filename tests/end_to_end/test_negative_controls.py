@@ -30,6 +30,16 @@ def test_shuffled_outcomes_leave_an_auc_interval_that_contains_one_half(project)
         assert low <= 0.5 <= high, name
 
 
+def test_images_without_a_signal_are_not_said_to_add_to_the_clinical_facts(project):
+    assert project.run("simulation", **NOTHING_PLANTED).returncode == 0
+    ended = project.run("hybrid", **NOTHING_PLANTED)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    metrics = json.loads(project.path("08_reporting/metrics.json").read_text())
+    low, high = metrics["models"]["cnn"]["patient"]["auc"]["ci95"]
+    assert low <= 0.5 <= high
+    assert not metrics["comparisons"]["hybrid_vs_clinical"]["verdict"].startswith("MRI adds")
+
+
 def shuffle_survival(project):
     """Break every tie between a patient and their outcome; the cohort is then the site's own, and stays as it is."""
     raw = project.path("01_raw")
