@@ -60,6 +60,17 @@ def test_a_trial_that_kills_its_process_twice_is_not_repeated_for_ever(tmp_path:
     assert trials["state"].tolist() == ["cut_off", "cut_off", "complete", "complete"]
 
 
+def test_a_trial_whose_process_was_killed_before_signing_it_is_not_waited_for(tmp_path: Path):
+    begun = f"with a_search(Path({str(tmp_path)!r}), trials=4).opened() as (study, _):\n    study.ask()"
+    assert started(f"{begun}; import os; os.kill(os.getpid(), 9)").wait(60) == -signal.SIGKILL
+    began = time.monotonic()
+    _, trials, _ = run_search(a_search(tmp_path, trials=4))
+    assert time.monotonic() - began < 30
+    undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=4))[1]
+    assert trials["state"].tolist() == ["cut_off", *["complete"] * 4]
+    assert finished_trials(trials).equals(finished_trials(undisturbed))
+
+
 @pytest.mark.parametrize("moment", [0.1, 0.5, 0.9])
 def test_a_process_killed_at_any_moment_leaves_a_study_that_goes_on(tmp_path: Path, moment: float):
     process = working(tmp_path, trials=20, seconds_an_epoch=0.01)

@@ -27,8 +27,14 @@ class Presence(ABC):
 
     def release_cut_off(self, study: Study, worker: str) -> None:
         """End the running trials of processes that were killed, and enqueue each once more."""
+        unsigned = [trial for trial in running(study) if not signature(trial)]
+        alone = bool(unsigned) and self.is_alone(worker)  # asked after: whoever began them had signed in before
         self.release_of_dead(study, worker)
-        end_cut_off(study, [trial for trial in running(study) if is_unsigned(trial)])
+        end_cut_off(study, [trial for trial in unsigned if alone or began_a_while_ago(trial)])
+
+    def is_alone(self, worker: str) -> bool:
+        """Whether it is known that no process other than `worker` is alive."""
+        return False
 
     @abstractmethod
     def release_of_dead(self, study: Study, worker: str) -> None:
@@ -49,6 +55,10 @@ class JournalPresence(Presence):
             yield worker
         self._path(worker).unlink(missing_ok=True)
 
+    def is_alone(self, worker: str) -> bool:
+        """Whether no other lock in the folder is held."""
+        return not any(self._is_held(path.stem) for path in self.folder.glob("*.lock") if path.stem != worker)
+
     def release_of_dead(self, study: Study, worker: str) -> None:
         """Take the lock of each process that has a trial running: where that succeeds, the process is no more."""
         from filelock import Timeout
@@ -60,6 +70,15 @@ class JournalPresence(Presence):
             except Timeout:
                 continue
             self._path(other).unlink(missing_ok=True)
+
+    def _is_held(self, worker: str) -> bool:
+        from filelock import Timeout
+
+        try:
+            self._lock(worker).acquire(timeout=0).lock.release()
+        except Timeout:
+            return True
+        return False
 
     def _path(self, worker: str) -> Path:
         return self.folder / f"{worker}.lock"
@@ -94,10 +113,9 @@ def signature(trial: FrozenTrial) -> str:
     return worker if re.fullmatch(r"[0-9a-f]{32}", worker) else ""
 
 
-def is_unsigned(trial: FrozenTrial) -> bool:
-    """Whether a trial began a while ago and its process was killed before it could sign it."""
-    begun = trial.datetime_start or datetime.min
-    return not signature(trial) and datetime.now() - begun > UNSIGNED_AFTER
+def began_a_while_ago(trial: FrozenTrial) -> bool:
+    """Whether a trial has been running for longer than it takes a living process to sign it."""
+    return datetime.now() - (trial.datetime_start or datetime.min) > UNSIGNED_AFTER
 
 
 def end_cut_off(study: Study, trials: Sequence[FrozenTrial]) -> None:
@@ -110,7 +128,9 @@ def end_cut_off(study: Study, trials: Sequence[FrozenTrial]) -> None:
 
 
 def repeat(study: Study, trial: FrozenTrial | Trial) -> None:
-    """Enqueue a cut-off trial again with its hyperparameters: once, and only where it had drawn any."""
-    done = REPEATS in trial.user_attrs or is_repeated(trial.number, study.get_trials(deepcopy=False))
-    if trial.params and not done:
-        study.enqueue_trial(trial.params, user_attrs={REPEATS: trial.number})
+    """Enqueue a cut-off trial again with its hyperparameters: once, and only where it has any."""
+    trials = study.get_trials(deepcopy=False)
+    done = REPEATS in trial.user_attrs or is_repeated(trial.number, trials)
+    point = trial.params or trials[trial.number].system_attrs.get("fixed_params")  # enqueued, and nothing drawn yet
+    if point and not done:
+        study.enqueue_trial(point, user_attrs={REPEATS: trial.number})
