@@ -16,13 +16,7 @@ from gliocast.tuning.figures import reasoned_figures, study_figures
 from gliocast.tuning.fingerprint import fingerprint_of_search
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.progress import trial_bar
-from gliocast.tuning.results import (
-    TRIAL_COLUMNS,
-    configured_hyperparameters,
-    shown_trials,
-    trials_table,
-    tuned_hyperparameters,
-)
+from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
 from gliocast.tuning.search import Search
 from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.training import FoldTrainer
@@ -68,7 +62,7 @@ def tune(
         stacks, classes, fold_positions(split, patient_ids, tuning.folds), params, tuning.measure, seed
     )
     hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
-    return {**hyperparameters, "split": split.name}, trials.assign(split=split.name)[list(TRIAL_COLUMNS)], figures
+    return {**hyperparameters, "split": split.name}, trials.assign(split=split.name), figures
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:
