@@ -9,6 +9,8 @@ from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, tiny
 
 from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.model import training
+from gliocast.model.device import arithmetic
+from gliocast.model.pooling import stack_logits
 from gliocast.model.training import FoldIndices, train_fold
 
 FOLD = FoldIndices(np.arange(12), np.arange(12, 18))
@@ -35,6 +37,24 @@ def test_precision_and_memory_format_are_choices(changes):
     trained = train(tiny(epochs=1, **changes))
     assert np.isfinite(trained.curve["train_loss"]).all()
     assert {tensor.dtype for tensor in trained.weights.values()} == {torch.float32, torch.int64}
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_f": True}, "float32")],
+)
+def test_auto_is_bfloat16_only_where_the_processor_has_it(monkeypatch, features, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    assert arithmetic("auto", torch.device("cpu")) == expected
+    assert arithmetic("float32", torch.device("cpu")) == "float32"
+
+
+def test_a_network_trained_in_bfloat16_scores_in_float32():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1))
+    stacks = torch.rand(2, 3, 2, 2)
+    scored, _ = stack_logits(network, stacks, tiny(precision="bfloat16"))
+    expected = torch.stack([network(stack[:, None]) for stack in stacks])
+    assert torch.equal(scored, expected.detach())
 
 
 @pytest.mark.gpu

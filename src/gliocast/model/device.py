@@ -46,13 +46,31 @@ def resident(stacks: Float[Any, "patients slices height width"], device: Device)
 
 @contextmanager
 def mixed_precision(precision: Precision, device: Device) -> Iterator[None]:
-    """bfloat16 arithmetic where it is asked for, or where `auto` finds a GPU that has it; weights stay float32."""
+    """Training in the precision that `arithmetic` names; weights stay float32."""
     import torch
 
-    capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    enabled = precision == "bfloat16" or (precision == "auto" and capable)
+    enabled = arithmetic(precision, device) == "bfloat16"
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
         yield
+
+
+def arithmetic(precision: Precision, device: Device) -> Precision:
+    """The precision that training computes in: with `auto`, bfloat16 on a device that has instructions for it."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+def has_bfloat16(device: Device) -> bool:
+    """Whether the device multiplies bfloat16 itself; software that imitates it is slower than float32."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        features = torch.cpu.get_capabilities()
+        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    return False
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.device import choose_devices, derived_seed, resident
+from gliocast.model.device import arithmetic, choose_devices, derived_seed, resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.progress import fold_progress
@@ -150,6 +150,8 @@ def _train_all(
 ) -> list[tuple[Member, pd.DataFrame]]:
     """One after the other on one device; with several, as many at once as there are devices."""
     devices = choose_devices(cohort.params.devices)
+    for device in devices:
+        log.info("Networks are trained on %s in %s.", device, arithmetic(cohort.params.precision, device))
     if len(devices) > 1 and len(jobs) > 1:
         return _train_side_by_side(jobs, cohort, checkpoints, devices)
     shared = replace(cohort, stacks=resident(cohort.stacks, devices[0]))

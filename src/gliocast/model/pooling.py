@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.model.classes import long_term_logit
-from gliocast.model.device import mixed_precision
 from gliocast.model.parameters import ModelParameters, Pooling
 from gliocast.model.tensors import Module, Tensor
 
@@ -18,12 +17,15 @@ PATIENTS_AT_ONCE = 32  # bounds the memory of scoring, whatever the cohort
 def stack_logits(
     network: Module, stacks: Float[Tensor, "patients slices height width"], params: ModelParameters
 ) -> tuple[Tensor, Tensor | None]:
-    """Logits of the slices, `[patients, slices, outputs]`, and of the patients where attention was trained."""
+    """Logits of the slices, `[patients, slices, outputs]`, and of the patients where attention was trained.
+
+    In float32 whatever the training computed in, so that a network scores alike on another machine.
+    """
     import torch
 
     network.eval()
     slice_logits, patient_logits = [], []
-    with torch.inference_mode(), mixed_precision(params.precision, stacks.device):
+    with torch.inference_mode():
         for some in stacks.split(PATIENTS_AT_ONCE):
             if params.pooling == "attention":
                 attentive: Any = network
@@ -31,7 +33,7 @@ def stack_logits(
                 patient_logits.append(network(some))
             else:
                 slice_logits.append(network(some.flatten(0, 1).unsqueeze(1)).unflatten(0, some.shape[:2]))
-    return torch.cat(slice_logits).float(), torch.cat(patient_logits).float() if patient_logits else None
+    return torch.cat(slice_logits), torch.cat(patient_logits) if patient_logits else None
 
 
 def long_term_logits(
