@@ -10,6 +10,7 @@ from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.ledger import state_of
 from gliocast.tuning.results import TRIAL_COLUMNS
+from gliocast.tuning.search_space import draw
 from gliocast.tuning.study import run_search
 
 DRAWN = ["trial", "state", "value", "learning_rate", "weight_decay", "dropout", "epochs"]
@@ -58,6 +59,14 @@ def test_the_first_trial_can_take_the_configured_hyperparameters(tmp_path: Path)
     _, trials, _ = run_search(a_search(tmp_path, trials=2, try_configured=True))
     assert trials.loc[0, ["learning_rate", "weight_decay", "dropout"]].tolist() == [1e-3, 1e-4, 0.2]
     assert trials.loc[1, "learning_rate"] != 1e-3
+
+
+def test_the_configured_hyperparameters_are_taken_once_whoever_begins_the_study(tmp_path: Path):
+    search = a_search(tmp_path, trials=4, try_configured=True)
+    with search.opened() as (one, _), search.opened() as (other, _):
+        drawn = [draw(study.ask(), search.tuning.ranges).learning_rate for study in (one, other, one)]
+    assert drawn[0] == 1e-3
+    assert len(set(drawn)) == 3
 
 
 def test_the_value_of_a_trial_is_the_mean_over_its_folds(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ from gliocast.tuning.ledger import place_of
 from gliocast.tuning.optuna_types import BaseDistribution, BaseSampler, FrozenTrial, Study
 
 
-def seeded_tpe(study: Study, seed: int, startup_trials: int) -> BaseSampler:
+def seeded_tpe(
+    study: Study, seed: int, startup_trials: int, first_point: Mapping[str, float] | None = None
+) -> BaseSampler:
     """A tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) that is seeded anew for each trial.
 
     One seed for the whole study would draw the same points again after each resume, and in each process. Here the seed
@@ -22,6 +25,8 @@ def seeded_tpe(study: Study, seed: int, startup_trials: int) -> BaseSampler:
             it those of one Hyperband bracket alone: too few in a study of fifty.
         seed: the project's seed.
         startup_trials: trials drawn at random before the estimator is used.
+        first_point: what the trial in the first place takes; None draws it like the others. No two processes that
+            begin a study at once can both take it, as they could both enqueue it.
     """
     from optuna.samplers import BaseSampler, TPESampler
 
@@ -37,13 +42,17 @@ def seeded_tpe(study: Study, seed: int, startup_trials: int) -> BaseSampler:
         def sample_independent(
             self, _: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
         ) -> Any:
+            if first_point and self.place(trial) == 0:
+                return first_point[param_name]
             return self.of(trial, param_name).sample_independent(study, trial, param_name, param_distribution)
 
         def of(self, trial: FrozenTrial, param_name: str = "") -> TPESampler:
-            place = place_of(trial.number, study.get_trials(deepcopy=False))
-            words = [seed, place, *param_name.encode()]
+            words = [seed, self.place(trial), *param_name.encode()]
             return TPESampler(
                 seed=int(np.random.SeedSequence(words).generate_state(1)[0]), n_startup_trials=startup_trials
             )
+
+        def place(self, trial: FrozenTrial) -> int:
+            return place_of(trial.number, study.get_trials(deepcopy=False))
 
     return SeededTpe()

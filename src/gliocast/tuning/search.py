@@ -57,6 +57,12 @@ class Search:
         """The configured name, or one that the fingerprint gives."""
         return self.tuning.study_name or name_of_study(self.fingerprint)
 
+    @property
+    def first_point(self) -> dict[str, float] | None:
+        """What the first trial takes; None where it is drawn like the others."""
+        tuning, configured = self.tuning, self.configured
+        return as_point(configured) if tuning.try_configured and inside(configured, tuning.ranges) else None
+
     @contextmanager
     def opened(self) -> Iterator[tuple[Study, OpenStorage]]:
         """The study, made where it is new.
@@ -98,7 +104,7 @@ class Search:
 
 
 def open_study(search: Search, storage: OpenStorage) -> Study:
-    """Make or continue the study; a study that is empty is given the configured hyperparameters first."""
+    """Make or continue the study."""
     import optuna
 
     study = optuna.create_study(
@@ -108,11 +114,9 @@ def open_study(search: Search, storage: OpenStorage) -> Study:
         pruner=build_pruner(search.tuning.pruning, search.epochs * search.tuning.folds),
         load_if_exists=True,
     )
-    study.sampler = seeded_tpe(study, search.seed, search.tuning.startup_trials)
+    study.sampler = seeded_tpe(study, search.seed, search.tuning.startup_trials, search.first_point)
     refuse_other_search(study, search.fingerprint)
     record_repairs(study, storage.repairs)
-    if search.tuning.try_configured and inside(search.configured, search.tuning.ranges) and not study.trials:
-        study.enqueue_trial(as_point(search.configured), skip_if_exists=True)
     return study
 
 
@@ -122,8 +126,9 @@ def refuse_other_search(study: Study, fingerprint: Fingerprint) -> None:
     Raises:
         ConfigurationError: the study searched something else, or is none of ours.
     """
+    is_empty = not study.trials  # looked at first: whoever adds a trial has signed before
     signed = study.user_attrs.get(FINGERPRINT)
-    if signed is None and not study.trials:
+    if signed is None and is_empty:
         study.set_user_attr(FINGERPRINT, dict(fingerprint))
         return
     changed = [part for part in fingerprint if not isinstance(signed, dict) or signed.get(part) != fingerprint[part]]

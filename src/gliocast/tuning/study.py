@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from gliocast.tuning.training import FoldTrainer
 from gliocast.tuning.workers import work_together
 from gliocast.types import Figure, Split
 
+logger = logging.getLogger(__name__)
 Tuned = tuple[dict[str, Any], pd.DataFrame, dict[str, Figure]]  # hyperparameters, trials, figures by name
 
 
@@ -100,6 +102,7 @@ def run_search(search: Search) -> Tuned:
         work_together(search, watch)
     with search.opened() as (study, _):
         hyperparameters = tuned_hyperparameters(study, search.tuning)
+        logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value)r.", hyperparameters)
         return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
 
 
