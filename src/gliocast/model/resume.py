@@ -25,13 +25,18 @@ else:
 
 log = logging.getLogger(__name__)
 POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "best_probability", "curve", "finished")
+# Parameters that decide no weight of a training: where it runs, what follows it, and the hyperparameters that are
+# configured, since those it is given are told apart by themselves.
 WITHOUT_EFFECT = {
+    "devices",
+    "weights_folder",
     "checkpoint_seconds",
+    "tensorboard_folder",
     "paper_protocol",
     "explained_patients",
-    "tensorboard_folder",
-    "weights_folder",
-    "devices",
+    "learning_rate",
+    "weight_decay",
+    "dropout",
 }
 
 

@@ -11,26 +11,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gliocast.model.classes import auc
 from gliocast.model.device import choose_devices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.resume import WITHOUT_EFFECT
 from gliocast.model.training import EpochReport, FoldIndices, train_fold
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
 from gliocast.tuning.objective import Report, Trainer
 from gliocast.tuning.parameters import Measure
-
-# Parameters of the network that give a trial no other value: where it runs, and what the search itself replaces.
-NOT_SEARCHED_WITH = (
-    "learning_rate",
-    "weight_decay",
-    "dropout",
-    "weights_folder",
-    "threads",
-    "devices",
-    "checkpoint_seconds",
-    "paper_protocol",
-    "explained_patients",
-    "tensorboard_folder",
-)
 
 
 @dataclass(frozen=True)
@@ -93,13 +81,12 @@ class FoldTrainer(Trainer):
         }
 
     def settings(self) -> dict[str, Any]:
-        """The network's parameters that a trial's value depends on."""
-        return self.params.model_dump(mode="json", exclude=set(NOT_SEARCHED_WITH))
+        """The network's parameters that a trial's value depends on; by threads it differs in its last digits alone."""
+        return self.params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
 
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
         classes = self.classes[self.folds[fold].stop]
-        first_long_term = 1 if self.params.classes == 2 else self.params.first_long_term_class
-        return classes[classes >= 0] >= first_long_term
+        return classes[classes >= 0] >= self.params.first_long_term_class
 
 
 @dataclass
@@ -129,7 +116,4 @@ def measured(
     if measure == "log_loss":
         likely = np.clip(np.where(outcome, probability, 1 - probability), np.finfo(np.float64).eps, 1)
         return float(-np.log(likely).mean())
-    if outcome.all() or not outcome.any():
-        return math.nan
-    above = probability[outcome][:, None] - probability[~outcome][None, :]
-    return float((above > 0).mean() + (above == 0).mean() / 2)
+    return math.nan if outcome.all() or not outcome.any() else auc(outcome, probability)
