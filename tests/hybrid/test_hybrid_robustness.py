@@ -10,13 +10,13 @@ from hybrid_examples import few_resamples, outcomes_of, predictors_of, quick, tr
 from gliocast.hybrid import explanations, fit, robustness
 from gliocast.hybrid.features import encode
 from gliocast.hybrid.fitted import with_image_score
-from gliocast.hybrid.nested import by_repeat, nested_selection
+from gliocast.hybrid.nested import by_repeat, nested_selection, thinned
 from gliocast.hybrid.parameters import RobustnessParameters
 from gliocast.pipelines.hybrid import probing_nodes
 
 
 def probing(**changes):
-    values = {"enabled": True, "outer_folds": 3, "repeats": 2, "shares": (0.6, 1.0), "explained_patients": 12}
+    values = {"outer_folds": 3, "repeats": 2, "shares": (0.5,), "explained_patients": 12}
     return quick(robustness=RobustnessParameters(**{**values, **changes}))
 
 
@@ -46,22 +46,50 @@ def test_shuffled_outcomes_leave_nothing_to_be_found(cohort):
     assert by_repeat(nested_selection(cohort, FACTS, quick(), 3, 1, 0))["auc"].iloc[0] > 0.75
 
 
-def test_leaving_out_what_carries_the_signal_costs_most(cohort):
-    table = robustness.ablation(cohort, FACTS, probing(), seed=0).set_index("left_out")
+@pytest.fixture(scope="module")
+def probed(cohort):
+    return robustness.probe(cohort, FACTS, probing(), seed=0)
+
+
+def test_leaving_out_what_carries_the_signal_costs_most(probed):
+    table = probed.ablation.set_index("left_out")
     assert list(table.index) == ["all predictors", "age_years", "sex", "who_status", "surgery"]
     assert table.loc["all predictors", "auc_lost"] == 0
     assert table["auc_lost"].idxmax() in ("surgery", "age_years")
+    assert table["auc_lost"].max() > 0.1
+    np.testing.assert_allclose(table["auc_lost"], table.loc["all predictors", "auc"] - table["auc"])
 
 
-def test_the_learning_curve_keeps_the_share_of_each_class(cohort):
-    part = robustness.stratified_part(cohort, 0.5, seed=0)
-    whole = cohort["outcome"].value_counts()
-    assert part["outcome"].value_counts().to_dict() == {name: round(0.5 * n) for name, n in whole.items()}
+def test_the_learning_curve_ends_where_the_ablation_begins(probed):
+    half, all_of_them = probed.learning_curve["n_fitted"]
+    assert all_of_them == pytest.approx(80 * 2 / 3, abs=1)
+    assert half == pytest.approx(80 / 3, abs=1)
+    assert probed.learning_curve["auc"].iloc[-1] == probed.ablation["auc"].iloc[0] == probed.spread["mean"].iloc[0]
 
 
-def test_a_part_too_small_for_the_folds_is_left_out(cohort):
-    curve = robustness.learning_curve(cohort, FACTS, probing(shares=(0.02, 1.0)), seed=0)
-    assert list(curve["n_patients"]) == [len(cohort)]
+def test_a_smaller_share_is_part_of_the_larger_one_and_keeps_the_share_of_each_class(cohort):
+    outcome, places = (cohort["outcome"] == "long_term").to_numpy(int), np.arange(10, 80)
+    quarter, half, whole = (thinned(places, outcome, share, seed=3) for share in (0.25, 0.5, 1.0))
+    assert set(quarter) < set(half) < set(whole) and list(whole) == list(places)
+    for code in (0, 1):
+        assert (outcome[half] == code).sum() == round(0.5 * (outcome[places] == code).sum())
+
+
+def test_the_spread_is_that_of_repeats_which_differ_in_all_that_is_drawn(cohort, probed):
+    aucs = by_repeat(nested_selection(cohort, FACTS, probing(), n_folds=3, n_repeats=2, seed=0))["auc"]
+    row = probed.spread.set_index("measure").loc["auc"]
+    assert (row["lowest"], row["highest"], row["n_repeats"]) == (min(aucs), max(aucs), 2)
+    assert row["sd"] == pytest.approx(abs(aucs[0] - aucs[1]) / 2**0.5)
+
+
+def test_a_share_too_small_for_the_folds_is_left_out(cohort):
+    table = robustness.probe(cohort, FACTS, probing(shares=(0.02,), repeats=1), seed=0).learning_curve
+    assert len(table) == 1
+
+
+def test_too_few_patients_of_a_class_are_not_probed(cohort):
+    few = pd.concat([cohort[cohort["outcome"] == "long_term"].head(2), cohort[cohort["outcome"] == "short_term"]])
+    assert robustness.probe(few, FACTS, probing(), seed=0) is None
 
 
 def test_shapley_values_add_up_to_the_probability(cohort, partition, fitting, image_scores):
@@ -89,7 +117,7 @@ def test_a_rule_has_nothing_to_explain(cohort, fitting):
 
 
 def test_what_is_switched_off_is_empty_and_costs_nothing(cohort, partition, image_scores):
-    off = probing(enabled=False, explained_patients=0)
+    off = probing(repeats=0, explained_patients=0)
     training = training_of(cohort, partition)
     *tables, figure = probing_nodes.probe_robustness(training, image_scores, partition, off, "cnn", seed=0)
     assert all(table.empty for table in tables) and figure["data"] == []
@@ -101,7 +129,8 @@ def test_all_probes_of_the_training_patients_have_something_to_show(cohort, part
         training, image_scores, partition, probing(repeats=1), "cnn", seed=0
     )
     assert "image_score" in set(ablated["left_out"])
-    assert len(curve) == 2 and len(repeats) == 1 and chosen["share"].sum() == pytest.approx(1)
+    assert len(curve) == 2 and list(repeats["measure"]) == ["auc", "accuracy"]
+    assert chosen["share"].sum() == pytest.approx(1)
     assert figure["data"]
 
 

@@ -28,6 +28,7 @@ def metrics_of(project):
 
 def test_the_hybrid_study_of_upenn_ends_with_honest_numbers(project, data_root):
     quick = "evidence.n_bootstrap=200,hybrid.pre_operative_models=false,hybrid.robustness.explained_patients=0"
+    quick += ",hybrid.robustness.repeats=0"
     ended = project.kedro("run", "--pipeline", "hybrid", "--env", "upenn_gbm", "--params", quick)
     assert ended.returncode == 0, ended.stderr[-3000:]
     metrics = metrics_of(project)

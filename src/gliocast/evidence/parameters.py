@@ -23,8 +23,6 @@ class EvidenceParameters(Parameters):
     sweep_days: tuple[int, ...] = Field(min_length=1)
     horizons_days: tuple[int, ...] = Field(min_length=1)
     classes_days: tuple[tuple[int, ...], ...]
-    robustness_splits: int = Field(ge=10, le=1000)
-    learning_curve_shares: tuple[float, ...]
 
 
 class AuditParameters(Parameters):

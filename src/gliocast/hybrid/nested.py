@@ -32,7 +32,13 @@ class OuterFold:
 
 
 def nested_selection(
-    patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, n_folds: int, n_repeats: int, seed: int
+    patients: pd.DataFrame,
+    facts: Facts,
+    hybrid: HybridParameters,
+    n_folds: int,
+    n_repeats: int,
+    seed: int,
+    share: float = 1.0,
 ) -> pd.DataFrame:
     """Select and fit inside each outer fold, and score its held-out patients.
 
@@ -41,20 +47,29 @@ def nested_selection(
         facts: what the classifiers read.
         hybrid: classifiers, grids, inner folds and the number of processes.
         n_folds: outer folds.
-        n_repeats: how often the outer folds are drawn anew.
-        seed: of the first repeat's folds; the others follow.
+        n_repeats: how often everything that is drawn is drawn anew: outer folds, inner folds, classifiers.
+        seed: of the first repeat; the others follow.
+        share: of the patients outside a fold, the part that is fitted on; the held-out patients stay the same.
 
     Returns:
-        one row a repeat and patient: `repeat`, `fold`, `patient_id`, `classifier`, `probability`, `long_term`.
+        one row a repeat and patient: `repeat`, `fold`, `n_fitted`, `patient_id`, `classifier`, `probability`,
+        `long_term`.
     """
     outcome = outcome_codes(patients)
     folds = [
-        OuterFold(repeat, number, fit, held_out)
+        OuterFold(repeat, number, thinned(fit, outcome, share, seed + repeat), held_out)
         for repeat in range(n_repeats)
         for number, (fit, held_out) in enumerate(stratified(outcome, n_folds, seed + repeat))
     ]
     parts = shared_among(hybrid.workers, lambda fold: _held_out(patients, facts, hybrid, seed, fold), folds)
     return pd.concat(parts, ignore_index=True)
+
+
+def thinned(places: np.ndarray, outcome: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """A random share of each class among these places; a larger share holds the smaller one."""
+    drawn = np.random.default_rng(seed).permutation(places)
+    classes = [drawn[outcome[drawn] == code] for code in (0, 1)]
+    return np.sort(np.concatenate([members[: round(share * len(members))] for members in classes]))
 
 
 def by_repeat(nested: pd.DataFrame) -> pd.DataFrame:
@@ -85,11 +100,12 @@ def _held_out(
     patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int, fold: OuterFold
 ) -> pd.DataFrame:
     encoded, outcome, kinds = encode(patients, facts), outcome_codes(patients), list(facts.values())
-    chosen = select(encoded[fold.fit], outcome[fold.fit], kinds, hybrid, seed).chosen
-    pair = fit_candidate(chosen, encoded[fold.fit], outcome[fold.fit], kinds, seed)
+    chosen = select(encoded[fold.fit], outcome[fold.fit], kinds, hybrid, seed + fold.repeat).chosen
+    pair = fit_candidate(chosen, encoded[fold.fit], outcome[fold.fit], kinds, seed + fold.repeat)
     answers: dict[str, Any] = {
         "repeat": fold.repeat,
         "fold": fold.number,
+        "n_fitted": len(fold.fit),
         "patient_id": patients["patient_id"].to_numpy()[fold.held_out],
         "classifier": chosen.classifier,
         "probability": pair.probability(encoded[fold.held_out]),

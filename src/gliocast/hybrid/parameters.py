@@ -90,17 +90,15 @@ class RobustnessParameters(Parameters):
     """What is asked beyond the result, inside the training patients.
 
     Attributes:
-        enabled: whether ablation, learning curve and spread are computed; each is a nested selection of its own.
-        outer_folds: of the nested selection.
-        repeats: how often its folds are drawn anew.
-        shares: of the training patients, for the learning curve.
+        outer_folds: of the nested selections behind ablation, learning curve and spread.
+        repeats: how often all that is drawn in them is drawn anew; 0 asks nothing.
+        shares: of each fold's patients, for the learning curve, whose last point has them all.
         explained_patients: how many training patients the SHAP values are averaged over; 0 computes none.
     """
 
-    enabled: bool
     outer_folds: int = Field(ge=2, le=20)
-    repeats: PositiveInt
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(min_length=1)
+    repeats: int = Field(ge=0)
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     explained_patients: int = Field(ge=0)
 
 

@@ -1,6 +1,13 @@
-"""How much a result owes to single predictors, to the number of patients, and to chance; training patients only."""
+"""How much a result owes to single predictors, to the number of patients, and to chance; training patients only.
+
+Every question is asked of the whole procedure, selection included, on the same outer folds, so that differences are
+paired: the only thing that changes between two rows is what the question changes.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 import pandas as pd
@@ -11,69 +18,99 @@ from gliocast.hybrid.nested import by_repeat, nested_selection
 from gliocast.hybrid.parameters import HybridParameters
 
 ALL = "all predictors"
+LOST = ("auc_lost", "auc_lost_sd")
 
 
-def ablation(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> pd.DataFrame:
-    """The whole procedure without each predictor in turn.
+@dataclass(frozen=True)
+class Robustness:
+    """One table a question.
 
-    Returns:
-        `left_out` (first: nothing), `auc` and `accuracy` (means over repeats), `auc_sd`, and `auc_lost`.
+    Attributes:
+        ablation: `left_out` (first: nothing), `auc`, `auc_sd`, `accuracy`, and what is lost, `auc_lost`, `auc_lost_sd`.
+        learning_curve: `n_fitted` (mean patients that a model learns from), `auc`, `auc_sd`, `accuracy`.
+        spread: `measure` (`auc`, `accuracy`), its `mean`, `sd`, `lowest` and `highest` over `n_repeats`.
+        chosen: `classifier`, and the `share` of the outer folds that chose it.
     """
-    names = [ALL, *facts] if len(facts) > 1 else [ALL]
-    rows = []
-    for left_out in names:
+
+    ablation: pd.DataFrame
+    learning_curve: pd.DataFrame
+    spread: pd.DataFrame
+    chosen: pd.DataFrame
+
+
+def probe(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> Robustness | None:
+    """Ask everything; None where there are too few patients of a class for the folds.
+
+    Args:
+        patients: training patients: `patient_id`, `outcome` and a column for each of `facts`.
+        facts: what the classifiers read.
+        hybrid: classifiers, grids, folds, and `robustness`.
+        seed: of the first repeat.
+    """
+    if not enough(outcome_codes(patients), 1.0, hybrid):
+        return None
+    whole = repeated(patients, facts, hybrid, seed)
+    return Robustness(
+        ablation(patients, facts, whole, hybrid, seed),
+        learning_curve(patients, facts, whole, hybrid, seed),
+        spread(whole),
+        chosen_classifiers(whole),
+    )
+
+
+def ablation(
+    patients: pd.DataFrame, facts: Facts, whole: pd.DataFrame, hybrid: HybridParameters, seed: int
+) -> pd.DataFrame:
+    """The procedure without each predictor in turn, against `whole`, which is the one with all of them."""
+    rows = [{"left_out": ALL, **_summary(whole), **dict.fromkeys(LOST, 0.0)}]
+    for left_out in facts if len(facts) > 1 else ():
         kept = {name: fact for name, fact in facts.items() if name != left_out}
-        rows.append({"left_out": left_out, **_summary(patients, kept, hybrid, seed)})
-    table = pd.DataFrame(rows)
-    return table.assign(auc_lost=table["auc"].iloc[0] - table["auc"])
+        without = repeated(patients, kept, hybrid, seed)
+        lost = by_repeat(whole)["auc"] - by_repeat(without)["auc"]
+        rows.append({"left_out": left_out, **_summary(without), "auc_lost": lost.mean(), "auc_lost_sd": lost.std()})
+    return pd.DataFrame(rows)
 
 
-def learning_curve(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> pd.DataFrame:
-    """The whole procedure on random parts of the training patients: would more of them help?
+def learning_curve(
+    patients: pd.DataFrame, facts: Facts, whole: pd.DataFrame, hybrid: HybridParameters, seed: int
+) -> pd.DataFrame:
+    """The procedure fitted on shares of each fold's patients, and tested on the same held-out ones.
 
-    Returns:
-        `n_patients`, `auc` and `accuracy` (means over repeats), `auc_sd`. A part with too few patients of a class for
-        the folds is left out.
+    A share with too few patients of a class for the inner folds is left out.
     """
-    rows = []
-    for share in hybrid.robustness.shares:
-        part = stratified_part(patients, share, seed)
-        if outcome_codes(part).sum() >= _fewest(hybrid) and (1 - outcome_codes(part)).sum() >= _fewest(hybrid):
-            rows.append({"n_patients": len(part), **_summary(part, facts, hybrid, seed)})
-    return pd.DataFrame(rows, columns=["n_patients", "auc", "accuracy", "auc_sd"])
+    smaller = [share for share in hybrid.robustness.shares if enough(outcome_codes(patients), share, hybrid)]
+    tables = [*(repeated(patients, facts, hybrid, seed, share) for share in smaller), whole]
+    return pd.DataFrame([{"n_fitted": round(table["n_fitted"].mean()), **_summary(table)} for table in tables])
 
 
-def spread(
-    patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """How results scatter over repeats that differ in their folds alone, and which classifiers are chosen.
-
-    Returns:
-        `repeat`, `accuracy`, `auc`; and `classifier`, `share` of the outer folds that chose it.
-    """
-    nested = nested_selection(patients, facts, hybrid, hybrid.robustness.outer_folds, hybrid.robustness.repeats, seed)
-    chosen = nested.drop_duplicates(["repeat", "fold"])["classifier"].value_counts(normalize=True)
-    return by_repeat(nested), chosen.rename("share").rename_axis("classifier").reset_index()
+def spread(whole: pd.DataFrame) -> pd.DataFrame:
+    """How results scatter over repeats that differ in all that is drawn: folds and seeds."""
+    scores = by_repeat(whole)[["auc", "accuracy"]]
+    table = scores.agg(["mean", "std", "min", "max"]).T.set_axis(["mean", "sd", "lowest", "highest"], axis=1)
+    return table.assign(n_repeats=len(scores)).rename_axis("measure").reset_index()
 
 
-def stratified_part(patients: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
-    """A random part of the patients, the same share of each class."""
-    generator = np.random.default_rng(seed)
-    outcome = outcome_codes(patients)
-    kept = [
-        generator.permutation(np.flatnonzero(outcome == code))[: round(share * int((outcome == code).sum()))]
-        for code in (0, 1)
-    ]
-    return patients.iloc[np.sort(np.concatenate(kept))]
+def chosen_classifiers(whole: pd.DataFrame) -> pd.DataFrame:
+    """Which classifiers are chosen, and in what share of the outer folds."""
+    chosen = whole.drop_duplicates(["repeat", "fold"])["classifier"].value_counts(normalize=True)
+    return chosen.rename("share").rename_axis("classifier").reset_index()
 
 
-def _summary(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> dict[str, float]:
+def repeated(
+    patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int, share: float = 1.0
+) -> pd.DataFrame:
+    """The nested selection that every question is asked of."""
     folds, repeats = hybrid.robustness.outer_folds, hybrid.robustness.repeats
-    scores = by_repeat(nested_selection(patients, facts, hybrid, folds, repeats, seed))
-    auc_sd = float(scores["auc"].std(ddof=1)) if len(scores) > 1 else float("nan")
-    return {"auc": float(scores["auc"].mean()), "accuracy": float(scores["accuracy"].mean()), "auc_sd": auc_sd}
+    return nested_selection(patients, facts, hybrid, folds, repeats, seed, share)
 
 
-def _fewest(hybrid: HybridParameters) -> int:
-    """Patients of a class such that each inner fold of each outer fold holds one."""
-    return int(np.ceil(hybrid.inner_folds * hybrid.robustness.outer_folds / (hybrid.robustness.outer_folds - 1)))
+def enough(outcome: np.ndarray, share: float, hybrid: HybridParameters) -> bool:
+    """Whether that share of each outer fold's patients still has a patient of each class for every inner fold."""
+    n_fewest, n_folds = int(min(outcome.sum(), (1 - outcome).sum())), hybrid.robustness.outer_folds
+    n_fitted = n_fewest - ceil(n_fewest / n_folds)
+    return n_fewest >= n_folds and round(share * n_fitted) >= hybrid.inner_folds
+
+
+def _summary(nested: pd.DataFrame) -> dict[str, float]:
+    scores = by_repeat(nested)
+    return {"auc": scores["auc"].mean(), "auc_sd": scores["auc"].std(), "accuracy": scores["accuracy"].mean()}

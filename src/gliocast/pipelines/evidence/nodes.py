@@ -14,16 +14,11 @@ from gliocast.evidence import calibration
 from gliocast.evidence.decision import decision_curves
 from gliocast.evidence.guard import count_openings
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.evidence.robustness import robustness
 from gliocast.evidence.subgroups import by_subgroup
 from gliocast.evidence.threshold_sweep import sweep_threshold
 from gliocast.hybrid.evaluate import answers, by_model, ranking, truth
-from gliocast.hybrid.features import encode, outcome_codes
-from gliocast.hybrid.fit import facts_of
-from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
-from gliocast.hybrid.parameters import HybridParameters, PredictorFacts
 from gliocast.persistence.fingerprints import sha256_of_value
-from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
+from gliocast.types import Figure, Partition, Scores, Table
 
 _log = logging.getLogger(__name__)
 REPEATED = "a model that was changed after a look at its test result is no longer tested on unseen patients"
@@ -130,33 +125,6 @@ def sweep_thresholds(predictions: Scores, test_outcomes: Table, evidence: Eviden
         score = ranking(patients)
         tables.append(sweep_threshold(days, died, score, name, evidence.sweep_days, evidence.minimum_subgroup))
     return pd.concat(tables, ignore_index=True)
-
-
-def assess_robustness(
-    training_cohort: Table,
-    image_scores: Scores,
-    partition: Partition,
-    hybrid: HybridParameters,
-    image_score: ImageScoreKind,
-    evidence: EvidenceParameters,
-    seed: int,
-) -> Table:
-    """Inside the training patients: the spread over splits, what each predictor adds, and the learning curve."""
-    split = partition.splits[0]
-    facts = facts_of(HYBRID if image_score != "none" else CLINICAL, hybrid)
-    scale = hybrid.image_scale
-    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
-    codes = encode(patients, facts)
-    predictors = {name: _columns(codes[:, place], fact) for place, (name, fact) in enumerate(facts.items())}
-    outcome = outcome_codes(patients) == 1
-    return robustness(outcome, predictors, evidence.robustness_splits, evidence.learning_curve_shares, seed)
-
-
-def _columns(codes: np.ndarray, fact: PredictorFacts) -> np.ndarray:
-    """One column; a category of more than two values has one a value but the first."""
-    if fact.kind != "category" or len(fact.values) <= 2:
-        return codes[:, None]
-    return np.where(np.isnan(codes)[:, None], np.nan, codes[:, None] == np.arange(1, len(fact.values)))
 
 
 def with_probability(predictions: Scores, test_outcomes: Table) -> Iterator[tuple[str, Table]]:

@@ -48,20 +48,6 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="assess_time_to_event",
             ),
             Node(
-                nodes.assess_robustness,
-                [
-                    "training_cohort",
-                    "image_scores",
-                    "partition",
-                    "params:hybrid",
-                    "params:image_score",
-                    "params:evidence",
-                    "params:seed",
-                ],
-                "robustness_table",
-                name="assess_robustness",
-            ),
-            Node(
                 survival_nodes.compare_predicted_groups,
                 TESTED[:2],
                 "figure_kaplan_meier_predicted",

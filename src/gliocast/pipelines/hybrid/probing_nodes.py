@@ -56,18 +56,18 @@ def probe_robustness(
     """Ablation, learning curve, spread over repeats and classifiers chosen, in the first split's training patients."""
     from gliocast.reporting import figures
 
-    if not hybrid.robustness.enabled:
-        return _nobody("left_out"), _nobody("n_patients"), _nobody("repeat"), _nobody("classifier"), NOTHING
     split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
     scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
-    ablated = robustness.ablation(patients, facts, hybrid, seed)
-    curve = robustness.learning_curve(patients, facts, hybrid, seed)
-    repeats, chosen = robustness.spread(patients, facts, hybrid, seed)
-    points = curve.assign(series=name, x=curve["n_patients"], y=curve["auc"])
+    found = robustness.probe(patients, facts, hybrid, seed) if hybrid.robustness.repeats else None
+    if found is None:
+        return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NOTHING
+    points = found.learning_curve.assign(series=name)
+    points = points.assign(x=points["n_fitted"], y=points["auc"])
     points = points.assign(lower=points["y"] - points["auc_sd"], upper=points["y"] + points["auc_sd"])
-    drawn = figures.dots(points, "More patients, better predictions?", "Training patients", "AUC ± SD over repeats")
-    return ablated, curve, repeats, chosen, drawn if len(curve) else NOTHING
+    title = "More patients, better predictions?"
+    drawn = figures.dots(points, title, "Patients that a model learns from", "AUC ± SD over repeats")
+    return found.ablation, found.learning_curve, found.spread, found.chosen, drawn
 
 
 def _nobody(column: str) -> Table:
