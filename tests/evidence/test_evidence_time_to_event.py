@@ -12,11 +12,11 @@ from gliocast.evidence.threshold_sweep import sweep_threshold
 TIMES = np.array([120.0, 240.0, 360.0, 480.0])
 
 
-def simulated(n, seed, effect=1.0):
+def simulated(n, seed, effect=1.0, shape=lambda feature: feature):
     """Exponential survival whose hazard doubles or more with the first feature; a quarter is censored."""
     generator = np.random.default_rng(seed)
     features = generator.normal(size=(n, 3))
-    died_at = generator.exponential(350 / np.exp(effect * features[:, 0]))
+    died_at = generator.exponential(350 / np.exp(effect * shape(features[:, 0])))
     lost_at = generator.uniform(100, 1500, n)
     days = np.ceil(np.minimum(died_at, lost_at))
     return features, Followup(days, died_at <= lost_at)
@@ -106,6 +106,26 @@ def test_each_model_without_effect_predicts_the_cohorts_survival(name):
     features, training = simulated(600, 3, effect=0.0)
     prediction = MODELS[name](features, training, features, TIMES, 1)
     assert prediction.survival.mean(axis=0) == pytest.approx(np.exp(-TIMES / 350), abs=0.06)
+
+
+def test_a_hazard_that_is_high_at_both_ends_is_found_by_the_network_and_not_by_what_is_linear():
+    (features, training), (others, test) = (simulated(n, seed, 1.2, np.square) for n, seed in ((300, 5), (300, 6)))
+    found = {
+        name: survival_performance(MODELS[name](features, training, others, TIMES, 1), test, training, (332,), 200, 1)
+        for name in ("cox", "discrete_time_hazard", "discrete_time_network")
+    }
+    for linear in ("cox", "discrete_time_hazard"):
+        assert found[linear]["uno_c"]["value"] < 0.58
+        assert found["discrete_time_network"]["uno_c"]["ci95"][0] > found[linear]["uno_c"]["ci95"][1]
+        assert found["discrete_time_network"]["auc_332_days"]["value"] > found[linear]["auc_332_days"]["value"] + 0.1
+        assert found["discrete_time_network"]["integrated_brier"]["value"] < found[linear]["integrated_brier"]["value"]
+
+
+def test_the_same_seed_gives_the_same_networks():
+    network = MODELS["discrete_time_network"]
+    first, second, other = (network(FEATURES, TRAINING, TEST_FEATURES, TIMES, seed) for seed in (1, 1, 20))
+    np.testing.assert_array_equal(first.survival, second.survival)
+    assert not np.array_equal(first.survival, other.survival)
 
 
 def test_person_periods_by_hand():
