@@ -99,6 +99,21 @@ def read_manifest(path: Path, schema_version: int, problem: Callable[[str, str],
     return manifest
 
 
+def file_problems(file: Path, sha256: str, problem: Callable[[str, str, str], Problem]) -> list[Problem]:
+    """What is wrong with a file that a manifest names, if anything.
+
+    Args:
+        file: where it should lie.
+        sha256: of what was written.
+        problem: names the file and its remedy, given its name, what was found and what was expected.
+    """
+    if not file.is_file():
+        return [problem(file.name, "absent", "the file that the manifest names")]
+    if sha256_of_file(file) != sha256:
+        return [problem(file.name, "changed since it was written", "the SHA-256 that the manifest names")]
+    return []
+
+
 def missing(path: Path) -> Problem:
     """The problem of a stored result that is not there."""
     return Problem("–", f"{path.parent.name}/{path.name}", "absent", "a stored result", "Run the stage that makes it.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gliocast.datasets.base import AtomicFolderDataset, read_manifest
+from gliocast.datasets.base import AtomicFolderDataset, file_problems, read_manifest
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -50,7 +50,7 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
         from safetensors.torch import load_file
 
         manifest = read_manifest(path / MANIFEST, SCHEMA_VERSION, partial(_problem, MANIFEST))
-        raise_if_any([problem for entry in manifest["members"] for problem in _changed(path, entry)], ArtefactError)
+        raise_if_any([found for entry in manifest["members"] for found in _findings(path, entry)], ArtefactError)
         members = tuple(
             Member(
                 name=entry["name"],
@@ -83,13 +83,8 @@ def _parameters(stored: dict[str, Any]) -> ModelParameters:
         raise ArtefactError(_problem(MANIFEST, f"of other parameters ({names})", "those of this version")) from None
 
 
-def _changed(path: Path, entry: dict[str, Any]) -> list[Problem]:
-    file = path / Path(entry["file"]).name
-    if not file.is_file():
-        return [_problem(entry["file"], "absent", "the network that the manifest names")]
-    if sha256_of_file(file) != entry["sha256"]:
-        return [_problem(entry["file"], "changed since it was written", "the SHA-256 that the manifest names")]
-    return []
+def _findings(path: Path, entry: dict[str, Any]) -> list[Problem]:
+    return file_problems(path / Path(entry["file"]).name, entry["sha256"], _problem)
 
 
 def _problem(file: str, found: str, expected: str) -> Problem:

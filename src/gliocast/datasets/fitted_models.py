@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.datasets.base import AtomicFolderDataset, file_problems, read_manifest
 from gliocast.datasets.skops_files import dump_skops, load_skops
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.evidence.guard import fingerprint_of_patients
@@ -63,9 +64,7 @@ def write_models(path: Path, models: FittedModels) -> None:
 
 def read_models(path: Path) -> FittedModels:
     """Read every model that the manifest of the folder `path` names."""
-    manifest = _read_manifest(path)
-    raise_if_any([problem for entry in manifest["models"] for problem in _findings(path, entry)], ArtefactError)
-    return FittedModels(tuple(_read_model(path, entry) for entry in manifest["models"]))
+    return FittedModels(tuple(_read_model(path, entry) for entry in _checked_manifest(path)["models"]))
 
 
 def _write_model(path: Path, number: int, model: FittedModel) -> dict[str, Any]:
@@ -126,33 +125,22 @@ def _read_pair(path: Path, entry: dict[str, Any]) -> FittedPair:
     return FittedPair(preprocessor, load_skops(files["classifier"], CLASSIFIER_TYPES.get(entry["classifier"], ())))
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ArtefactError(_problem(MANIFEST, "absent or damaged", "the manifest of the fitted models")) from None
-    expected = {"schema_version": SCHEMA_VERSION, "positive_class": LONG_TERM}
-    wrong = [(key, value) for key, value in expected.items() if manifest.get(key) != value]
-    raise_if_any(
-        [_problem(f"{MANIFEST}: {key}", repr(manifest.get(key)), repr(value)) for key, value in wrong], ArtefactError
-    )
+def _checked_manifest(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path / MANIFEST, SCHEMA_VERSION, partial(_problem, MANIFEST))
+    if manifest.get("positive_class") != LONG_TERM:
+        found = str(manifest.get("positive_class"))
+        raise ArtefactError(_problem(f"{MANIFEST}: positive_class", found, LONG_TERM))
+    raise_if_any([problem for entry in manifest["models"] for problem in _findings(path, entry)], ArtefactError)
     return manifest
 
 
 def _findings(path: Path, entry: dict[str, Any]) -> list[Problem]:
-    problems = []
+    files = entry["files"].values()
+    stored = [(path / Path(file["file"]).name, file["sha256"]) for file in files]  # a name, never a path
+    problems = [found for file, sha256 in stored for found in file_problems(file, sha256, _problem)]
     if fingerprint_of_patients(entry["fitted_on"]) != entry["fitted_on_sha256"]:
-        problems.append(
-            _problem(f"{MANIFEST}: fitted_on of {entry['name']}", "changed", "the patients it was fitted on")
-        )
-    for file in entry["files"].values():
-        stored = path / Path(file["file"]).name  # a name, never a path
-        if not stored.is_file():
-            problems.append(_problem(stored.name, "absent", "the file that the manifest names"))
-        elif sha256_of_file(stored) != file["sha256"]:
-            problems.append(
-                _problem(stored.name, "changed since it was written", "the SHA-256 that the manifest names")
-            )
+        where = f"{MANIFEST}: fitted_on of {entry['name']}"
+        problems.append(_problem(where, "changed", "the patients it was fitted on"))
     return problems
 
 
