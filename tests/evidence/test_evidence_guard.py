@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliocast.cohort import partition_checks
 from gliocast.datasets.openings import Openings
-from gliocast.errors import LeakageError
+from gliocast.errors import ArtefactError, LeakageError, PartitionError, raise_if_any
 from gliocast.evidence import guard
+from gliocast.pipelines.evidence import nodes
 from gliocast.pipelines.evidence.nodes import record_test_opening
 from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
 
@@ -117,6 +119,13 @@ def test_the_second_look_at_the_test_partition_is_reported(tmp_path):
     assert record_test_opening(predictions_of(0.7), a_partition(seed=2), ledger)["n_openings"] == 1
 
 
+@pytest.mark.parametrize("content", ["[[", "[1]", "{}x"])
+def test_a_damaged_ledger_is_not_taken_for_an_empty_one(tmp_path, content):
+    (tmp_path / "test_openings.json").write_text(content)
+    with pytest.raises(ArtefactError, match="damaged"):
+        Openings(tmp_path).read()
+
+
 def predictions_of(probability):
     one = scores(("P1", "test", "a"), fitted_on={"a": ("P2",)})
     return Scores(one.table.assign(probability=probability), one.fitted_on)
@@ -132,11 +141,18 @@ def test_fingerprint_of_patients_does_not_depend_on_order_or_repeats():
     assert guard.fingerprint_of_patients(["A", "B"]) != guard.fingerprint_of_patients(["A", "C"])
 
 
+def a_patient_on_both_sides():
+    folds = Fold(("P2",), (), ("P1", "P3")), Fold(("P1", "P3"), (), ("P2",))
+    partition = Partition("holdout", 1, (Split("s", ("P1",), folds),), Fold(("P1", "P2", "P3"), (), ("P1",)))
+    raise_if_any(partition_checks.check_partition(partition), PartitionError)
+
+
 @pytest.mark.parametrize(
     ("broken", "leak"),
     [
         ("_seen_by_models", lambda: guard.check_unseen(scores(("P1", "test", "a"), fitted_on={"a": ("P1",)}))),
         ("_unknown_models", lambda: guard.check_unseen(scores(("P1", "test", "a"), fitted_on={}))),
+        ("_taught", lambda: guard.check_not_fitted_on("threshold", ["P1", "P2"], ["P2"])),
         ("_near_twins", lambda: check_slices(slices_of()[[0, 1, 2, 3, 0]])),
         ("_scans_of_one_patient", lambda: guard.check_one_scan_a_patient(["P1", "P1_FU1"], SCAN_MARK)),
     ],
@@ -146,3 +162,16 @@ def test_each_guard_is_what_stops_its_leak(monkeypatch, broken, leak):
         leak()
     monkeypatch.setattr(guard, broken, lambda *_: [])
     leak()  # the mutant lets it pass, so nothing else does the guard's work
+
+
+def test_the_guard_of_the_partition_is_what_stops_a_patient_on_both_sides(monkeypatch):
+    with pytest.raises(PartitionError, match="P1"):
+        a_patient_on_both_sides()
+    monkeypatch.setattr(partition_checks, "places", lambda parts: {})
+    a_patient_on_both_sides()
+
+
+def test_mutant_that_does_not_tell_predictions_apart_counts_one_opening(monkeypatch, tmp_path):
+    monkeypatch.setattr(nodes, "sha256_of_value", lambda value: "the same")
+    looks = [record_test_opening(predictions_of(chance), a_partition(), Openings(tmp_path)) for chance in (0.5, 0.7)]
+    assert [look["n_openings"] for look in looks] == [1, 1]  # where the real one counts two, see above

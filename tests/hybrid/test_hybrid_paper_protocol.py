@@ -126,3 +126,12 @@ def test_the_scaler_of_the_paper_has_seen_its_test_patients(study):
     run = follow_paper(cohort, paper, partition, quick(), "cnn", seed=0)
     tested = set(run.predictions.table["patient_id"])
     assert tested <= set(run.predictions.fitted_on["paper/clinical"])
+
+
+def test_without_images_the_paper_has_seen_its_test_patients_all_the_same(study):
+    cohort, partition, _, _ = study
+    training, predictors, outcomes = (part(cohort, partition) for part in (training_of, predictors_of, outcomes_of))
+    parts = (training, predictors, outcomes, no_scores(), pd.DataFrame(), partition, quick(), "none", "paper")
+    scores, record = follow_paper_protocol(*parts, seed=0)
+    results, *_ = evaluate_models(no_scores(), scores, record, outcomes, training, "paper", EVIDENCE, TABLE4, seed=0)
+    assert results["protocol"] == {"n_test_patients": 60, "n_test_patients_seen_in_training": 60}

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from gliocast.datasets.workspace import WorkspaceDataset
+from gliocast.errors import ArtefactError, Problem
 from gliocast.persistence.atomic import atomic_write
 
 
@@ -16,15 +17,28 @@ class Openings:
         self.file = folder / "test_openings.json"
 
     def read(self) -> list[tuple[str, str]]:
-        """Fingerprints of partition and predictions of each opening, in their order."""
-        stored = json.loads(self.file.read_text(encoding="utf-8")) if self.file.is_file() else []
-        return [(partition, predictions) for partition, predictions in stored]
+        """Fingerprints of partition and predictions of each opening, in their order.
+
+        Raises:
+            ArtefactError: the file is damaged, so that nobody can tell how often the partition was opened.
+        """
+        if not self.file.is_file():
+            return []
+        try:
+            return [(partition, predictions) for partition, predictions in json.loads(self.file.read_bytes())]
+        except (ValueError, TypeError):
+            raise ArtefactError(_damaged(self.file.name)) from None
 
     def add(self, partition_sha256: str, predictions_sha256: str) -> None:
         """Write one opening down."""
         everything = [*self.read(), (partition_sha256, predictions_sha256)]
         with atomic_write(self.file) as temporary:
             temporary.write_text(json.dumps(everything, indent=1), encoding="utf-8")
+
+
+def _damaged(name: str) -> Problem:
+    remedy = "Restore it; or delete it, and say in any report that earlier openings are not counted."
+    return Problem("–", name, "damaged", "the openings of the test partition", remedy)
 
 
 class OpeningsDataset(WorkspaceDataset):

@@ -24,7 +24,6 @@ from gliocast.hybrid.selection import Candidate, FittedPair, inner_folds_of, qui
 from gliocast.types import ImageScoreKind, Partition, Scores
 
 PAPER = "paper"
-WATERMARK = "The paper's protocol: test patients were seen in training. For comparison only."
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.partitions import partition_sha256
 from gliocast.cohort.selection import OUTCOME
+from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting.metrics import SCHEMA_VERSION, checked
 from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
 
@@ -83,11 +84,12 @@ def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, s
         partition: None where the pipeline makes none.
         scores: every score of a test patient, with who its model was fitted on.
     """
+    marked = {"name": name, "seed": seed} | ({"watermark": WATERMARK} if name == "paper" else {})
     if partition is None:
         unknown = dict.fromkeys(("partition_sha256", "n_test_patients", "n_test_patients_seen_in_training"))
-        return {"name": name, "seed": seed, **unknown, "reason": NO_PARTITION}
+        return {**marked, **unknown, "reason": NO_PARTITION}
     tested = {patient for split in partition.splits for patient in split.test}
-    facts = {"name": name, "partition_sha256": partition_sha256(partition), "seed": seed}
+    facts = {**marked, "partition_sha256": partition_sha256(partition)}
     return facts | {"n_test_patients": len(tested), "n_test_patients_seen_in_training": len(seen_in_training(scores))}
 
 

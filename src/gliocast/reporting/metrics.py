@@ -105,13 +105,17 @@ class CohortCounts(_Closed):
 
 
 class ProtocolFacts(_Closed):
-    """How patients were separated; null, with the reason, where a pipeline separates none."""
+    """How patients were separated; null, with the reason, where a pipeline separates none.
+
+    `watermark` stands there under the paper's protocol alone.
+    """
 
     name: str
     partition_sha256: str | None
     seed: int
     n_test_patients: int | None
     n_test_patients_seen_in_training: int | None
+    watermark: str | None = None
     reason: str | None = None
 
 

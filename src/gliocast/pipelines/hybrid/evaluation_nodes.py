@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gliocast.errors import ConfigurationError, Problem
+from gliocast.evidence.guard import WATERMARK
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
@@ -40,7 +41,7 @@ def follow_paper_protocol(
         return _not_followed(protocol)
     run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
     record = {"chosen": run.chosen, "n_test_patients": run.n_test, "seen": run.seen}
-    return run.predictions, {"watermark": paper_protocol.WATERMARK, **record}
+    return run.predictions, {"watermark": WATERMARK, **record}
 
 
 def evaluate_models(
@@ -63,7 +64,7 @@ def evaluate_models(
         outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
         results = evaluate.measure(paper_predictions, outcomes, evidence, seed)
         facts = _paper_facts(paper_protocol_record)
-        drawn, watermark = paper_predictions, paper_protocol.WATERMARK
+        drawn, watermark = paper_predictions, WATERMARK
     curves, matrix = _figure4(results["models"], drawn, outcomes, watermark)
     table = table4(results["models"], paper["table4"])
     return {**results, "protocol": facts, "watermark": watermark}, _marked(table, watermark), curves, matrix
@@ -116,7 +117,9 @@ def _not_followed(protocol: ProtocolName) -> tuple[Scores, dict[str, Any]]:
 
 
 def _paper_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    seen = record["seen"].get("image_model_training", 0)
+    seen = record["seen"].get(
+        "image_model_training", record["seen"]["scaling"]
+    )  # without images the scaler leaks alone
     return {"n_test_patients": record["n_test_patients"], "n_test_patients_seen_in_training": seen}
 
 
