@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.image_scores import logit
-from gliocast.hybrid.parameters import HybridParameters
+from gliocast.hybrid.parameters import FeatureParameters, HybridParameters
 from gliocast.types import PATIENT_LEVEL, Fold, Partition, Scores, Split
 
 SMALL_GRIDS = {
@@ -132,3 +132,18 @@ def with_a_score(cohort: pd.DataFrame, strength: float = 1.0, seed: int = 1) -> 
     signal = strength * (cohort["outcome"] == "long_term").to_numpy(float)
     logits = signal + np.random.default_rng(seed).normal(0, 1, len(cohort))
     return cohort.assign(image_score=1 / (1 + np.exp(-logits)))
+
+
+def feature_parameters(**changes: Any) -> FeatureParameters:
+    """How the table of `features_of` is read."""
+    values = {"id_column": "scan", "id_pattern": "(.+)_11", "ignore_columns": (), "c_grid": (0.01, 1.0)}
+    return FeatureParameters(**{**values, "inner_folds": 3, **changes})
+
+
+def features_of(cohort: pd.DataFrame, strength: float = 2.0) -> pd.DataFrame:
+    """Image features of one scan a patient: one that carries a signal, five of noise."""
+    generator = np.random.default_rng(0)
+    signal = strength * (cohort["outcome"] == "long_term").to_numpy(float) + generator.normal(0, 1, len(cohort))
+    noise = generator.normal(0, 1, (len(cohort), 5))
+    table = pd.DataFrame({"scan": cohort["patient_id"] + "_11", "signal": signal})
+    return table.assign(**{f"noise{place}": noise[:, place] for place in range(5)})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from hybrid_examples import section
+from hybrid_examples import feature_parameters, features_of, predictors_of, quick, section, training_of
 
 from gliocast.datasets.bundle import BundleDataset
-from gliocast.errors import ArtefactError
+from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.hybrid.bundle import build_bundle
+from gliocast.hybrid.fit import fit_models
+from gliocast.hybrid.image_features import score_features
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
 
@@ -18,7 +21,7 @@ from gliocast.model.parameters import ModelParameters
 def bundle(fitting):
     params = ModelParameters(**section("cnn_training", "demo", "model"))
     member = Member("holdout/fold0", "holdout", {"head": torch.ones(2)}, ("P001", "P002"), 0.3)
-    return build_bundle(Ensemble(params, (member,)), fitting.models, {"partition_sha256": "abc", "parameters": {}})
+    return build_bundle(Ensemble(params, (member,)), (), fitting.models, {"partition_sha256": "abc", "parameters": {}})
 
 
 def test_a_bundle_answers_as_the_models_that_went_into_it(tmp_path, bundle, cohort, fitting):
@@ -51,6 +54,57 @@ def test_a_bundle_of_another_version_is_refused(tmp_path, bundle):
     dataset = BundleDataset(str(tmp_path / "bundle"))
     dataset.save(bundle)
     manifest = tmp_path / "bundle" / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"schema_version": 1', '"schema_version": 2'))
-    with pytest.raises(ArtefactError, match="schema version 2"):
+    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    with pytest.raises(ArtefactError, match="schema version 1"):
         dataset.read(tmp_path / "bundle")
+
+
+@pytest.fixture(scope="module")
+def study_of_features(cohort, partition):
+    """Fitted models, their predictions of the test patients, and the bundle, as it was saved."""
+    hybrid, training = quick(features=feature_parameters()), training_of(cohort, partition)
+    scores, feature_models = score_features(features_of(cohort), training, partition, hybrid.features, seed=0)
+    models = fit_models(training, scores, partition, hybrid, "features", seed=0).models
+    predictions = models.score(predictors_of(cohort, partition), scores, partition).table
+    ensemble = Ensemble(ModelParameters(**section("cnn_training", "demo", "model")), (), "image_score is features")
+    record = {"parameters": {"hybrid": hybrid.model_dump(mode="json")}}
+    return predictions, build_bundle(ensemble, feature_models, models, record)
+
+
+@pytest.fixture
+def restored(tmp_path, study_of_features):
+    dataset = BundleDataset(str(tmp_path / "bundle"))
+    dataset.save(study_of_features[1])
+    return dataset.load()
+
+
+def test_a_bundle_says_of_image_features_what_the_study_said(restored, study_of_features, cohort, partition):
+    patients = predictors_of(cohort, partition)
+    image_features = features_of(cohort).tail(20)
+    shuffled = image_features[image_features.columns[::-1]].assign(another=1.0)  # by name, not by place
+    answers = restored.score(patients, restored.score_images(shuffled))
+    assert {"image_features", "hybrid"} <= set(answers["name"])
+    pd.testing.assert_frame_equal(answers, study_of_features[0])
+
+
+def test_a_bundle_without_a_patients_features_answers_and_says_so(restored, cohort, partition):
+    patients = predictors_of(cohort, partition)
+    answers = restored.score(patients, restored.score_images(features_of(cohort).tail(19)))
+    hybrid = answers[answers["name"] == "hybrid"].set_index("patient_id")
+    assert hybrid["image_score_missing"].sum() == 1
+    assert hybrid["probability"].notna().all()
+
+
+def test_a_bundle_refuses_image_features_that_lack_one(restored, cohort):
+    with pytest.raises(ConfigurationError, match="no numeric column signal"):
+        restored.score_images(features_of(cohort).drop(columns="signal"))
+
+
+def test_no_patient_is_named_in_a_bundle_of_image_features(tmp_path, study_of_features, cohort):
+    BundleDataset(str(tmp_path / "bundle")).save(study_of_features[1])
+    for file in (path for path in (tmp_path / "bundle").rglob("*") if path.is_file()):
+        assert not any(patient.encode() in file.read_bytes() for patient in cohort["patient_id"])
+
+
+def test_a_bundle_of_networks_reads_no_image_features(bundle, cohort):
+    assert bundle.score_images(features_of(cohort)).table.empty

@@ -5,28 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hybrid_examples import a_cohort, a_partition
+from hybrid_examples import a_cohort, a_partition, feature_parameters, features_of
 
 from gliocast.errors import CohortError, ConfigurationError
 from gliocast.hybrid.image_features import read_features, score_features, score_features_as_paper
-from gliocast.hybrid.parameters import FeatureParameters
-
-
-def parameters(**changes):
-    values = {"id_column": "scan", "id_pattern": "(.+)_11", "ignore_columns": (), "c_grid": (0.01, 1.0)}
-    return FeatureParameters(**{**values, "inner_folds": 3, **changes})
-
-
-def features_of(cohort, strength=2.0):
-    generator = np.random.default_rng(0)
-    signal = strength * (cohort["outcome"] == "long_term").to_numpy(float) + generator.normal(0, 1, len(cohort))
-    noise = generator.normal(0, 1, (len(cohort), 5))
-    table = pd.DataFrame({"scan": cohort["patient_id"] + "_11", "signal": signal})
-    return table.assign(**{f"noise{place}": noise[:, place] for place in range(5)})
 
 
 def test_everyone_is_scored_by_a_model_that_has_not_seen_them(cohort, partition):
-    scores = score_features(features_of(cohort), cohort, partition, parameters(), seed=0)
+    scores, _ = score_features(features_of(cohort), cohort, partition, feature_parameters(), seed=0)
     assert len(scores.table) == len(cohort)
     for model, patient in zip(scores.table["model"], scores.table["patient_id"], strict=True):
         assert patient not in scores.fitted_on[model]
@@ -35,7 +21,7 @@ def test_everyone_is_scored_by_a_model_that_has_not_seen_them(cohort, partition)
 def test_a_signal_is_found_on_test_patients():
     cohort = a_cohort(200)
     partition = a_partition(cohort, n_test=80)
-    scores = score_features(features_of(cohort), cohort, partition, parameters(), seed=0).table
+    scores = score_features(features_of(cohort), cohort, partition, feature_parameters(), seed=0)[0].table
     tested = scores[scores["role"] == "test"].set_index("patient_id")["probability"]
     outcome = cohort.set_index("patient_id")["outcome"].loc[tested.index]
     assert tested[outcome == "long_term"].mean() > tested[outcome == "short_term"].mean() + 0.2
@@ -44,28 +30,28 @@ def test_a_signal_is_found_on_test_patients():
 def test_only_rows_that_match_the_pattern_are_used(cohort):
     table = features_of(cohort.head(3))
     table.loc[2, "scan"] = "P002_21"  # a follow-up scan
-    assert list(read_features(table, parameters()).index) == ["P000", "P001"]
+    assert list(read_features(table, feature_parameters()).index) == ["P000", "P001"]
 
 
 def test_two_rows_of_one_patient_are_an_error_that_names_them(cohort):
     table = pd.concat([features_of(cohort.head(3)), features_of(cohort.head(1))])
     with pytest.raises(CohortError, match="P000: image_features is several rows"):
-        read_features(table, parameters())
+        read_features(table, feature_parameters())
 
 
 def test_an_absent_table_says_where_to_give_its_path():
     with pytest.raises(ConfigurationError, match="catalog entry image_features"):
-        read_features(pd.DataFrame(), parameters())
+        read_features(pd.DataFrame(), feature_parameters())
 
 
 def test_ignored_columns_and_text_are_no_features(cohort):
     table = features_of(cohort).assign(site="a")
-    columns = read_features(table, parameters(ignore_columns=("noise0",))).columns
+    columns = read_features(table, feature_parameters(ignore_columns=("noise0",))).columns
     assert list(columns) == ["signal", "noise1", "noise2", "noise3", "noise4"]
 
 
 def test_a_patient_without_features_gets_no_score(cohort, partition):
-    scores = score_features(features_of(cohort).iloc[1:], cohort, partition, parameters(), seed=0)
+    scores, _ = score_features(features_of(cohort).iloc[1:], cohort, partition, feature_parameters(), seed=0)
     assert "P000" not in set(scores.table["patient_id"])
     assert all("P000" not in patients for patients in scores.fitted_on.values())
 
@@ -73,7 +59,8 @@ def test_a_patient_without_features_gets_no_score(cohort, partition):
 def test_missing_features_are_filled_from_the_patients_that_the_model_sees(cohort, partition):
     table = features_of(cohort)
     table.loc[::4, "signal"] = np.nan
-    assert score_features(table, cohort, partition, parameters(), seed=0).table["probability"].notna().all()
+    scores, _ = score_features(table, cohort, partition, feature_parameters(), seed=0)
+    assert scores.table["probability"].notna().all()
 
 
 def test_changing_a_test_patient_changes_nobody_elses_score(cohort, partition):
@@ -81,14 +68,14 @@ def test_changing_a_test_patient_changes_nobody_elses_score(cohort, partition):
     poisoned = table.copy()
     poisoned.loc[poisoned["scan"].isin([f"{p}_11" for p in partition.splits[0].test[1:]]), "signal"] = 1e9
     first, second = (
-        score_features(one, cohort, partition, parameters(), seed=0).table.set_index("patient_id")["probability"]
+        score_features(one, cohort, partition, feature_parameters(), seed=0)[0].table.set_index("patient_id")
         for one in (table, poisoned)
     )
     kept = [*partition.splits[0].training, partition.splits[0].test[0]]
-    pd.testing.assert_series_equal(first.loc[kept], second.loc[kept])
+    pd.testing.assert_frame_equal(first.loc[kept], second.loc[kept])
 
 
 def test_the_papers_model_says_whom_it_has_seen(cohort, partition):
-    scores = score_features_as_paper(features_of(cohort), cohort, partition, parameters(), seed=0)
+    scores = score_features_as_paper(features_of(cohort), cohort, partition, feature_parameters(), seed=0)
     in_sample = scores.table.loc[scores.table["role"] == "in_sample", "patient_id"]
     assert set(in_sample) == set(scores.fitted_on["paper"]) == set(partition.paper.seen)

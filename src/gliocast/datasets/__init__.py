@@ -19,11 +19,13 @@ _HOMES = {
     "ImagingDataset": "imaging",
     "SecretKeyDataset": "secret_key",
     "SliceStacksDataset": "slice_stacks",
+    "MontageDataset": "montage",
     "SimulatedImagingDataset": "simulated_imaging",
     "CnnEnsembleDataset": "cnn_ensemble",
     "CheckpointsDataset": "checkpoints",
     "StudyDataset": "study",
     "FittedModelsDataset": "fitted_models",
+    "FeatureModelsDataset": "feature_models",
     "AuditChunksDataset": "audit_chunks",
     "OpeningsDataset": "openings",
 }

@@ -8,30 +8,32 @@ from pathlib import Path
 
 from gliocast.datasets.base import AtomicFolderDataset, read_manifest
 from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
+from gliocast.datasets.feature_models import FeatureModelsDataset
 from gliocast.datasets.fitted_models import read_models, write_models
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.hybrid.bundle import Bundle
 from gliocast.persistence.fingerprints import sha256_of_folder
 
-MANIFEST, SCHEMA_VERSION = "bundle.json", 1
-PARTS = ("cnn", "models")
+MANIFEST, SCHEMA_VERSION = "bundle.json", 2  # 2: with the models of image features
+PARTS = ("cnn", "features", "models")
 
 
 class BundleDataset(AtomicFolderDataset[Bundle]):
-    """A folder with `cnn/`, `models/` and `bundle.json`, which vouches for both."""
+    """A folder with `cnn/`, `features/`, `models/` and `bundle.json`, which vouches for all."""
 
     def write(self, path: Path, value: Bundle) -> None:
-        """Write both parts, then the manifest."""
+        """Write all parts, then the manifest."""
         for part in PARTS:
             (path / part).mkdir()
         CnnEnsembleDataset("cnn").write(path / "cnn", value.image_model)
+        FeatureModelsDataset("features").write(path / "features", value.feature_models)
         write_models(path / "models", value.models)
         sha256 = {part: sha256_of_folder(path / part) for part in PARTS}
         manifest = {"schema_version": SCHEMA_VERSION, "sha256": sha256, **value.record}
         (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def read(self, path: Path) -> Bundle:
-        """Read both parts, once each is the one that was written.
+        """Read all parts, once each is the one that was written.
 
         Raises:
             ArtefactError: a part is absent or changed, or the bundle is of another version.
@@ -41,7 +43,9 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
         problems = [_problem(part, "changed since it was written", "what the manifest names") for part in changed]
         raise_if_any(problems, ArtefactError)
         record = {name: value for name, value in manifest.items() if name not in ("schema_version", "sha256")}
-        return Bundle(CnnEnsembleDataset("cnn").read(path / "cnn"), read_models(path / "models"), record)
+        image_model = CnnEnsembleDataset("cnn").read(path / "cnn")
+        feature_models = FeatureModelsDataset("features").read(path / "features")
+        return Bundle(image_model, feature_models, read_models(path / "models"), record)
 
 
 def _problem(where: str, found: str, expected: str) -> Problem:

@@ -2,42 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pandas as pd
+
 from gliocast.evidence.guard import fingerprint_of_patients
 from gliocast.hybrid.fitted import FittedModels
-from gliocast.types import LONG_TERM
+from gliocast.hybrid.image_features import FeatureModel, score_new
+from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.parameters import FeatureParameters
+from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
 RESEARCH_USE = "Research use only; not a medical device."
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The image model, the fitted models, and what must be known to use them.
+    """The image models, the fitted models, and what must be known to use them.
 
     Attributes:
-        image_model: the network's ensemble.
+        image_model: the networks' ensemble; empty where no network was trained.
+        feature_models: each split's model of precomputed image features; none unless `image_score` is `features`.
         models: the fitted models of every split.
         record: the positive class, the parameters, the fingerprints of the partition and of the patients fitted on.
     """
 
     image_model: Any
+    feature_models: tuple[FeatureModel, ...]
     models: FittedModels
     record: Mapping[str, Any]
 
+    def score(self, patients: pd.DataFrame, image_scores: Scores) -> pd.DataFrame:
+        """What every model says of new patients: one row a split, model and patient, as of `FittedModels.score`.
 
-def build_bundle(image_model: Any, models: FittedModels, record: Mapping[str, Any]) -> Bundle:
+        Args:
+            patients: one row a patient: `patient_id` and the predictors.
+            image_scores: by every split's image model, role `test`: of `score_images`, of the networks, or nobody's.
+        """
+        everyone = tuple(patients["patient_id"])
+        names = dict.fromkeys(model.split for model in self.models.models)
+        splits = tuple(Split(name, everyone, ()) for name in names)
+        return self.models.score(patients, image_scores, Partition("new", 0, splits, Fold((), (), ()))).table
+
+    def score_images(self, image_features: pd.DataFrame) -> Scores:
+        """New patients' image scores from their precomputed features; nobody's where the bundle reads none.
+
+        Args:
+            image_features: one row a scan, with the columns that the models were fitted on.
+
+        Raises:
+            ConfigurationError: a feature is absent.
+        """
+        if not self.feature_models:
+            return no_scores()
+        features = FeatureParameters.model_validate(self.record["parameters"]["hybrid"]["features"])
+        return score_new(self.feature_models, image_features, features)
+
+
+def build_bundle(
+    image_model: Any, feature_models: Sequence[FeatureModel], models: FittedModels, record: Mapping[str, Any]
+) -> Bundle:
     """Put the parts together; the patients that they were fitted on are replaced by their fingerprint.
 
     Args:
         image_model: with `members`, each with `fitted_on`.
+        feature_models: the models of image features.
         models: the fitted models.
         record: parameters and fingerprints of the run.
     """
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
-    members = tuple(replace(member, fitted_on=()) for member in image_model.members)
-    anonymous = FittedModels(tuple(replace(model, fitted_on=()) for model in models.models))
     facts = {"positive_class": LONG_TERM, "use": RESEARCH_USE, "fitted_on_sha256": fitted_on}
-    return Bundle(replace(image_model, members=members), anonymous, {**record, **facts})
+    return Bundle(
+        replace(image_model, members=tuple(replace(member, fitted_on=()) for member in image_model.members)),
+        tuple(replace(model, fitted_on=()) for model in feature_models),
+        FittedModels(tuple(replace(model, fitted_on=()) for model in models.models)),
+        {**record, **facts},
+    )

@@ -3,18 +3,51 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from gliocast.errors import CohortError, ConfigurationError, Problem, raise_if_any
 from gliocast.hybrid.features import outcome_codes
-from gliocast.hybrid.image_scores import score_rows
+from gliocast.hybrid.image_scores import joined, score_rows
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.hybrid.selection import quick_scikit_learn
-from gliocast.types import Fold, Partition, Role, Scores, Split
+from gliocast.types import Partition, Role, Scores, Split
+
+
+@dataclass(frozen=True)
+class FeatureModel:
+    """The image score's model of one split: it scores the split's test patients, and new ones.
+
+    Attributes:
+        split: the split's name.
+        columns: the features that it reads, in order.
+        pipeline: imputing, scaling and the penalised logistic regression, fitted.
+        fitted_on: the split's training patients with features.
+    """
+
+    split: str
+    columns: tuple[str, ...]
+    pipeline: Any
+    fitted_on: tuple[str, ...]
+
+    def probability(self, table: pd.DataFrame) -> Float[np.ndarray, " patients"]:
+        """Probability of long-term survival.
+
+        Args:
+            table: one row a patient, of `read_features`; its columns may stand in any order, and others beside them.
+
+        Raises:
+            ConfigurationError: a feature that the model reads is absent, or no number.
+        """
+        raise_if_any([_unread(name) for name in self.columns if name not in table.columns], ConfigurationError)
+        if table.empty:
+            return np.empty(0)
+        return np.asarray(self.pipeline.predict_proba(table[list(self.columns)].to_numpy())[:, 1], dtype=np.float64)
 
 
 def score_features(
@@ -23,7 +56,7 @@ def score_features(
     partition: Partition,
     features: FeatureParameters,
     seed: int,
-) -> Scores:
+) -> tuple[Scores, tuple[FeatureModel, ...]]:
     """Score every patient with image features by a regularised logistic regression that has never seen them.
 
     In each split a training patient is scored by the model of the fold that holds them out, and a test patient by one
@@ -37,6 +70,9 @@ def score_features(
         features: the identifier's column and pattern, and the penalties to choose from.
         seed: of the inner folds.
 
+    Returns:
+        The scores, and each split's model of all its training patients.
+
     Raises:
         ConfigurationError: the table has no identifier or no numeric column.
         CohortError: two rows of one patient.
@@ -44,8 +80,15 @@ def score_features(
     table = read_features(image_features, features)
     outcome = pd.Series(outcome_codes(training_cohort), index=training_cohort["patient_id"])
     parts = [_score_split(table, outcome, split, features, seed) for split in partition.splits]
-    fitted_on = {model: patients for part in parts for model, patients in part.fitted_on.items()}
-    return Scores(pd.concat([part.table for part in parts], ignore_index=True), fitted_on)
+    return joined(*(scores for scores, _ in parts)), tuple(model for _, model in parts)
+
+
+def score_new(models: Sequence[FeatureModel], image_features: pd.DataFrame, features: FeatureParameters) -> Scores:
+    """Scores of patients whom no model was fitted on, by every split's model."""
+    table = read_features(image_features, features)
+    patients = tuple(table.index)
+    rows = [_scored(model, table, patients, model.split, "test", model.split) for model in models]
+    return Scores(pd.concat(rows, ignore_index=True), {model.split: model.fitted_on for model in models})
 
 
 def score_features_as_paper(
@@ -55,7 +98,7 @@ def score_features_as_paper(
     table = read_features(image_features, features)
     outcome = pd.Series(outcome_codes(cohort), index=cohort["patient_id"])
     seen = _known(partition.paper.seen, table)
-    model = _fit(table.loc[list(seen)], outcome.loc[list(seen)].to_numpy(), features, seed)
+    model = _fit(table, outcome, seen, "paper", features, seed)
     everyone: list[tuple[tuple[str, ...], Role]] = [
         (partition.paper.seen, "in_sample"),
         (partition.paper.held_out, "test"),
@@ -87,28 +130,44 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
 
 def _score_split(
     table: pd.DataFrame, outcome: pd.Series, split: Split, features: FeatureParameters, seed: int
-) -> Scores:
+) -> tuple[Scores, FeatureModel]:
     rows, fitted_on = [], {}
-    whole = Fold(fit=split.training, stop=(), held_out=split.test)
-    named = [(f"{split.name}/features/fold{number}", fold) for number, fold in enumerate(split.folds)]
-    for model_name, fold in [*named, (split.name, whole)]:
-        seen = _known(fold.seen, table)
-        model = _fit(table.loc[list(seen)], outcome.loc[list(seen)].to_numpy(), features, seed)
-        role: Role = "test" if fold is whole else "out_of_fold"
-        rows.append(_scored(model, table, fold.held_out, split.name, role, model_name))
-        fitted_on[model_name] = seen
-    return Scores(pd.concat(rows, ignore_index=True), fitted_on)
+    whole = _fit(table, outcome, _known(split.training, table), split.name, features, seed)
+    for number, fold in enumerate(split.folds):
+        name = f"{split.name}/features/fold{number}"
+        model = _fit(table, outcome, _known(fold.seen, table), split.name, features, seed)
+        rows.append(_scored(model, table, fold.held_out, split.name, "out_of_fold", name))
+        fitted_on[name] = model.fitted_on
+    rows.append(_scored(whole, table, split.test, split.name, "test", split.name))
+    return Scores(pd.concat(rows, ignore_index=True), {**fitted_on, split.name: whole.fitted_on}), whole
 
 
 def _scored(
-    model: Any, table: pd.DataFrame, patients: tuple[str, ...], split: str, role: Role, model_name: str
+    model: FeatureModel, table: pd.DataFrame, patients: tuple[str, ...], split: str, role: Role, model_name: str
 ) -> pd.DataFrame:
     known = _known(patients, table)
-    probability = model.predict_proba(table.loc[list(known)].to_numpy())[:, 1] if known else np.empty(0)
-    return score_rows(split, known, role, model_name, probability)
+    return score_rows(split, known, role, model_name, model.probability(table.loc[list(known)]))
 
 
-def _fit(table: pd.DataFrame, outcome: Int[np.ndarray, " patients"], features: FeatureParameters, seed: int) -> Any:
+def _fit(
+    table: pd.DataFrame,
+    outcome: pd.Series,
+    patients: tuple[str, ...],
+    split: str,
+    features: FeatureParameters,
+    seed: int,
+) -> FeatureModel:
+    seen = list(patients)
+    pipeline = _pipeline(table.loc[seen].to_numpy(), outcome.loc[seen].to_numpy(), features, seed)
+    return FeatureModel(split, tuple(map(str, table.columns)), pipeline, patients)
+
+
+def _pipeline(
+    values: Float[np.ndarray, "patients features"],
+    outcome: Int[np.ndarray, " patients"],
+    features: FeatureParameters,
+    seed: int,
+) -> Any:
     """Median where missing, scaled, then L2-penalised; the penalty with the lowest log loss on inner folds."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -122,9 +181,7 @@ def _fit(table: pd.DataFrame, outcome: Int[np.ndarray, " patients"], features: F
     folds = StratifiedKFold(features.inner_folds, shuffle=True, random_state=seed)
     grid = {"logisticregression__C": list(features.c_grid)}
     with quick_scikit_learn(checked=True):
-        return (
-            GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds).fit(table.to_numpy(), outcome).best_estimator_
-        )
+        return GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds).fit(values, outcome).best_estimator_
 
 
 def _known(patients: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
@@ -143,6 +200,11 @@ def _no_numbers(image_features: pd.DataFrame, features: FeatureParameters) -> Pr
     remedy = "Correct hybrid.features.id_pattern or hybrid.features.ignore_columns."
     found = f"no numeric feature in any of {len(image_features)} rows that matches {features.id_pattern}"
     return Problem("–", "image_features", found, "one row a patient, numeric columns", remedy)
+
+
+def _unread(name: str) -> Problem:
+    remedy = "Compute the features as they were for the training patients."
+    return Problem("–", "image_features", f"no numeric column {name}", "every feature that the model reads", remedy)
 
 
 def _several(patient: str) -> Problem:

@@ -6,14 +6,19 @@ import logging
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.partitions import partition_sha256
+from gliocast.evidence.guard import WATERMARK
 from gliocast.hybrid import bundle, fit, image_features, image_scores
 from gliocast.hybrid.fitted import FittedModels
+from gliocast.hybrid.image_features import FeatureModel
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.model.ensemble import Ensemble
-from gliocast.types import ImageScoreKind, Partition, Scores, Table
+from gliocast.types import ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 logger = logging.getLogger(__name__)
+BUNDLE_IS_HONEST = (
+    "So it is with the results of this run; the models in this bundle were fitted on training patients alone."
+)
 NO_SCORE = {
     "cnn": "no nine slices of the patient could be scored",
     "features": "no row of the image features is the patient's",
@@ -30,18 +35,19 @@ def score_images(
     image_score: ImageScoreKind,
     hybrid: HybridParameters,
     seed: int,
-) -> tuple[Scores, Table]:
-    """Every patient's image score from a model that has never seen them, and who has none."""
+) -> tuple[Scores, Table, tuple[FeatureModel, ...]]:
+    """Every patient's image score from a model that has never seen them, who has none, and the models of features."""
+    models: tuple[FeatureModel, ...] = ()
     scores = image_scores.no_scores()
     if image_score == "cnn":
         scores = image_scores.joined(cnn_out_of_fold_scores, cnn_test_scores)
     if image_score == "features":
         table = image_features_table
-        scores = image_features.score_features(table, training_cohort, partition, hybrid.features, seed)
+        scores, models = image_features.score_features(table, training_cohort, partition, hybrid.features, seed)
     gaps = image_scores.gaps(scores, partition, NO_SCORE[image_score])
     if image_score != "none" and len(gaps):
         logger.warning("%d patients have no image score: %s.", gaps["patient_id"].nunique(), NO_SCORE[image_score])
-    return scores, gaps
+    return scores, gaps, models
 
 
 def fit_models(
@@ -70,21 +76,25 @@ def fit_models(
 
 def build_bundle(
     cnn_ensemble: Ensemble,
+    image_feature_models: tuple[FeatureModel, ...],
     fitted_models: FittedModels,
     partition: Partition,
     cohort: CohortParameters,
     slices: SliceParameters,
     hybrid: HybridParameters,
     image_score: ImageScoreKind,
+    protocol: ProtocolName,
 ) -> bundle.Bundle:
-    """Everything that inference needs, without the patients."""
+    """Everything that inference needs, without the patients; its models are fitted honestly under either protocol."""
     sections = {"cohort": cohort, "slices": slices, "hybrid": hybrid}
     record = {
         "image_score": image_score,
+        "protocol": protocol,
+        **({"watermark": f"{WATERMARK} {BUNDLE_IS_HONEST}"} if protocol == "paper" else {}),
         "partition_sha256": partition_sha256(partition),
         "parameters": {name: section.model_dump(mode="json") for name, section in sections.items()},
     }
-    return bundle.build_bundle(cnn_ensemble, fitted_models, record)
+    return bundle.build_bundle(cnn_ensemble, image_feature_models, fitted_models, record)
 
 
 def score_test_patients(

@@ -30,7 +30,7 @@ def fitting() -> Pipeline:
                     "params:hybrid",
                     "params:seed",
                 ],
-                ["image_scores", "image_score_gaps"],
+                ["image_scores", "image_score_gaps", "image_feature_models"],
                 name="score_images",
             ),
             Node(
@@ -43,12 +43,14 @@ def fitting() -> Pipeline:
                 nodes.build_bundle,
                 [
                     "cnn_ensemble",
+                    "image_feature_models",
                     "fitted_models",
                     "partition",
                     "params:cohort",
                     "params:slices",
                     "params:hybrid",
                     "params:image_score",
+                    "params:protocol",
                 ],
                 "bundle",
                 name="build_bundle",
