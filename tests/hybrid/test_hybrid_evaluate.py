@@ -7,7 +7,7 @@ import pytest
 from hybrid_examples import few_resamples
 
 from gliocast.errors import LeakageError, PartitionError
-from gliocast.hybrid.evaluate import evaluate
+from gliocast.hybrid.evaluate import evaluate, prediction_times
 from gliocast.types import PATIENT_LEVEL, Scores
 
 EVIDENCE = few_resamples()
@@ -49,7 +49,11 @@ def test_counts_are_those_that_a_person_counts():
 def test_pairs_are_compared_where_both_models_exist():
     tables = (rows("clinical", GOOD), rows("majority", FLAT), rows("surgery_rule", [None] * 8))
     compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]
-    assert set(compared) == {"clinical_vs_surgery_rule", "clinical_vs_majority"}
+    assert set(compared) == {
+        "clinical_vs_surgery_rule",
+        "clinical_vs_majority",
+        "surgery_rule_vs_majority",
+    }
     assert compared["clinical_vs_majority"]["delta_auc"]["value"] == pytest.approx(15 / 16 - 1 / 2)
 
 
@@ -77,3 +81,16 @@ def test_repeats_are_pooled_and_intervals_drawn_over_patients():
     assert found["n"] == 16
     width, width_once = (ends["ci95"][1] - ends["ci95"][0] for ends in (found["accuracy"], once["accuracy"]))
     assert width > 0.8 * width_once  # the same patients twice are no more evidence
+
+
+def test_what_is_lost_before_the_operation_has_an_interval_that_repeats_do_not_narrow():
+    late, early = (rows(name, GOOD) for name in ("clinical", "clinical_pre_operative"))
+    early["probability"] = [0.6, 0.1, 0.8, 0.7, 0.2, 0.3, 0.4, 0.5]
+    twice = [table.assign(split=split) for table in (late, early) for split in ("repeat0", "repeat1")]
+    once, repeated = (
+        prediction_times(predictions(*tables), OUTCOMES, EVIDENCE, seed=0).iloc[1] for tables in ((late, early), twice)
+    )
+    assert once["auc_lost"] == repeated["auc_lost"] == pytest.approx(15 / 16 - 10 / 16)
+    widths = [row["auc_lost_high"] - row["auc_lost_low"] for row in (once, repeated)]
+    assert widths[1] > 0.8 * widths[0]
+    assert repeated["p"] > 0.5 * once["p"]

@@ -14,7 +14,7 @@ def test_every_figure_is_valid_plotly(drawn: dict[str, Figure]) -> None:
     from plotly import graph_objects
 
     for shown in drawn.values():
-        graph_objects.Figure(shown)
+        assert len(graph_objects.Figure(shown).data) == len(shown["data"])
 
 
 def test_every_figure_is_strict_json_without_nan(drawn: dict[str, Figure]) -> None:

@@ -209,3 +209,15 @@ def test_limits_may_follow_their_value() -> None:
 def test_a_long_table_scrolls() -> None:
     assert 'class="table long"' in tables.table_of(pd.DataFrame({"n": range(30)}), "Long")
     assert 'class="table"' in tables.table_of(pd.DataFrame({"n": range(3)}), "Short")
+
+
+def test_every_other_measure_is_there_to_unfold(page: str) -> None:
+    shown = without_scripts(page)
+    assert all(f">{name}</th>" in shown for name in ("F1", "MCC", "PR AUC", "ECE", "Log loss", "Balanced accuracy"))
+
+
+def test_beside_each_p_stands_the_one_that_counts_all_comparisons() -> None:
+    found = all_metrics()["comparisons"]["hybrid_vs_clinical"] | {"p_value": 0.02, "p_value_holm": 0.2}
+    (row,) = tables.comparison_rows({"hybrid_vs_clinical": found})
+    assert row.cells[2:4] == (formatting.p_value(0.02), formatting.p_value(0.2))
+    assert row.cells[-1] == found["verdict"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,6 @@ from gliocast.hybrid.fitted import PRE_OPERATIVE
 from gliocast.types import LONG_TERM, Scores
 
 IMAGE_NAMES = ("cnn", "image_features")
-PAIRS = (
-    ("hybrid", "clinical"),
-    ("hybrid", "cnn"),
-    ("hybrid", "image_features"),
-    ("hybrid", "surgery_rule"),
-    ("hybrid", "majority"),
-    ("clinical", "surgery_rule"),
-    ("clinical", "majority"),
-    ("cnn", "surgery_rule"),
-    ("image_features", "surgery_rule"),
-)
 WORDS = {
     "hybrid": "the hybrid model",
     "clinical": "the clinical model",
@@ -37,6 +27,7 @@ WORDS = {
     "surgery_rule": "the surgery rule",
     "majority": "the majority class",
 }
+PAIRS = tuple(combinations(WORDS, 2))  # the first is the study's question
 
 
 def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
@@ -83,23 +74,17 @@ def prediction_times(
 
     Returns:
         one row a model and time: `model`, `reads`, `n`, `auc` and `accuracy` with limits, and for the earlier one
-        `auc_lost` with limits and `p`; the paired difference to the model that waits for the operation.
+        `auc_lost` with limits and `p`: the paired difference to the model that waits for the operation.
     """
     tables = dict(by_model(predictions, outcomes))
     rows = []
     for name in (name for name in tables if f"{name}{PRE_OPERATIVE}" in tables):
         early = f"{name}{PRE_OPERATIVE}"
-        found = compare_paired(truth(tables[name]), ranking(tables[name]), ranking(tables[early]), seed=seed)
-        lost = {"auc_lost": found["delta_auc"]["value"], "p": found["p_value"]}
-        rows.append({"model": name, "reads": "all configured predictors", **_brief(tables[name], evidence, seed)})
-        rows.append(
-            {
-                "model": name,
-                "reads": "what is known before the operation",
-                **_brief(tables[early], evidence, seed),
-                **lost,
-            }
-        )
+        found = _paired(tables, name, early, MRI_ADDS, evidence, seed)
+        lost = {**_limited("auc_lost", found["delta_auc"]), "p": found["p_value"]}
+        late, soon = (_brief(tables[one], evidence, seed) for one in (name, early))
+        rows.append({"model": name, "reads": "all configured predictors", **late})
+        rows.append({"model": name, "reads": "what is known before the operation", **soon, **lost})
     return pd.DataFrame(rows)
 
 
@@ -150,29 +135,40 @@ def _brief(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict
     found = _performance(table, evidence, seed)
     row: dict[str, Any] = {"n": found["n"]}
     for measure_name in ("auc", "accuracy"):
-        low, high = found[measure_name]["ci95"] or (None, None)
-        row |= {measure_name: found[measure_name]["value"], f"{measure_name}_low": low, f"{measure_name}_high": high}
+        row |= _limited(measure_name, found[measure_name])
     return row
+
+
+def _limited(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = found["ci95"] or (None, None)
+    return {name: found["value"], f"{name}_low": low, f"{name}_high": high}
 
 
 def _compare(
     tables: Mapping[str, pd.DataFrame], a: str, b: str, evidence: EvidenceParameters, seed: int
 ) -> dict[str, Any]:
-    outcome, patients = truth(tables[a]), tables[a]["patient_id"].to_numpy(dtype=str)
     question = MRI_ADDS if (a, b) == ("hybrid", "clinical") else Question.between(WORDS[a], WORDS[b])
-    found = compare_paired(
-        outcome,
+    found = _paired(tables, a, b, question, evidence, seed)
+    if tables[a]["patient_id"].duplicated().any():
+        return found
+    right_a, right_b = (answers(tables[name]) == truth(tables[name]) for name in (a, b))
+    return {**found, "mcnemar": mcnemar(right_a, right_b)}
+
+
+def _paired(
+    tables: Mapping[str, pd.DataFrame], a: str, b: str, question: Question, evidence: EvidenceParameters, seed: int
+) -> dict[str, Any]:
+    return compare_paired(
+        truth(tables[a]),
         ranking(tables[a]),
         ranking(tables[b]),
         question,
-        patients,
+        tables[a]["patient_id"].to_numpy(dtype=str),
         evidence.n_bootstrap,
         seed,
         evidence.relevant_delta_auc,
         evidence.power,
     )
-    right_a, right_b = (answers(tables[name]) == outcome for name in (a, b))
-    return found if len(set(patients)) < len(patients) else {**found, "mcnemar": mcnemar(right_a, right_b)}
 
 
 def _other_patients(tables: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:

@@ -50,7 +50,8 @@ HYBRID = (
 )
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
-    "interval allows one; otherwise the number of patients that would be needed."
+    "interval allows one; otherwise the number of patients that would be needed. Every pair is compared, and "
+    "Holm's p counts them all; the study's question is the hybrid model against the clinical one."
 )
 LEAKAGE = (
     "The same patients, the same models, two protocols: what is claimed when test patients were seen in training, "

@@ -65,7 +65,7 @@ def _compact(row: Row) -> tuple[str, ...]:
 
 def _verdicts(metrics: Mapping[str, Any]) -> list[str]:
     rows = tables.comparison_rows(metrics["comparisons"])
-    return [f"{row.cells[0]}: {row.cells[3]}; difference in AUC {row.cells[1]}" for row in rows]
+    return [f"{row.cells[0]}: {row.cells[-1]}; difference in AUC {row.cells[1]}" for row in rows]
 
 
 def _warnings(metrics: Mapping[str, Any], simulated: bool) -> list[str]:

@@ -33,6 +33,7 @@ HEADERS = {
     "pr_auc": "PR AUC",
     "npv": "NPV",
     "df": "df",
+    "f1": "F1",
 }
 
 
@@ -171,13 +172,14 @@ def result_html(rows: Sequence[Row], label: str) -> Markup:
 
 
 def comparison_rows(comparisons: Mapping[str, Any]) -> list[Row]:
-    """Each pair of models on the same patients: difference in AUC with its interval, p, and the sentence."""
+    """Each pair of models on the same patients: difference in AUC with its interval, p (and Holm's), the sentence."""
     return [
         Row(
             (
                 pair_name(pair),
                 formatting.difference(found["delta_auc"]),
                 formatting.p_value(found["p_value"]),
+                formatting.p_value(found.get("p_value_holm")),
                 found["verdict"],
             )
         )
@@ -192,8 +194,9 @@ def pair_name(pair: str) -> str:
 
 def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
     """The comparisons as HTML."""
-    headers = ("Comparison", "Difference in AUC", "p", "In words")
-    return html_table(headers, comparison_rows(comparisons), (False, True, True, False), "Comparisons between models")
+    headers = ("Comparison", "Difference in AUC", "p", "p (Holm)", "In words")
+    numeric = (False, True, True, True, False)
+    return html_table(headers, comparison_rows(comparisons), numeric, "Comparisons between models")
 
 
 def facts_html(facts: Mapping[str, Any]) -> Markup:
