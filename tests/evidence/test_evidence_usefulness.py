@@ -10,7 +10,7 @@ from gliocast.errors import LeakageError
 from gliocast.evidence import metrics
 from gliocast.evidence.calibration import recalibrate, reliability
 from gliocast.evidence.decision import decision_curves, net_benefit
-from gliocast.evidence.subgroups import age_bands, by_subgroup
+from gliocast.evidence.subgroups import SUBGROUPS, age_bands, by_subgroup
 
 OUTCOME = np.array([False, False, True, False, True, True])
 PROBABILITY = np.array([0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
@@ -72,6 +72,22 @@ def test_platts_recalibration_is_that_of_scikit_learn():
     assert learnt.numbers == pytest.approx((-intercept, -slope), abs=1e-3)
 
 
+def test_beta_recalibration_is_the_logistic_regression_of_kull_in_scikit_learn():
+    """Kull et al. 2017, algorithm 1: regress on log p and -log(1 - p); here towards Platt's smoothed targets."""
+    from sklearn.linear_model import LogisticRegression
+
+    outcome, probability = MANY[:500], EXTREME[:500]
+    n_long, n_short = outcome.sum(), (~outcome).sum()
+    target = np.where(outcome, (n_long + 1) / (n_long + 2), 1 / (n_short + 2))
+    design = np.column_stack([np.log(probability), -np.log(1 - probability)])
+    reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(
+        np.tile(design, (2, 1)), np.repeat([1, 0], 500), sample_weight=np.r_[target, 1 - target]
+    )
+    learnt = recalibrate(outcome, probability, MANY_NAMES[:500], "beta")
+    assert (reference.coef_ > 0).all()
+    assert learnt.numbers == pytest.approx((reference.intercept_[0], *reference.coef_[0]), abs=1e-3)
+
+
 def test_net_benefit_by_hand():
     called = np.array([False, False, True, True, True, True])  # 3 hits, 1 false alarm of 6
     assert net_benefit(OUTCOME, called, 0.5) == pytest.approx((3 - 1) / 6)
@@ -109,6 +125,14 @@ def test_subgroups_below_ten_are_counted_and_called_too_few():
 
 def test_subgroups_of_one_characteristic_add_up_to_everyone():
     patients = pd.DataFrame({"age_years": rng.uniform(40, 90, 300), "surgery": rng.choice(["biopsy", "complete"], 300)})
+    patients["centre"] = rng.choice(["Caen", "Lille", None], 300)
+    patients["scanner_field_t"] = rng.choice([1.5, 3.0], 300)
     table = by_subgroup(patients, MANY[:300], HONEST[:300], HONEST[:300] > 0.5, 10, [60, 70])
-    sums = table.groupby("characteristic")["n"].sum()
-    assert sums.to_dict() == {"all": 300, "age_band_years": 300, "surgery": 300}
+    assert (table.groupby("characteristic")["n"].sum() == 300).all()
+    assert set(table["characteristic"]) == {"all", *SUBGROUPS}
+    rows = table.set_index(["characteristic", "level"])
+    for judged in (("centre", "Lille"), ("scanner_field_t", "1.5"), ("scanner_field_t", "3.0")):
+        assert rows.loc[judged, "auc_lower"] < rows.loc[judged, "auc"] < rows.loc[judged, "auc_upper"]
+    assert rows.loc[("centre", "unknown"), "n"] == patients["centre"].isna().sum()
+    assert rows.loc[("sex", "unknown"), ["n", "note"]].tolist() == [300, "not recorded"]
+    assert rows.loc[("sex", "unknown"), ["accuracy", "auc"]].isna().all()

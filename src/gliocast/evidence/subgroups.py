@@ -16,6 +16,7 @@ from gliocast.types import SURGERIES
 
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
 MEASURES = ("accuracy", "sensitivity", "specificity", "auc")
+UNKNOWN = "unknown"
 LIMITS = [f"{measure}{side}" for measure in MEASURES for side in ("", "_lower", "_upper")]
 COLUMNS = ("characteristic", "level", "n", "n_long_term", *LIMITS, "note")
 
@@ -31,7 +32,7 @@ def by_subgroup(
     """Performance of one model by sex, age band, surgery, performance status, field strength and centre.
 
     Args:
-        patients: canonical columns, one row a patient, in the order of the arrays; absent columns are skipped.
+        patients: canonical columns, one row a patient, in the order of the arrays.
         outcome: True for long-term survivors.
         probability: of being one.
         predicted: the model's answer.
@@ -39,11 +40,16 @@ def by_subgroup(
         age_bands_years: the ages at which a new band begins.
 
     Returns:
-        One row a subgroup, the first one being everyone, with the columns `COLUMNS`.
+        One row a subgroup, the first one being everyone, with the columns `COLUMNS`. Patients of whom a characteristic
+        is unknown are counted and not judged.
     """
     banded = patients.assign(age_band_years=age_bands(patients["age_years"], age_bands_years))
     rows = [
-        {"characteristic": name, "level": level, **_measures(outcome[who], probability[who], predicted[who], minimum)}
+        {
+            "characteristic": name,
+            "level": level,
+            **_measures(outcome[who], probability[who], predicted[who], minimum, is_known=level != UNKNOWN),
+        }
         for name, level, who in _members(banded)
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -60,9 +66,11 @@ def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
 def _members(patients: pd.DataFrame) -> Iterator[tuple[str, str, Bool[np.ndarray, " patients"]]]:
     yield "all", "all", np.ones(len(patients), dtype=bool)
     for name in SUBGROUPS:
-        if name in patients and patients[name].notna().any():
-            for level in sorted(patients[name].dropna().unique(), key=_place):
-                yield name, str(level), (patients[name] == level).fillna(False).to_numpy(dtype=bool)
+        values = patients.get(name, pd.Series(pd.NA, index=patients.index))
+        for level in sorted(values.dropna().unique(), key=_place):
+            yield name, str(level), (values == level).fillna(False).to_numpy(dtype=bool)
+        if values.isna().any():
+            yield name, UNKNOWN, values.isna().to_numpy(dtype=bool)
 
 
 def _place(level: Any) -> tuple[int, Any]:
@@ -77,10 +85,11 @@ def _measures(
     probability: Float[np.ndarray, " members"],
     predicted: Bool[np.ndarray, " members"],
     minimum: int,
+    is_known: bool,
 ) -> dict[str, Any]:
     counted = {"n": len(outcome), "n_long_term": int(outcome.sum())}
-    if len(outcome) < minimum:
-        return counted | {"note": "too few"}
+    if len(outcome) < minimum or not is_known:
+        return counted | {"note": "too few" if is_known else "not recorded"}
     estimates = {
         "accuracy": wilson(int((outcome == predicted).sum()), len(outcome)),
         "sensitivity": wilson(int((outcome & predicted).sum()), int(outcome.sum())),
