@@ -45,6 +45,13 @@ def test_no_model_was_fitted_on_a_patient_that_it_is_tested_on(partition, fittin
         assert set(model.fitted_on) == set(partition.splits[0].training)
 
 
+def test_a_model_that_was_fitted_on_a_test_patient_cannot_score_them(cohort, partition, image_scores, fitting):
+    tested = partition.splits[0].test[0]
+    leaking = [replace(model, fitted_on=(*model.fitted_on, tested)) for model in fitting.models.models]
+    with pytest.raises(LeakageError, match=tested):
+        FittedModels(tuple(leaking)).score(predictors_of(cohort, partition), image_scores, partition)
+
+
 def test_without_images_only_the_clinical_models_exist(cohort, partition):
     models = fitted(cohort, partition, no_scores(), "none").models.models
     assert [model.name for model in models] == ["majority", "surgery_rule", "clinical", "clinical_pre_operative"]
@@ -56,6 +63,15 @@ def test_training_patients_are_scored_out_of_fold_once(partition, fitting):
     assert sorted(hybrid["patient_id"]) == list(partition.splits[0].training)
     for model, patient in zip(scores.table["model"], scores.table["patient_id"], strict=True):
         assert patient not in scores.fitted_on[model]
+
+
+def test_the_image_models_own_out_of_fold_scores_stand_among_the_predictions(partition, image_scores, fitting):
+    table = fitting.out_of_fold.table.assign(model=lambda rows: rows["model"].astype(str))
+    of_cnn = table[table["model"].str.startswith("holdout/cnn/fold")].set_index("patient_id")
+    assert sorted(of_cnn.index) == list(partition.splits[0].training)
+    expected = image_scores.table.set_index("patient_id")["probability"].loc[of_cnn.index]
+    np.testing.assert_array_equal(of_cnn["probability"], expected)
+    assert fitting.out_of_fold.fitted_on["holdout/cnn/fold1"] == image_scores.fitted_on["holdout/fold1"]
 
 
 def test_a_held_out_patients_own_outcome_does_not_reach_their_probability(cohort, partition):

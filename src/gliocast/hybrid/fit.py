@@ -133,7 +133,7 @@ def fit_model(
     if learns(name):
         return _fit_learnt(model, patients, split, hybrid, seed)
     if IMAGE_SCORE in facts:
-        return _fit_image_only(model, patients, hybrid)
+        return _fit_image_only(model, patients, image_scores, hybrid)
     return Fitting(FittedModels((model,)), joined(), _no_selections())
 
 
@@ -179,9 +179,21 @@ def _fit_learnt(
     return Fitting(FittedModels((fitted,)), scores, _selection_rows(fitted, selection, hybrid))
 
 
-def _fit_image_only(model: FittedModel, patients: pd.DataFrame, hybrid: HybridParameters) -> Fitting:
+def _fit_image_only(
+    model: FittedModel, patients: pd.DataFrame, image_scores: Scores, hybrid: HybridParameters
+) -> Fitting:
     threshold = operating_threshold(outcome_codes(patients) == 1, model.probability(patients), hybrid.threshold)
-    return Fitting(FittedModels((replace(model, threshold=threshold),)), joined(), _no_selections())
+    scores = _as_predictions(image_scores, model)
+    return Fitting(FittedModels((replace(model, threshold=threshold),)), scores, _no_selections())
+
+
+def _as_predictions(image_scores: Scores, model: FittedModel) -> Scores:
+    """The out-of-fold image scores of one split, as the predictions of the model that reads nothing else."""
+    table = image_scores.table
+    mine = table[(table["split"] == model.split) & (table["role"] == "out_of_fold")]
+    names = {name: f"{model.key}/{name.rsplit('/', 1)[-1]}" for name in mine["model"].unique()}
+    fitted_on = {new: image_scores.fitted_on[old] for old, new in names.items()}
+    return Scores(mine.assign(model=mine["model"].map(names)), fitted_on)
 
 
 def _seen(split: Split, image_scores: Scores) -> tuple[str, ...]:

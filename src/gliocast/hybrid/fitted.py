@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from gliocast.errors import CohortError, Problem, raise_if_any
+from gliocast.evidence.guard import check_unseen
 from gliocast.evidence.rules import surgery_rule
 from gliocast.hybrid.features import IMAGE_SCORE, encode
 from gliocast.hybrid.image_scores import ImageScale, image_score_of, score_rows
@@ -90,6 +91,9 @@ class FittedModels:
         Returns:
             scores whose table has, beside the usual columns, `name` (the model's), `predicted`, `threshold` and
             `image_score_missing`; one row a model, split and patient. `model` is the key of `fitted_on`.
+
+        Raises:
+            LeakageError: a model was fitted on a patient that it should be tested on.
         """
         rows = [
             prediction_rows(
@@ -101,7 +105,9 @@ class FittedModels:
             for model in self.models
             if model.split == split.name
         ]
-        return Scores(pd.concat(rows, ignore_index=True), {model.key: model.fitted_on for model in self.models})
+        scores = Scores(pd.concat(rows, ignore_index=True), {model.key: model.fitted_on for model in self.models})
+        check_unseen(scores)
+        return scores
 
 
 def with_image_score(
