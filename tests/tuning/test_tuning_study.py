@@ -8,6 +8,7 @@ from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
 
 from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model.parameters import Hyperparameters
+from gliocast.tuning.figures import as_power
 from gliocast.tuning.ledger import state_of
 from gliocast.tuning.results import TRIAL_COLUMNS
 from gliocast.tuning.search_space import draw
@@ -230,6 +231,21 @@ def test_figures_hold_no_template_and_have_titles(tmp_path: Path):
     figures = run_search(a_search(tmp_path, trials=5))[2]
     assert all(figure["data"] and figure["layout"]["title"]["text"] for figure in figures.values())
     assert not any("template" in figure["layout"] for figure in figures.values())
+
+
+def test_logarithmic_axes_are_written_in_powers_of_ten(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=12))[2]
+    axes = [part for name, part in figures["tuning_slice"]["layout"].items() if name.startswith("xaxis")]
+    assert {axis["exponentformat"] for axis in axes} == {"power"}
+    notes = {note["text"] for note in figures["tuning_parallel"]["layout"]["annotations"]}
+    assert "10<sup>−6</sup>" in notes
+    assert not [note for note in notes if "e-" in note]
+
+
+def test_numbers_are_written_as_powers_of_ten():
+    assert [as_power(text) for text in ("1e-06", "1.71e-07", "3e-12", "0.01", "1e-trial")] == [
+        "10<sup>−6</sup>", "1.71·10<sup>−7</sup>", "3·10<sup>−12</sup>", "0.01", "1e-trial",
+    ]  # fmt: skip
 
 
 def test_a_range_upside_down_is_refused():

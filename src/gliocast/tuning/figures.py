@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ TITLES = {
     "tuning_slice": "Value over each hyperparameter",
     "tuning_parallel": "Trials as lines through their hyperparameters",
 }
+EXPONENT = re.compile(r"^(?:1|([\d.]+))e-0?(\d+)$")  # 1e-06, and 1.7e-07, as Optuna writes them
 LEAST_TRIALS = {"tuning_history": 1, "tuning_importance": 4, "tuning_slice": 2, "tuning_parallel": 2}
 MEASURES: dict[Measure, str] = {"log_loss": "Patient-level log-loss", "auc": "Patient-level AUC"}
 
@@ -34,7 +36,7 @@ def study_figure(name: str, study: Study, measure: Measure, complete: int) -> Fi
     if complete < LEAST_TRIALS[name]:
         return empty_figure(name, f"{complete} complete trials; this figure needs {LEAST_TRIALS[name]}")
     figure = _plot(name)(study, target_name=MEASURES[measure])
-    return titled(name, json.loads(figure.to_json()))
+    return titled(name, in_powers_of_ten(json.loads(figure.to_json())))
 
 
 def reasoned_figures(reason: str) -> dict[str, Figure]:
@@ -54,6 +56,19 @@ def titled(name: str, figure: Figure) -> Figure:
     layout = {**figure["layout"], "title": {"text": TITLES[name]}}
     layout.pop("template", None)
     return {"data": figure["data"], "layout": layout}
+
+
+def in_powers_of_ten(figure: Figure) -> Figure:
+    """The figure with powers of ten where Plotly would write 1µ on an axis, and Optuna 1e-06 beside a line."""
+    layout = figure["layout"]
+    axes = {name: part | {"exponentformat": "power"} for name, part in layout.items() if name[1:].startswith("axis")}
+    notes = [note | {"text": as_power(note["text"])} for note in layout.get("annotations", [])]
+    return {"data": figure["data"], "layout": {**layout, **axes, **({"annotations": notes} if notes else {})}}
+
+
+def as_power(text: str) -> str:
+    """`1e-06` as 10 to the power of −6, in Plotly's markup; any other text as it is."""
+    return EXPONENT.sub(lambda found: f"{found[1] + '·' if found[1] else ''}10<sup>−{found[2]}</sup>", text)
 
 
 def of_first_split(figure: Figure, split: str, splits: int) -> Figure:
