@@ -25,6 +25,8 @@ class Gallery:
     def show(self, exhibit: Exhibit) -> list[Markup]:
         """The exhibit with its caption; nothing where its pipeline has not run or it has nothing to show."""
         content = self.exhibits.get(exhibit.name)
+        if isinstance(content, Mapping) and "splits" in content:
+            content = by_split(content["splits"])
         if isinstance(content, pd.DataFrame):
             return (
                 []
@@ -65,6 +67,12 @@ class Gallery:
         return Markup('<p class="caption"><b>Table {}. {}.</b> {}</p>{}').format(
             self.tables_shown, title.rstrip("."), caption, content
         )
+
+
+def by_split(found: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """What was found in each split, one row a split; names that say nothing to a reader are left out."""
+    table = pd.DataFrame([{"split": split} | {**facts} for split, facts in found.items()])
+    return table.drop(columns=["source", "study_name", "repairs"], errors="ignore")
 
 
 def in_words(alt: str) -> Markup:
