@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from gliocast.datasets.montage import MontageDataset
 from gliocast.datasets.secret_key import SecretKeyDataset
 from gliocast.datasets.slice_stacks import SliceStacksDataset
-from gliocast.imaging.montage import doubt_of, montage_page, slice_quality
+from gliocast.imaging.montage import Montage, doubt_of, slice_quality
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.pseudonyms import pseudonym
 from gliocast.pipelines.preprocessing.imaging_nodes import draw_slice_montage, extract_slices, summarise_slices
@@ -28,11 +32,26 @@ def store(tmp_path) -> SliceStackStore:
     return dataset.load()
 
 
-def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store):
+def drawn(store: SliceStackStore, root: Path, page_patients: int = 250) -> dict[str, str]:
+    """All pages as they lie on the disk, by their path from the first one's folder."""
     _, exclusions = summarise_slices(store, "exclude")
-    page, who_is_who, _ = draw_slice_montage(store, exclusions, "a key")
-    names = dict(zip(who_is_who["patient_id"], who_is_who["pseudonym"], strict=True))
-    assert re.findall(r'<article data-patient="([\w-]+)"', page) == [names["P2"], names["P1"]]
+    montage, _, _ = draw_slice_montage(store, exclusions, "a key")
+    MontageDataset(str(root / "montage.html")).save(replace(montage, page_patients=page_patients))
+    return pages_in(root)
+
+
+def pages_in(root: Path) -> dict[str, str]:
+    return {path.relative_to(root).as_posix(): path.read_text() for path in sorted(root.rglob("*.html"))}
+
+
+def shown(page: str) -> list[str]:
+    return re.findall(r'<article id="([\w-]+)"', page)
+
+
+def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store, tmp_path):
+    (page,) = drawn(store, tmp_path / "out").values()
+    names = {who: pseudonym(who, "a key") for who in ("P1", "P2", "P3")}
+    assert shown(page) == [names["P2"], names["P1"]]
     assert not re.search(r"\bP[123]\b", re.sub(r'base64,[^"]*', "", page))
     assert page.count("data:image/jpeg;base64,") == 2
     assert "shifted at the end" in page
@@ -40,12 +59,75 @@ def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store):
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
+def test_many_patients_stand_on_several_pages_in_the_order_of_doubt_and_every_link_leads_to_one(store, tmp_path):
+    pages = drawn(store, tmp_path / "out", page_patients=1)
+    first, second = pages["montage.html"], next(text for name, text in pages.items() if "page_0002" in name)
+    assert [shown(first), shown(second)] == [[pseudonym("P2", "a key")], [pseudonym("P1", "a key")]]
+    assert "2 patients on 2 pages" in first
+    assert "Without slices" in first and "Without slices" not in second
+    for name, text in pages.items():
+        assert not re.search(r'src="(?!data:)', text)
+        targets = re.findall(r'href="([^"#]+)', text)
+        assert targets
+        for target in targets:
+            assert ((tmp_path / "out" / name).parent / target).is_file()
+
+
+def test_the_overview_says_on_which_page_everyone_stands(store, tmp_path):
+    first = drawn(store, tmp_path / "out", page_patients=1)["montage.html"]
+    index = json.loads(re.search(r'id="index">(.*?)</script>', first).group(1))
+    assert index["patients"] == [[pseudonym("P2", "a key"), 1.0, 1.0, 1], [pseudonym("P1", "a key"), 0.0, 1.0, 2]]
+    assert [(tmp_path / "out" / link).exists() for link in index["links"]] == [True, True]
+
+
+def test_pages_that_are_no_longer_needed_disappear_with_the_remains_of_a_killed_run(store, tmp_path):
+    out = tmp_path / "out"
+    drawn(store, out, page_patients=1)
+    (out / "..montage-pages-killed").mkdir()
+    (out / ".montage-killed.html").write_text("half a page")
+    (out / "montage_of_my_own").mkdir()
+    assert list(drawn(store, out)) == ["montage.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["montage.html", "montage_of_my_own"]
+
+
+def test_a_save_that_fails_leaves_the_old_pages_complete(store, tmp_path, monkeypatch):
+    before = drawn(store, tmp_path / "out", page_patients=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("gliocast.imaging.montage.PICTURE_PX", 50)
+        patch.setattr(Montage, "_excluded", lambda self: 1 / 0)  # of the first page, which is written last
+        with pytest.raises(Exception, match="division by zero"):
+            drawn(store, tmp_path / "out", page_patients=1)
+    assert before.items() <= pages_in(tmp_path / "out").items()
+    assert drawn(store, tmp_path / "out", page_patients=1) == before
+
+
+def test_the_fingerprint_changes_with_any_page(store, tmp_path):
+    pages = drawn(store, tmp_path / "out", page_patients=1)
+    dataset = MontageDataset(str(tmp_path / "out" / "montage.html"))
+    before = dataset.fingerprint()
+    drawn(store, tmp_path / "out", page_patients=1)
+    assert dataset.fingerprint() == before
+    (tmp_path / "out" / next(name for name in pages if "page_" in name)).write_text("edited by hand")
+    assert dataset.fingerprint() != before
+
+
+def test_a_page_is_drawn_from_a_few_patients_at_a_time(store, monkeypatch):
+    loaded: list[int] = []
+    load = SliceStackStore.load
+    monkeypatch.setattr(SliceStackStore, "load", lambda self, who: loaded.append(len(who)) or load(self, who))
+    monkeypatch.setattr("gliocast.imaging.montage.IN_MEMORY", 1)
+    montage = Montage(store, store.refused.assign(reason=""), str)
+    pieces = list(montage.page(1, str))
+    assert loaded == [1, 1]
+    assert sum("<article" in piece for piece in pieces) == 2
+
+
 def test_the_page_of_an_empty_cohort_is_a_page(tmp_path):
     site = Site(tmp_path / "site")
     dataset = SliceStacksDataset(str(tmp_path / "slice_stacks"))
     dataset.save(extract_slices(site.source, pd.DataFrame({"patient_id": []}), site.parameters, "none", "exclude"))
-    _, exclusions = summarise_slices(dataset.load(), "exclude")
-    assert "0 patients" in montage_page(dataset.load(), exclusions, str)
+    (page,) = drawn(dataset.load(), tmp_path / "out").values()
+    assert "0 patients" in page
 
 
 def test_the_figure_counts_and_names_nobody(store):

@@ -1,6 +1,6 @@
-"""One page that a person looks at before anything is trained: nine slices a patient, the most doubtful first.
+"""Pages that a person looks at before anything is trained: nine slices a patient, the most doubtful first.
 
-It shows axial slices alone and never a head in three dimensions, for a head is a face.
+They show axial slices alone and never a head in three dimensions, for a head is a face.
 """
 
 from __future__ import annotations
@@ -9,75 +9,89 @@ import base64
 import html
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float16, UInt8
 
+from gliocast.imaging import montage_html
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.types import Figure
 
-MOST_PATIENTS = 500  # a page of more could no longer be opened
+PAGE_PATIENTS = 250  # about 10 MB, which a browser opens at once
+IN_MEMORY = 16  # patients whose slices are held at a time
 PICTURE_PX = 112
 OUTLINE = (255, 96, 64)
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Slices of the cohort</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline';
- script-src 'unsafe-inline'">
-<style>
-body {{ font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 1080px; padding: 1.5rem; color: #1b1f24;
-  background: #fff }}
-h1 {{ font-size: 1.4rem; margin: 0 0 .3rem }} p {{ margin: .3rem 0; color: #4b5560 }}
-label {{ margin-right: 1rem }} select {{ font: inherit; padding: .15rem .4rem }}
-article {{ border-top: 1px solid #d9dee4; padding: .7rem 0 }} h2 {{ font-size: 1rem; margin: 0; display: inline }}
-.facts {{ color: #4b5560; margin-left: .7rem }} .doubt {{ color: #9a3412; font-weight: 600; margin: .15rem 0 }}
-img {{ width: 100%; image-rendering: auto; background: #000; display: block; margin-top: .35rem; border-radius: 4px }}
-table {{ border-collapse: collapse; margin: .4rem 0 }} td, th {{ text-align: left; padding: .15rem .9rem .15rem 0 }}
-</style></head><body>
-<h1>Slices of the cohort</h1>
-<p>{summary}</p>
-<p>Each strip runs from the lowest slice to the highest; the front of the head is above, the patient's right is
-on the left. The line is the lesion mask, or what the localiser took for the lesion.</p>
-<p><label>Order <select id="order"><option value="doubt">most doubtful first</option>
-<option value="confidence">least confidence first</option><option value="patient">by patient</option></select>
-</label></p>
-<main id="patients">
-{patients}
-</main>
-{excluded}
-<script>
-const main = document.getElementById("patients"), order = document.getElementById("order");
-const rank = {{ doubt: (a, b) => b.dataset.doubt - a.dataset.doubt,
-  confidence: (a, b) => a.dataset.confidence - b.dataset.confidence, patient: () => 0 }};
-const sort = () => [...main.children].sort((a, b) => rank[order.value](a, b)
-  || a.dataset.patient.localeCompare(b.dataset.patient)).forEach(card => main.append(card));
-order.addEventListener("change", sort); sort();
-</script></body></html>
-"""
 
+@dataclass(frozen=True)
+class Montage:
+    """The cohort on numbered pages, described but not yet drawn: whoever stores a page takes it piece by piece.
 
-def montage_page(store: SliceStackStore, exclusions: pd.DataFrame, named: Callable[[str], str]) -> str:
-    """The page: a strip of slices for each patient, and the table of those who have none.
-
-    Args:
+    Attributes:
         store: the slice stacks.
         exclusions: `patient_id`, `code`, `reason` of everyone without a stack.
-        named: the pseudonym of a patient, the only name that the page shows.
-
-    Returns:
-        Self-contained HTML. Beyond `MOST_PATIENTS` the least doubtful are left out, and the page says so.
+        named: the pseudonym of a patient, the only name that the pages show.
+        page_patients: patients a page; those of page 1 are the most doubtful.
     """
-    manifest = store.manifest.assign(doubt=doubt_of(store.manifest))
-    shown = manifest.sort_values(["doubt", "patient_id"], ascending=[False, True]).head(MOST_PATIENTS)
-    summary = f"{len(manifest)} patients with nine slices each, {exclusions['patient_id'].nunique()} without an image."
-    if len(shown) < len(manifest):
-        summary += f" Shown are the {len(shown)} most doubtful."
-    patients = "\n".join(_card(row, store, named) for row in shown.to_dict("records"))
-    return PAGE.format(summary=summary, patients=patients, excluded=_excluded(exclusions, named))
+
+    store: SliceStackStore
+    exclusions: pd.DataFrame
+    named: Callable[[str], str]
+    page_patients: int = PAGE_PATIENTS
+
+    @property
+    def n_pages(self) -> int:
+        """Number of pages: at least one, however few the patients."""
+        return max(1, -(-len(self._manifest) // self.page_patients))
+
+    def page(self, number: int, link: montage_html.Link) -> Iterator[str]:
+        """Self-contained HTML of page `number` (from 1), in pieces; `link` says where the other pages lie, from here.
+
+        The first page has the overview of all, and the table of those without slices.
+        """
+        ways = montage_html.navigation(number, self.n_pages, link)
+        yield montage_html.HEAD
+        yield f"<h1>Slices of the cohort</h1>\n<p>{self._summary()}</p>\n{ways}{montage_html.INTRODUCTION}"
+        if number == 1:
+            yield montage_html.overview([self._listed(page) for page in range(1, self.n_pages + 1)], link)
+        yield montage_html.CARDS
+        yield from self._cards(number)
+        yield "</main>\n" + (self._excluded() if number == 1 else "") + ways + montage_html.FOOT
+
+    @cached_property
+    def _manifest(self) -> pd.DataFrame:
+        doubted = self.store.manifest.assign(doubt=doubt_of(self.store.manifest))
+        return doubted.sort_values(["doubt", "patient_id"], ascending=[False, True])
+
+    def _members(self, number: int) -> pd.DataFrame:
+        return self._manifest.iloc[(number - 1) * self.page_patients : number * self.page_patients]
+
+    def _summary(self) -> str:
+        without = self.exclusions["patient_id"].nunique()
+        return f"{len(self._manifest)} patients with nine slices each, {without} without an image."
+
+    def _listed(self, number: int) -> list[tuple[str, float, float]]:
+        members = self._members(number)
+        columns = zip(members["patient_id"], members["doubt"], members["confidence"], strict=True)
+        return [(self.named(who), round(float(doubt), 4), float(confidence)) for who, doubt, confidence in columns]
+
+    def _cards(self, number: int) -> Iterator[str]:
+        members = self._members(number)
+        for start in range(0, len(members), IN_MEMORY):
+            rows = members.iloc[start : start + IN_MEMORY].to_dict("records")
+            who = [str(row["patient_id"]) for row in rows]
+            for row, pixels, lesion in zip(rows, self.store.load(who), self.store.load_lesions(who), strict=True):
+                yield _card(row, self.named(str(row["patient_id"])), _strip(pixels, lesion))
+
+    def _excluded(self) -> str:
+        people = zip(self.exclusions["patient_id"], self.exclusions["reason"], strict=True)
+        rows = [(self.named(who), _renamed(reason, who, self.named(who))) for who, reason in people]
+        return montage_html.excluded_table(rows)
 
 
 def doubt_of(manifest: pd.DataFrame) -> pd.Series:
@@ -104,9 +118,7 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     return {"data": [bars], "layout": {**layout, "yaxis": {"automargin": True}, "template": "plotly_white"}}
 
 
-def _card(row: Mapping[Any, Any], store: SliceStackStore, named: Callable[[str], str]) -> str:
-    who = str(row["patient_id"])
-    strip = _strip(store.load([who])[0], store.load_lesions([who])[0])
+def _card(row: Mapping[Any, Any], named: str, strip: str) -> str:
     facts = (
         f"{row['source']}, confidence {row['confidence']:.2f}, centre {row['center_slice_mm']:.1f} mm, {row['series']}"
     )
@@ -114,12 +126,13 @@ def _card(row: Mapping[Any, Any], store: SliceStackStore, named: Callable[[str],
         *(row["doubts"].split("\n") if row["doubts"] else []),
         *(["shifted at the end"] if row["shifted"] else []),
     ]
-    name = html.escape(named(who), quote=True)
-    doubts = "".join(f'<p class="doubt">{html.escape(_renamed(finding, who, name))}</p>' for finding in findings)
+    name, who = html.escape(named, quote=True), str(row["patient_id"])
+    doubts = "".join(f'<p class="doubt">{html.escape(_renamed(finding, who, named))}</p>' for finding in findings)
     return (
-        f'<article data-patient="{name}" data-doubt="{row["doubt"]:.4f}" data-confidence="{row["confidence"]:.4f}">'
-        f'<h2>{name}</h2><span class="facts">{html.escape(facts)}</span>{doubts}'
-        f'<img alt="Nine slices of patient {name}" src="data:image/jpeg;base64,{strip}"></article>'
+        f'<article id="{name}" data-patient="{name}" data-doubt="{row["doubt"]:.4f}"'
+        f' data-confidence="{row["confidence"]:.4f}"><h2>{name}</h2>'
+        f'<span class="facts">{html.escape(facts)}</span>{doubts}'
+        f'<img alt="Nine slices of patient {name}" loading="lazy" src="data:image/jpeg;base64,{strip}"></article>\n'
     )
 
 
@@ -150,16 +163,3 @@ def _coloured(
     inner = np.stack([binary_erosion(picture) for picture in lesion])
     coloured[lesion & ~inner] = OUTLINE
     return coloured
-
-
-def _excluded(exclusions: pd.DataFrame, named: Callable[[str], str]) -> str:
-    if exclusions.empty:
-        return ""
-    people = [
-        (who, named(who), reason) for who, reason in zip(exclusions["patient_id"], exclusions["reason"], strict=True)
-    ]
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{html.escape(_renamed(reason, who, name))}</td></tr>"
-        for who, name, reason in people
-    )
-    return f"<h1>Without slices</h1><table><tr><th>patient</th><th>reason</th></tr>{rows}</table>"

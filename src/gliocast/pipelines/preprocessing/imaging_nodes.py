@@ -10,7 +10,7 @@ import pandas as pd
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_distinct_slices
 from gliocast.imaging.findings import RefusedPatient
-from gliocast.imaging.montage import montage_page, slice_quality
+from gliocast.imaging.montage import Montage, slice_quality
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import Extraction, check_studies
 from gliocast.imaging.source import ImageSource
@@ -113,10 +113,10 @@ def _problems(refused: list[RefusedPatient]) -> list[Problem]:
 
 def draw_slice_montage(
     slice_stacks: SliceStackStore, imaging_exclusions: pd.DataFrame, pseudonym_key: str
-) -> tuple[str, pd.DataFrame, Figure]:
-    """The page on which a person looks at every patient's slices, who is who on it, and a figure of counts alone."""
-    page = montage_page(slice_stacks, imaging_exclusions, partial(pseudonym, key=pseudonym_key))
+) -> tuple[Montage, pd.DataFrame, Figure]:
+    """The pages on which a person looks at every patient's slices, who is who on them, and a figure of counts alone."""
+    montage = Montage(slice_stacks, imaging_exclusions, partial(pseudonym, key=pseudonym_key))
     everyone = sorted({*slice_stacks.patient_ids, *imaging_exclusions["patient_id"]})
     names = [pseudonym(who, pseudonym_key) for who in everyone]
     who_is_who = pd.DataFrame({"pseudonym": names, "patient_id": everyone}, dtype="string")
-    return page, who_is_who, slice_quality(slice_stacks.manifest, imaging_exclusions)
+    return montage, who_is_who, slice_quality(slice_stacks.manifest, imaging_exclusions)
