@@ -47,17 +47,14 @@ class SliceShelf:
         self.refusals.mkdir(exist_ok=True)
         self._remove_unfinished()
         self.places = {path.name: _places(path) for path in sorted(self.shards.glob("*.safetensors"))}
-        self.refused_rows = [
-            json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.refusals.glob("*.json"))
-        ]
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.refusals.glob("*.json"))]
+        self.refused_rows = {row["patient_id"]: row for row in rows}
 
     def absent(self, keys: Mapping[str, str]) -> list[str]:
         """The patients whose result is not on the shelf, or was made from something else."""
-        stored = {
-            (place.entry["patient_id"], place.entry["key"]) for places in self.places.values() for place in places
-        }
-        refused = {(refusal["patient_id"], refusal["key"]) for refusal in self.refused_rows}
-        return [patient_id for patient_id, key in keys.items() if (patient_id, key) not in stored | refused]
+        known = {(place.entry["patient_id"], place.entry["key"]) for place in self._all_places()}
+        known |= {(who, row["key"]) for who, row in self.refused_rows.items()}
+        return [patient_id for patient_id, key in keys.items() if (patient_id, key) not in known]
 
     def add(self, result: SliceStack | RefusedPatient, key: str) -> None:
         """Put one patient's result on the shelf, safe from now on."""
@@ -107,7 +104,7 @@ class SliceShelf:
         """One row a finding that excluded somebody."""
         rows = [
             {"patient_id": refusal["patient_id"], **{name: finding[name] for name in REFUSED_COLUMNS[1:]}}
-            for refusal in [*self.refused_rows, *(_refusal(other, "") for other in others)]
+            for refusal in [*self.refused_rows.values(), *(_refusal(other, "") for other in others)]
             for finding in refusal["findings"]
         ]
         table = pd.DataFrame(rows, columns=list(REFUSED_COLUMNS), dtype="string")
@@ -120,13 +117,12 @@ class SliceShelf:
         row = _refusal(result, key)
         with atomic_write(self._refusal_path(result.patient_id)) as temporary:
             temporary.write_text(json.dumps(row), encoding="utf-8")
-        self.refused_rows = [other for other in self.refused_rows if other["patient_id"] != result.patient_id] + [row]
+        self.refused_rows[result.patient_id] = row
 
     def _settle_refusals(self, keys: Mapping[str, str]) -> None:
-        for row in self.refused_rows:
-            if keys.get(row["patient_id"]) != row["key"]:
-                self._refusal_path(row["patient_id"]).unlink(missing_ok=True)
-        self.refused_rows = [row for row in self.refused_rows if keys.get(row["patient_id"]) == row["key"]]
+        for who in [who for who, row in self.refused_rows.items() if keys.get(who) != row["key"]]:
+            self._refusal_path(who).unlink(missing_ok=True)
+            del self.refused_rows[who]
 
     def _refusal_path(self, patient_id: str) -> Path:
         return self.refusals / f"{sha256_of_value(patient_id)[:24]}.json"
