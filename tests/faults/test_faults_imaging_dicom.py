@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
@@ -107,10 +109,26 @@ def test_20_a_series_of_fewer_than_nine_slices_is_refused(tmp_path):
 
 def test_21_a_file_cut_in_its_header_is_named(tmp_path):
     site = Site(tmp_path)
-    cut = a_series(site)[12]
-    cut.write_bytes(cut.read_bytes()[:200])
+    cut = cut_at_the_header(site, "IM0013.dcm")
     refused = extract_stack(site.source, "P1", 20.0, site.parameters)
     assert (refused.findings[0].code, refused.findings[0].where) == ("unreadable", cut.name)
+
+
+@pytest.mark.parametrize("name", ["DOE_JOHN_0013.dcm", "7734251.dcm", "IM19311224.dcm"])
+def test_21_a_file_that_may_be_named_after_a_person_is_told_by_its_place(tmp_path, name):
+    site = Site(tmp_path)
+    cut = cut_at_the_header(site, name)
+    place = sorted(path.name for path in cut.parent.iterdir()).index(name) + 1
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert refused.findings[0].where == f"file {place} of its folder, by name"
+
+
+def cut_at_the_header(site: Site, name: str) -> Path:
+    file = a_series(site)[12]
+    cut = file.with_name(name)
+    cut.write_bytes(file.read_bytes()[:200])
+    file.unlink()
+    return cut
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from gliocast.imaging.findings import Finding
+from gliocast.imaging.findings import Finding, shown_name
 from gliocast.imaging.source import files_below
 
 ALLOWED_TAGS = {
@@ -96,7 +96,9 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
             except _TagMissingError as missing:
                 findings.append(tag_missing(file, [str(missing)]))
             except (ValueError, TypeError, AttributeError, IndexError, KeyError):
-                findings.append(Finding("bad_tag", file.name, "a value that cannot be read", "a valid DICOM header"))
+                findings.append(
+                    Finding("bad_tag", shown_name(file), "a value that cannot be read", "a valid DICOM header")
+                )
     return instances, findings
 
 
@@ -170,7 +172,7 @@ def text(header: Any, name: str) -> str:
 def tag_missing(file: Path, tags: list[str]) -> Finding:
     """The finding of a file that lacks required tags."""
     return Finding(
-        "tag_missing", file.name, f"no {', '.join(tags)}", "the tags of a complete image", "Export it again."
+        "tag_missing", shown_name(file), f"no {', '.join(tags)}", "the tags of a complete image", "Export it again."
     )
 
 
@@ -182,7 +184,9 @@ def _not_dicom(file: Path) -> Iterator[Finding]:
     with file.open("rb") as opened:
         claims = opened.read(132)[128:] == b"DICM"
     if claims or file.suffix.lower() in NAMED_DICOM:
-        yield Finding("unreadable", file.name, "a DICOM header that is cut", "a whole DICOM file", "Export it again.")
+        yield Finding(
+            "unreadable", shown_name(file), "a DICOM header that is cut", "a whole DICOM file", "Export it again."
+        )
 
 
 def _instance(file: Path, header: Any) -> Instance:

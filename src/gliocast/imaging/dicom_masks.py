@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, read_header, text
-from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.volume import Volume
 
@@ -38,7 +38,9 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
         raise
     except Exception:
         found, expected = "cut or damaged", "a whole DICOM SEG or RTSTRUCT"
-        raise Refused(Finding("lesion_mask_unreadable", file.name, found, expected, "Export it again.")) from None
+        raise Refused(
+            Finding("lesion_mask_unreadable", shown_name(file), found, expected, "Export it again.")
+        ) from None
 
 
 def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
@@ -47,8 +49,8 @@ def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume) 
 
     stored = _whole(file)
     if kind == SEGMENTATION:
-        return lesion_of_segments(stored, file.name, labels)
-    return lesion_of_contours(stored, file.name, labels, volume)
+        return lesion_of_segments(stored, shown_name(file), labels)
+    return lesion_of_contours(stored, shown_name(file), labels, volume)
 
 
 def _whole(file: Path) -> Any:

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.dicom_headers import Frame, read_instances
 from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
-from gliocast.imaging.findings import Finding, Refused, refuse_if_any
+from gliocast.imaging.findings import Finding, Refused, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.volume import Volume
@@ -66,7 +66,11 @@ def _picture(frame: Frame, shape: tuple[int, int]) -> Float32[np.ndarray, "rows 
             stored = pixel_array(frame.path, index=frame.index)
     except Exception:
         found, expected = "cut, damaged, or compressed in a way no decoder reads", "whole pixel data"
-        raise Refused(Finding("unreadable_pixels", frame.path.name, found, expected, "Export it again.")) from None
+        raise Refused(
+            Finding("unreadable_pixels", shown_name(frame.path), found, expected, "Export it again.")
+        ) from None
     if stored.shape != shape[::-1]:
-        raise Refused(Finding("not_scalar", frame.path.name, f"pixels of shape {stored.shape}", f"{shape[::-1]}"))
+        raise Refused(
+            Finding("not_scalar", shown_name(frame.path), f"pixels of shape {stored.shape}", f"{shape[::-1]}")
+        )
     return (stored.astype(np.float32) * frame.slope + frame.intercept).astype(np.float32)

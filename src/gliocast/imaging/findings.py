@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
+
+TECHNICAL_NAME = re.compile(
+    r"(?i)((im|img|image|i|mr|slice|file)?[-_. ]?\d{1,5}|(mr\.)?\d+(\.\d+){5,})(\.dcm|\.ima)?"
+)  # IM0012, a UID
+
+
+def shown_name(file: Path) -> str:
+    """A file of a series in a message: by name where that is no person's and no record's, else by place."""
+    if TECHNICAL_NAME.fullmatch(file.name):
+        return file.name
+    return f"file {sorted(other.name for other in file.parent.iterdir()).index(file.name) + 1} of its folder, by name"
 
 
 @dataclass(frozen=True)
@@ -14,7 +27,8 @@ class Finding:
 
     Attributes:
         code: one word of ours for the kind of fault, stable across versions (`gantry_tilt`, `empty_lesion_mask`, …).
-        where: the file, tag or measure that shows it; never a path outside the imaging folder, never a DICOM text.
+        where: the file, tag or measure that shows it; never a path outside the imaging folder, never a DICOM text,
+            never a name that may be a person's.
         found: the offending value.
         expected: what would be right.
         remedy: what a person does next.
