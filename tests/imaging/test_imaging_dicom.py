@@ -114,6 +114,17 @@ def test_series_that_are_not_eligible_do_not_compete(tmp_path, other):
     assert extracted(site).record["series"] == "series 5 of 2, 1 eligible"
 
 
+def test_the_plane_of_acquisition_chooses_among_series(tmp_path):
+    site, axial, sagittal = Site(tmp_path), a_grid("LPS", (56, 56, 40)), a_grid("PIR", (56, 40, 56))
+    a_series(site.root, axial)
+    a_series(site.root, sagittal, SeriesNumber=6)
+    site.add_mask("P1", axial, ellipsoid(axial, LESION_MM, RADII_MM))
+    assert codes(site) == ["several_series"]
+    for plane, number in (("axial", 5), ("sagittal", 6)):
+        site.parameters = slice_parameters(series__orientation=plane)
+        assert extracted(site).record["series"] == f"series {number} of 2, 1 eligible"
+
+
 def test_a_missing_contrast_agent_is_a_doubt_or_a_refusal(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
     a_series(site.root, grid, ContrastBolusAgent="")

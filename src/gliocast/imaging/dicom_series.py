@@ -14,7 +14,7 @@ from jaxtyping import Float64
 
 from gliocast.imaging.dicom_headers import SECONDARY_CAPTURE, Frame, Instance
 from gliocast.imaging.findings import Finding, Refused
-from gliocast.imaging.grid import Grid
+from gliocast.imaging.grid import AXES, Grid
 from gliocast.imaging.parameters import SeriesParameters
 
 PARALLEL = 1e-3  # largest difference of direction cosines within a series; scanners write six digits
@@ -56,6 +56,8 @@ def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[
         yield Finding("wrong_sequence", f"description of {where}", "one that is refused", "a contrast-enhanced T1")
     if rule.description and not re.search(rule.description, text, re.IGNORECASE):
         yield Finding("wrong_sequence", f"description of {where}", "another", "one that fits slices.series.description")
+    if rule.orientation != "any" and first.frames and (plane := _plane(first)) != rule.orientation:
+        yield Finding("wrong_orientation", where, plane, rule.orientation)
     if any(member.burned_in for member in members) or first.sop_class.startswith(SECONDARY_CAPTURE):
         yield Finding("burned_in", where, "a screenshot, or text within the pixels", "an image as acquired")
     if any(member.samples != 1 for member in members):
@@ -87,6 +89,13 @@ def series_grid(
     frames.sort(key=lambda frame: float(frame.position_mm @ normal))
     findings = list(_irregular(frames, normal, tolerance))
     return (None if findings else _grid(frames, instances[0].shape)), frames, findings
+
+
+def _plane(instance: Instance) -> str:
+    """The plane of acquisition: the anatomical one whose normal is nearest to the slices'."""
+    orientation = instance.frames[0].orientation
+    nearest = int(np.abs(np.cross(orientation[:3], orientation[3:])).argmax())
+    return next(name for name, axis in AXES.items() if axis == nearest)
 
 
 def _n_frames(members: Sequence[Instance]) -> int:

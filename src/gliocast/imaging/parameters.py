@@ -42,6 +42,7 @@ class SeriesParameters(Parameters):
         modality: the only modality that is accepted.
         description: pattern (regular expression, case ignored) that the series description must contain; null: any.
         refuse_description: pattern that it must not contain.
+        orientation: plane in which the series must have been acquired; `any`: in whichever.
         contrast: `require` a recorded contrast agent, `warn` where none is recorded, or `ignore` it.
         choose: among several eligible series `refuse` to guess, or take the one with `most_slices`.
     """
@@ -49,6 +50,7 @@ class SeriesParameters(Parameters):
     modality: str
     description: str | None
     refuse_description: str | None
+    orientation: Literal["any", "axial", "coronal", "sagittal"]
     contrast: Literal["require", "warn", "ignore"]
     choose: Literal["refuse", "most_slices"]
 
