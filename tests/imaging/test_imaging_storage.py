@@ -184,6 +184,15 @@ def test_check_only_names_every_problem_and_stores_nothing(tmp_path):
     assert [problem.patient for problem in raised.value.problems] == ["P1", "P2"]
 
 
+def test_check_only_names_one_image_under_two_patients(tmp_path):
+    site = a_site(tmp_path / "site", 3)
+    (tmp_path / "site/P3/t1gd.nii.gz").write_bytes((tmp_path / "site/P1/t1gd.nii.gz").read_bytes())
+    cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
+    with pytest.raises(ImagingError) as raised:
+        check_images(site.source, cohort, site.parameters, "cnn", True)
+    assert [(problem.patient, problem.found) for problem in raised.value.problems] == [("P3", "the image of P1")]
+
+
 def test_a_site_without_problems_is_told_how_many_studies_were_checked(tmp_path):
     site, cohort = a_site(tmp_path / "site", 3), pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
     assert check_images(site.source, cohort, site.parameters, "cnn", True) == {"n_checked": 3}

@@ -201,8 +201,21 @@ def one_thread_a_worker() -> None:
 
 
 def check_studies(extraction: Extraction) -> list[RefusedPatient]:
-    """Everyone who cannot be used, and why: every study is read and cut as for training, and nothing is kept."""
-    results = extraction.run(list(extraction.central_slice_mm))
-    refused = [result for result in results if isinstance(result, RefusedPatient)]
+    """Everyone who cannot be used, and why: every study is read and cut as for training, and nothing is kept.
+
+    The same image under two patients is named at the second one.
+    """
+    refused: list[RefusedPatient] = []
+    seen: dict[str, str] = {}
+    for result in extraction.run(list(extraction.central_slice_mm)):
+        if isinstance(result, RefusedPatient):
+            refused.append(result)
+        elif (twin := seen.setdefault(result.record["image_sha256"], result.patient_id)) != result.patient_id:
+            refused.append(RefusedPatient(result.patient_id, (_shared_image(twin),)))
     _log.info("checked %d studies: %d cannot be used", len(extraction.central_slice_mm), len(refused))
     return [*refused, *extraction.unclaimed()]
+
+
+def _shared_image(twin: str) -> Finding:
+    expected, remedy = "an image of each patient's own", "Find out whose it is, and remove it from the other."
+    return Finding("shared_image", "imaging", f"the image of {twin}", expected, remedy)
