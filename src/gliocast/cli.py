@@ -37,14 +37,15 @@ def run(**options: Any) -> None:
 @cli.command("fetch-weights")
 @click.option("--backbone", default="resnet51q", show_default=True, help="Name of the timm model.")
 @click.option("--folder", default="data/06_models/pretrained", show_default=True, help="Where to put the file.")
-def fetch_weights(backbone: str, folder: str) -> None:
+@click.option("--sha256", default=None, help="The digest that the published file must have; else the one recorded.")
+def fetch_weights(backbone: str, folder: str, sha256: str | None) -> None:
     """Fetch pretrained weights once, for sites without a network; verified by SHA-256."""
     from pathlib import Path
 
     from gliocast.model.weights import fetch_weights as fetch
 
     with clear_endings():
-        click.echo(f"Fetched and verified: {fetch(backbone, Path(folder))}")
+        click.echo(f"Fetched and verified: {fetch(backbone, Path(folder), sha256)}")
 
 
 @contextmanager

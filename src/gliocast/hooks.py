@@ -15,10 +15,21 @@ class TypedParameterHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the whole tree of parameters, and hand each node its own typed section."""
+        from gliocast.model.weights import pinned
         from gliocast.parameters import load_parameters, typed_parameters
 
         # Kedro types only the sections of the pipeline asked for; the simulation may run before it, unasked.
-        context.config_loader["parameters"] = typed_parameters(load_parameters(context.config_loader))
+        typed = typed_parameters(load_parameters(context.config_loader))
+        context.config_loader["parameters"] = typed | {"model": pinned(typed["model"])}
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Refuse a run that would train from weights that are not there, hours before it would look for them."""
+        from gliocast.model.weights import weights_file
+
+        trains = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
+        if trains and catalog.load("params:image_score") == "cnn":
+            weights_file(catalog.load("params:model"))
 
 
 class ResultHooks:

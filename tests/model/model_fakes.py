@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gliocast.model.backbone import import_timm
 from gliocast.model.checkpoints import Checkpoint
 from gliocast.model.parameters import ModelParameters
 from gliocast.types import Fold, Partition, Split
@@ -69,6 +70,15 @@ def a_partition(patients: Sequence[str], test: int, folds: int = 2) -> Partition
         made.append(Fold(fit=tuple(others[:-4]), stop=tuple(others[-4:]), held_out=tuple(sorted(held_out))))
     paper = Fold(fit=training[:-4], stop=training[-4:], held_out=tested)
     return Partition("holdout", 0, (Split("holdout", tested, tuple(made)),), paper)
+
+
+def three_channel_state(classes: int = 1000) -> tuple[Any, dict[str, Any]]:
+    """A network as it is published, with three channels and a thousand classes; and its weights."""
+    import torch
+
+    torch.manual_seed(7)
+    coloured = import_timm().create_model("test_byobnet", in_chans=3, num_classes=classes)
+    return coloured.eval(), coloured.state_dict()
 
 
 class MemoryCheckpoints:

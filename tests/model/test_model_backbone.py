@@ -1,19 +1,14 @@
-"""The network: one channel, one logit, a dropout that acts; weights that are never a silent random start."""
+"""The network: one channel, one logit, a dropout that acts, and weights that are all taken over or refused."""
 
 from __future__ import annotations
-
-import json
 
 import numpy as np
 import pytest
 import torch
-from model_fakes import tiny
-from safetensors.torch import save_file
+from model_fakes import three_channel_state, tiny
 
-from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.model import weights
+from gliocast.errors import ConfigurationError
 from gliocast.model.backbone import build_network, import_timm
-from gliocast.model.weights import fetch_weights, pretrained_weights
 
 
 def network(dropout=0.0, pretrained=None, seed=0, **changes):
@@ -62,12 +57,6 @@ def test_an_unknown_backbone_is_refused_with_its_nearest():
         network(backbone="resnet51")
 
 
-def three_channel_state(side=32):
-    torch.manual_seed(7)
-    coloured = import_timm().create_model("test_byobnet", in_chans=3, num_classes=1000)
-    return coloured.eval(), coloured.state_dict()
-
-
 def test_timm_turns_three_channels_into_one_that_answers_a_grey_image_alike():
     coloured, state = three_channel_state()
     grey = network(pretrained=state).eval()
@@ -83,94 +72,23 @@ def test_pretrained_weights_replace_the_random_start_but_for_the_new_classifier(
     assert differing == {"head.fc.weight"}
 
 
-def test_weights_none_is_a_random_start():
-    assert pretrained_weights(tiny(weights="none")) is None
+def test_weights_that_would_leave_the_network_at_random_are_refused():
+    _, state = three_channel_state()
+    with pytest.raises(ConfigurationError, match=r"expected the weights of test_resnet"):
+        network(pretrained=state, backbone="test_resnet")
+    wrapped = {f"module.{name}": tensor for name, tensor in state.items()}
+    with pytest.raises(ConfigurationError, match=r"without stem\.conv\.weight and \d+ more"):
+        network(pretrained=wrapped)
+    without_one = {name: tensor for name, tensor in state.items() if name != "stem.conv.weight"}
+    with pytest.raises(ConfigurationError, match=r"without stem\.conv\.weight and 0 more"):
+        network(pretrained=without_one)
 
 
-def stored_weights(folder, name="test_byobnet.safetensors"):
-    path = folder / name
-    save_file({key: tensor.contiguous() for key, tensor in three_channel_state()[1].items()}, path)
-    return path
-
-
-def test_weights_of_a_local_file_are_read(tmp_path):
-    loaded = pretrained_weights(tiny(weights=str(stored_weights(tmp_path))))
-    assert loaded.keys() == three_channel_state()[1].keys()
-
-
-def test_an_absent_file_is_an_error_and_no_random_start(tmp_path):
-    with pytest.raises(TrainingError, match=r"absent; expected a file on this machine"):
-        pretrained_weights(tiny(weights=str(tmp_path / "none.safetensors")))
-
-
-def test_imagenet_weights_never_fetched_are_an_error_that_says_how_to_get_them(tmp_path):
-    with pytest.raises(TrainingError, match="kedro fetch-weights --backbone test_byobnet"):
-        pretrained_weights(tiny(weights="imagenet", weights_folder=str(tmp_path)))
-
-
-def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path):
-    path = stored_weights(tmp_path)
-    with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
-        pretrained_weights(tiny(weights=str(path), weights_sha256="0" * 64))
-
-
-def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(b"\x80\x04 a pickle")
-    with pytest.raises(ConfigurationError, match="no safetensors file"):
-        pretrained_weights(tiny(weights=str(path)))
-
-
-class Release:
-    """timm's description of published weights, and a file of them on this machine."""
-
-    hf_hub_id = None
-
-    def __init__(self, folder, digest=None):
-        path = folder / "release.pth"
-        torch.save(three_channel_state()[1], path)
-        digest = digest or weights._sha256(path)[:8]
-        published = path.rename(folder / f"test_byobnet-{digest}.pth")
-        self.url = published.as_uri()
-
-
-def published(monkeypatch, release):
-    timm = import_timm()
-    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda backbone: release)
-
-
-def test_fetched_weights_are_pinned_and_used_without_a_network(tmp_path, monkeypatch):
-    published(monkeypatch, Release(tmp_path))
-    folder = tmp_path / "pretrained"
-    path = fetch_weights("test_byobnet", folder)
-    assert json.loads((folder / "test_byobnet.json").read_text())["sha256"] == weights._sha256(path)
-    loaded = pretrained_weights(tiny(weights="imagenet", weights_folder=str(folder)))
-    assert torch.equal(loaded["stem.conv.weight"], three_channel_state()[1]["stem.conv.weight"])
-
-
-def test_fetched_weights_changed_afterwards_are_refused(tmp_path, monkeypatch):
-    published(monkeypatch, Release(tmp_path))
-    path = fetch_weights("test_byobnet", tmp_path)
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1  # safetensors itself would not notice
-    path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
-        pretrained_weights(tiny(weights="imagenet", weights_folder=str(tmp_path)))
-
-
-def test_a_release_that_is_not_the_published_file_is_refused_and_nothing_is_stored(tmp_path, monkeypatch):
-    published(monkeypatch, Release(tmp_path, digest="deadbeef"))
-    with pytest.raises(TrainingError, match="not fetched"):
-        fetch_weights("test_byobnet", tmp_path / "pretrained")
-    assert not (tmp_path / "pretrained" / "test_byobnet.safetensors").exists()
-
-
-def test_an_unreachable_source_says_what_to_do(tmp_path, monkeypatch):
-    release = Release(tmp_path)
-    release.url = (tmp_path / "nowhere-deadbeef.pth").as_uri()
-    published(monkeypatch, release)
-    with pytest.raises(TrainingError, match="copy the folder, or set"):
-        fetch_weights("test_byobnet", tmp_path)
+def test_weights_of_other_shapes_are_refused():
+    _, state = three_channel_state()
+    wider = state | {"stem.conv.weight": torch.zeros(3, 3, 3, 3)}
+    with pytest.raises(ConfigurationError, match="of other shapes"):
+        network(pretrained=wider)
 
 
 def test_attention_weighs_the_slices_of_each_patient_to_one():

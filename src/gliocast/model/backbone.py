@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -53,25 +54,40 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
         A module that takes `[batch, 1, height, width]` (slices) or, with attention, `[batch, slices, height, width]`.
 
     Raises:
-        ConfigurationError: timm knows no such backbone.
+        ConfigurationError: timm knows no such backbone, or the state is another network's.
     """
     timm = import_timm()
     if not timm.is_model(params.backbone):
         raise ConfigurationError(_unknown_backbone(params.backbone, timm.list_models()))
-    overlay = {} if pretrained is None else {"pretrained_cfg_overlay": {"state_dict": dict(pretrained)}}
-    backbone = timm.create_model(
-        params.backbone,
-        pretrained=pretrained is not None,
-        in_chans=1,
-        num_classes=params.outputs,
-        drop_rate=dropout,
-        **overlay,
-    )
+    make = partial(timm.create_model, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
+    backbone = make() if pretrained is None else _started_from(pretrained, make, params)
     if params.pooling != "attention":
         return backbone
     from gliocast.model.attention import AttentionNetwork
 
     return AttentionNetwork(backbone)
+
+
+def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], params: ModelParameters) -> Any:
+    """The backbone with every weight but the classifier's taken from `pretrained`.
+
+    timm is lenient where the classifier is new: a weight that the state does not hold, or holds under another name,
+    would stay at random without a word. The same draws once more show which ones have.
+    """
+    import torch
+
+    with torch.random.fork_rng([]):
+        drawn = make()
+    try:
+        backbone = make(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(pretrained)})
+    except (RuntimeError, KeyError) as error:  # the shapes do not fit
+        raise ConfigurationError(_other_network(params, "of other shapes")) from error
+    classifier = {id(weight) for weight in backbone.get_classifier().parameters()}
+    weights = [(name, weight) for name, weight in backbone.named_parameters() if id(weight) not in classifier]
+    at_random = [name for name, weight in weights if weight.ndim > 1 and torch.equal(weight, drawn.get_parameter(name))]
+    if at_random:
+        raise ConfigurationError(_other_network(params, f"without {at_random[0]} and {len(at_random) - 1} more"))
+    return backbone
 
 
 def placed(network: Module, params: ModelParameters, device: Device) -> Module:
@@ -81,6 +97,12 @@ def placed(network: Module, params: ModelParameters, device: Device) -> Module:
     layout: Any = torch.channels_last if params.channels_last else torch.contiguous_format
     moved: Any = network.to(device)
     return moved.to(memory_format=layout)
+
+
+def _other_network(params: ModelParameters, found: str) -> Problem:
+    expected = f"the weights of {params.backbone}, by timm's names"
+    remedy = "Name the backbone that the file belongs to in model.backbone, or another file in model.weights."
+    return Problem("–", "the file of model.weights", found, expected, remedy)
 
 
 def _unknown_backbone(name: str, known: list[str]) -> Problem:

@@ -23,48 +23,94 @@ def pretrained_weights(params: ModelParameters) -> dict[str, Tensor] | None:
     """The state to start from, or None where `params.weights` is `none`.
 
     Raises:
-        TrainingError: the weights are not on this machine; says how to get them.
-        ConfigurationError: the file is not the one that was pinned, or is no safetensors file.
+        ConfigurationError: the weights are not on this machine, the file is not the one that was pinned, or it is no
+            safetensors file.
+    """
+    path = weights_file(params)
+    return None if path is None else _verified(path, str(pinned(params).weights_sha256))
+
+
+def weights_file(params: ModelParameters) -> Path | None:
+    """Where the weights lie; None where the start is random.
+
+    Raises:
+        ConfigurationError: they are not on this machine; says how to get them.
     """
     if params.weights == "none":
         return None
-    if params.weights == "imagenet":
-        return _fetched(params.backbone, Path(params.weights_folder), params.weights_sha256)
-    path = Path(params.weights)
-    if not path.is_file():
-        raise TrainingError(_absent(path, "Correct model.weights: imagenet, none, or the path of a safetensors file."))
-    return _verified(path, params.weights_sha256)
+    path = _place(params)
+    if not path.is_file() or pinned(params).weights_sha256 is None:
+        raise ConfigurationError(_absent(path, params))
+    return path
 
 
-def fetch_weights(backbone: str, folder: Path) -> Path:
+def pinned(params: ModelParameters) -> ModelParameters:
+    """The parameters with the digest of the weights that lie there now, where none was configured.
+
+    With it another file is another parameter: what was made from the old file is stale.
+
+    Raises:
+        ConfigurationError: the record beside fetched weights is damaged.
+    """
+    if params.weights == "none" or params.weights_sha256 is not None or not (path := _place(params)).is_file():
+        return params
+    digest = _record(path).get("sha256") if params.weights == "imagenet" else _sha256(path)
+    return params.model_copy(update={"weights_sha256": digest})
+
+
+def fetch_weights(backbone: str, folder: Path, sha256: str | None = None) -> Path:
     """Fetch the ImageNet weights of a timm backbone once; afterwards no run needs the network.
 
-    A release's file is checked against the digest that timm publishes in its name; a hub's file against the digest
-    that the hub gives. The full SHA-256 is then pinned beside the file and checked at every use.
+    The first time the published file is known by little: a release's by the digits that timm gives in its name, a
+    hub's by the digest that the hub gives. Its full SHA-256 is recorded, and whoever fetches again is given the same
+    file or none; `sha256` knows it from the first time on. The stored file has a digest of its own, checked at each
+    use.
 
     Args:
         backbone: timm's name, `resnet51q` in Moreau et al., section 2.3.
         folder: where `<backbone>.safetensors` and `<backbone>.json` are written.
+        sha256: of the file as it is published; None takes the one recorded, where there is one.
 
     Raises:
-        ConfigurationError: timm has no weights for this backbone.
-        TrainingError: the source cannot be reached, or gave another file.
+        ConfigurationError: timm has no weights for this backbone, or the published file is another one.
+        TrainingError: the source cannot be reached.
     """
     from safetensors.torch import save_file
 
-    source, state = _download(backbone)
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{backbone}.safetensors"
+    with tempfile.TemporaryDirectory() as downloads:
+        source, published = _download(backbone, Path(downloads))
+        digest = _sha256(published)
+        _refuse_other(path, digest, sha256 or _record(path).get("source_sha256"))
+        state = _state_in(published)
+    folder.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".part")
     save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
-    pin = {"backbone": backbone, "source": source, "sha256": _sha256(temporary)}
-    path.with_suffix(".json").write_text(json.dumps(pin, indent=1) + "\n", encoding="utf-8")
+    record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": _sha256(temporary)}
+    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
-    log.info("Weights of %s stored; SHA-256 %s", backbone, pin["sha256"])
+    log.info("Weights of %s stored; SHA-256 as published %s", backbone, digest)
     return path
 
 
-def _download(backbone: str) -> tuple[str, dict[str, Tensor]]:
+def _place(params: ModelParameters) -> Path:
+    if params.weights == "imagenet":
+        return Path(params.weights_folder) / f"{params.backbone}.safetensors"
+    return Path(params.weights)
+
+
+def _record(path: Path) -> dict[str, str]:
+    """What was recorded when the weights in `path` were fetched; empty where they never were."""
+    record = path.with_suffix(".json")
+    try:
+        return dict(json.loads(record.read_text(encoding="utf-8"))) if record.is_file() else {}
+    except (ValueError, TypeError):
+        raise ConfigurationError(
+            Problem("–", record.name, "no record of fetched weights", "JSON", "Remove it, and fetch the weights again.")
+        ) from None
+
+
+def _download(backbone: str, folder: Path) -> tuple[str, Path]:
     timm = import_timm()
     config = timm.get_pretrained_cfg(backbone) if timm.is_model(backbone) else None
     if config is None or not (config.url or config.hf_hub_id):
@@ -73,58 +119,64 @@ def _download(backbone: str) -> tuple[str, dict[str, Tensor]]:
         )
     try:
         if config.url and DIGEST_IN_NAME.search(config.url):
-            return config.url, _from_release(config.url)
+            return config.url, _from_release(config.url, folder)
         return config.hf_hub_id, _from_hub(config.hf_hub_id)
     except (URLError, OSError, RuntimeError, ValueError) as error:
         raise TrainingError(_unreachable(backbone, error)) from None
 
 
-def _from_release(url: str) -> dict[str, Tensor]:
+def _from_release(url: str, folder: Path) -> Path:
     import torch
 
-    match = DIGEST_IN_NAME.search(url)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "weights.pth"
-        torch.hub.download_url_to_file(url, str(path), hash_prefix=match[1] if match else None, progress=False)
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    path, match = folder / "weights.pth", DIGEST_IN_NAME.search(url)
+    torch.hub.download_url_to_file(url, str(path), hash_prefix=match[1] if match else None, progress=False)
+    return path
 
 
-def _from_hub(repository: str) -> dict[str, Tensor]:
+def _from_hub(repository: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from safetensors.torch import load_file
 
     path = Path(hf_hub_download(repository, "model.safetensors"))
     published = path.resolve().name  # the hub's cache names a large file by the digest that the hub gives
     if _sha256(path) != published:
         raise ValueError("the file's SHA-256 is not the published one")
-    state: dict[str, Tensor] = load_file(path)
-    return state
+    return path
 
 
-def _fetched(backbone: str, folder: Path, pinned: str | None) -> dict[str, Tensor]:
-    path = folder / f"{backbone}.safetensors"
-    record = path.with_suffix(".json")
-    if not (path.is_file() and record.is_file()):
-        raise TrainingError(
-            _absent(
-                path,
-                f"Run `kedro fetch-weights --backbone {backbone}` where there is a network, and copy the folder here; "
-                "or set model.weights to a safetensors file, or to none for a random start.",
-            )
+def _state_in(published: Path) -> dict[str, Tensor]:
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        is_release = published.suffix == ".pth"
+        return dict(
+            torch.load(published, map_location="cpu", weights_only=True) if is_release else load_file(published)
         )
-    known = json.loads(record.read_text(encoding="utf-8"))["sha256"]
-    return _verified(path, pinned if pinned is not None else known)
+    except Exception:  # a file that came from elsewhere may provoke any of torch's errors
+        raise ConfigurationError(
+            Problem("–", "the published file", "no weights", "tensors by name, and nothing else", "Nothing was stored.")
+        ) from None
 
 
-def _verified(path: Path, pinned: str | None) -> dict[str, Tensor]:
+def _refuse_other(path: Path, found: str, known: str | None) -> None:
+    """Refuse a published file that is not the one it is known to be."""
+    if known is None or found == known.lower():
+        return
+    remedy = (
+        f"Nothing was stored. To take this file on purpose, give its digest by --sha256, or remove {path.stem}.json."
+    )
+    where = f"SHA-256 of the published weights of {path.stem}"
+    raise ConfigurationError(Problem("–", where, found, known, remedy))
+
+
+def _verified(path: Path, expected: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     found = _sha256(path)
-    if pinned is not None and not found.startswith(pinned):
+    if not found.startswith(expected):
         remedy = "Fetch the file again, or correct model.weights_sha256."
-        raise ConfigurationError(Problem("–", f"SHA-256 of {path.name}", found[:16] + "…", pinned[:16] + "…", remedy))
+        raise ConfigurationError(Problem("–", f"SHA-256 of {path.name}", found[:16] + "…", expected[:16] + "…", remedy))
     try:
         state: dict[str, Tensor] = load_file(path)
     except SafetensorError:
@@ -135,8 +187,15 @@ def _verified(path: Path, pinned: str | None) -> dict[str, Tensor]:
     return state
 
 
-def _absent(path: Path, remedy: str) -> Problem:
-    return Problem("–", "model.weights", f"{path.parent.name}/{path.name}, absent", "a file on this machine", remedy)
+def _absent(path: Path, params: ModelParameters) -> Problem:
+    remedy = "Correct model.weights: imagenet, none, or the path of a safetensors file."
+    if params.weights == "imagenet":
+        remedy = (
+            f"Run `kedro fetch-weights --backbone {params.backbone}` where there is a network, and copy the folder "
+            "here; or set model.weights to a safetensors file, or to none for a random start."
+        )
+    found = f"{path.parent.name}/{path.name}, absent or without its record"
+    return Problem("–", "model.weights", found, "a file on this machine", remedy)
 
 
 def _unreachable(backbone: str, error: Exception) -> Problem:

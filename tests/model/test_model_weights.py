@@ -1,0 +1,202 @@
+"""Weights to start from: fetched once, known by their digests, and never a silent random start."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import huggingface_hub
+import pytest
+import torch
+from click.testing import CliRunner
+from model_fakes import three_channel_state, tiny
+from safetensors.torch import save_file
+
+from gliocast.cli import cli
+from gliocast.errors import ConfigurationError, TrainingError
+from gliocast.model import weights
+from gliocast.model.backbone import import_timm
+from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
+
+
+def test_weights_none_is_a_random_start():
+    assert pretrained_weights(tiny(weights="none")) is None
+
+
+def stored_weights(folder, name="test_byobnet.safetensors", classes=1000):
+    path = folder / name
+    save_file({key: tensor.contiguous() for key, tensor in three_channel_state(classes)[1].items()}, path)
+    return path
+
+
+def test_weights_of_a_local_file_are_read(tmp_path):
+    loaded = pretrained_weights(tiny(weights=str(stored_weights(tmp_path))))
+    assert loaded.keys() == three_channel_state()[1].keys()
+
+
+def test_an_absent_file_is_an_error_and_no_random_start(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"absent or without its record; expected a file on this machine"):
+        pretrained_weights(tiny(weights=str(tmp_path / "none.safetensors")))
+
+
+def test_imagenet_weights_never_fetched_are_an_error_that_says_how_to_get_them(tmp_path):
+    with pytest.raises(ConfigurationError, match="kedro fetch-weights --backbone test_byobnet"):
+        pretrained_weights(tiny(weights="imagenet", weights_folder=str(tmp_path)))
+
+
+def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path):
+    path = stored_weights(tmp_path)
+    with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
+        pretrained_weights(tiny(weights=str(path), weights_sha256="0" * 64))
+
+
+def test_a_file_that_is_no_safetensors_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(b"\x80\x04 a pickle")
+    with pytest.raises(ConfigurationError, match="no safetensors file"):
+        pretrained_weights(tiny(weights=str(path)))
+
+
+class Release:
+    """timm's description of published weights, and a file of them on this machine."""
+
+    hf_hub_id = None
+
+    def __init__(self, folder, digest=None, classes=1000, content=None):
+        path = folder / "release.pth"
+        torch.save(three_channel_state(classes)[1], path)
+        if content:
+            path.write_bytes(content)
+        self.sha256 = weights._sha256(path)
+        published = path.rename(folder / f"test_byobnet-{digest or self.sha256[:8]}.pth")
+        self.url = published.as_uri()
+
+
+class Hub:
+    """A hub's cache, which names a file by the digest that the hub gives."""
+
+    url, hf_hub_id = None, "timm/test_byobnet"
+
+    def __init__(self, folder):
+        path = stored_weights(folder)
+        self.blob = path.rename(folder / weights._sha256(path))
+
+    def download(self, repository, name):
+        assert (repository, name) == ("timm/test_byobnet", "model.safetensors")
+        return str(self.blob)
+
+
+def published(monkeypatch, release):
+    timm = import_timm()
+    monkeypatch.setattr(timm, "get_pretrained_cfg", lambda backbone: release)
+
+
+def test_fetched_weights_are_pinned_and_used_without_a_network(tmp_path, monkeypatch):
+    published(monkeypatch, Release(tmp_path))
+    folder = tmp_path / "pretrained"
+    path = fetch_weights("test_byobnet", folder)
+    assert json.loads((folder / "test_byobnet.json").read_text())["sha256"] == weights._sha256(path)
+    loaded = pretrained_weights(tiny(weights="imagenet", weights_folder=str(folder)))
+    assert torch.equal(loaded["stem.conv.weight"], three_channel_state()[1]["stem.conv.weight"])
+
+
+def test_fetched_weights_changed_afterwards_are_refused(tmp_path, monkeypatch):
+    published(monkeypatch, Release(tmp_path))
+    path = fetch_weights("test_byobnet", tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # safetensors itself would not notice
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
+        pretrained_weights(tiny(weights="imagenet", weights_folder=str(tmp_path)))
+
+
+def test_a_release_that_is_not_the_published_file_is_refused_and_nothing_is_stored(tmp_path, monkeypatch):
+    published(monkeypatch, Release(tmp_path, digest="deadbeef"))
+    with pytest.raises(TrainingError, match="not fetched"):
+        fetch_weights("test_byobnet", tmp_path / "pretrained")
+    assert not (tmp_path / "pretrained" / "test_byobnet.safetensors").exists()
+
+
+def test_a_file_fetched_again_is_the_same_or_is_refused(tmp_path, monkeypatch):
+    folder = tmp_path / "pretrained"
+    published(monkeypatch, Release(tmp_path))
+    before = fetch_weights("test_byobnet", folder).read_bytes()
+    published(monkeypatch, Release(tmp_path, classes=7))
+    with pytest.raises(ConfigurationError, match="Nothing was stored"):
+        fetch_weights("test_byobnet", folder)
+    assert (folder / "test_byobnet.safetensors").read_bytes() == before
+
+
+def test_another_file_is_taken_where_its_digest_is_given(tmp_path, monkeypatch):
+    folder = tmp_path / "pretrained"
+    published(monkeypatch, Release(tmp_path))
+    before = fetch_weights("test_byobnet", folder).read_bytes()
+    other = Release(tmp_path, classes=7)
+    published(monkeypatch, other)
+    assert fetch_weights("test_byobnet", folder, other.sha256.upper()).read_bytes() != before
+    assert json.loads((folder / "test_byobnet.json").read_text())["source_sha256"] == other.sha256
+
+
+def test_the_command_takes_the_digest_of_the_published_file(tmp_path, monkeypatch):
+    release = Release(tmp_path)
+    published(monkeypatch, release)
+    asked = ["fetch-weights", "--backbone", "test_byobnet", "--folder", str(tmp_path / "pretrained"), "--sha256"]
+    refused = CliRunner().invoke(cli, [*asked, "0" * 64])
+    assert refused.exit_code == 2
+    assert release.sha256 in refused.output
+    assert not (tmp_path / "pretrained").exists()
+    assert CliRunner().invoke(cli, [*asked, release.sha256]).exit_code == 0
+
+
+def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, monkeypatch):
+    hub = Hub(tmp_path)
+    published(monkeypatch, hub)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
+    fetch_weights("test_byobnet", tmp_path / "pretrained")
+    hub.blob.write_bytes(hub.blob.read_bytes() + b" ")
+    with pytest.raises(TrainingError, match="not fetched"):
+        fetch_weights("test_byobnet", tmp_path / "elsewhere")
+
+
+def test_a_published_file_that_is_no_weights_is_refused(tmp_path, monkeypatch):
+    published(monkeypatch, Release(tmp_path, content=b"\x80\x04 a pickle"))
+    with pytest.raises(ConfigurationError, match="no weights"):
+        fetch_weights("test_byobnet", tmp_path / "pretrained")
+
+
+def test_another_local_file_is_another_parameter(tmp_path):
+    params = tiny(weights=str(stored_weights(tmp_path)))
+    before = pinned(params)
+    assert before.weights_sha256 == weights._sha256(Path(params.weights))
+    stored_weights(tmp_path, classes=7)
+    assert pinned(params) != before
+    with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
+        pretrained_weights(before)
+
+
+def test_fetched_weights_are_pinned_by_their_record_and_refused_without_one(tmp_path, monkeypatch):
+    published(monkeypatch, Release(tmp_path))
+    path = fetch_weights("test_byobnet", tmp_path)
+    params = tiny(weights="imagenet", weights_folder=str(tmp_path))
+    assert pinned(params).weights_sha256 == weights._sha256(path)
+    path.with_suffix(".json").write_text("half a rec")
+    with pytest.raises(ConfigurationError, match="fetch the weights again"):
+        pretrained_weights(params)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(ConfigurationError, match="without its record"):
+        pretrained_weights(params)
+
+
+def test_an_unreachable_source_says_what_to_do(tmp_path, monkeypatch):
+    release = Release(tmp_path)
+    release.url = (tmp_path / "nowhere-deadbeef.pth").as_uri()
+    published(monkeypatch, release)
+    with pytest.raises(TrainingError, match="copy the folder, or set"):
+        fetch_weights("test_byobnet", tmp_path)
+
+
+def test_a_run_that_lacks_its_weights_ends_before_any_work_and_says_how_to_get_them(project):
+    ended = project.run("cnn_training", model__weights="imagenet")
+    assert ended.returncode == 2
+    assert "kedro fetch-weights --backbone test_byobnet" in ended.stderr
+    assert not project.path("01_raw").exists()
