@@ -16,6 +16,7 @@ NOTHING_PLANTED = {
     "model__paper_protocol": "false",
     "evidence__n_bootstrap": 200,
     "hybrid__robustness__explained_patients": 0,
+    "hybrid__robustness__repeats": 0,
 }
 
 
@@ -60,28 +61,66 @@ def test_one_image_under_two_patients_ends_the_run_with_both_named(project):
     assert second.name in ended.stderr
 
 
-def test_what_stands_in_the_test_patients_rows_changes_no_byte_of_a_fitted_model(project):
-    said = {name: value for name, value in NOTHING_PLANTED.items() if name != "simulation__image_auc"}
-    said |= {"simulation__n_patients": 100, "image_score": "none"}
-    assert project.run("simulation", **said).returncode == 0
-    shuffle_survival(project)
-    assert project.run("hybrid", **said).returncode == 0
-    before = bytes_below(project.path("06_models/fitted_models"))
-    tested = set(pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))["patient_id"])
-    clinical = pd.read_csv(project.path("01_raw/clinical.csv"), dtype=str)
-    clinical.loc[clinical["patient_id"].isin(tested), ["age_years", "who_status"]] = ["89", "4"]
-    clinical.to_csv(project.path("01_raw/clinical.csv"), index=False)
-    shutil.rmtree(project.path("06_models/fitted_models"))
-    ended = project.kedro("run", "--pipeline", "hybrid", "--runner", "SequentialRunner", "--params", as_said(said))
+LITTLE = {
+    "simulation__n_patients": 40,
+    "simulation__geometry__size_px": 64,
+    "simulation__geometry__slices": 24,
+    "simulation__geometry__spacing_mm": 4.0,
+    "simulation__geometry__slice_spacing_mm": 6.5,
+    "cohort__threshold_mode": "training_median",  # of the training patients: poisoned test patients would move it
+    "partition__inner_folds": 3,
+    "tuning__trials": 2,
+    "tuning__epochs": 1,
+    "model__epochs": 1,
+    "model__paper_protocol": "false",
+    "hybrid__inner_folds": 3,
+    "hybrid__classifiers": "logistic_regression decision_tree",
+    "hybrid__pre_operative_models": "false",
+}
+FITTED = {
+    "06_models/hyperparameters.json",
+    "06_models/cnn_ensemble/model_0.safetensors",
+    "06_models/fitted_models/manifest.json",
+    "07_model_output/cnn_out_of_fold_scores/scores.parquet",
+    "07_model_output/training_predictions/scores.parquet",
+}
+
+
+def test_what_the_test_patients_lived_through_changes_no_byte_of_anything_fitted(project):
+    """Networks, hyperparameters, out-of-fold scores, thresholds and classifiers, fitted twice from the same folds."""
+    fitting = ["run", "--pipeline", "hybrid", "--to-nodes", "fit_models", "--params", as_said(LITTLE)]
+    ended = project.kedro(*fitting)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert bytes_below(project.path("06_models/fitted_models")) == before
-    again = pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))
-    assert set(again["patient_id"]) == tested
-    assert (again["age_years"] == 89).all()
+    fitted = bytes_of_what_is_fitted(project)
+    assert fitted.keys() >= FITTED
+    tested = poison_the_test_patients(project)
+    for layer in ("06_models", "07_model_output"):
+        shutil.rmtree(project.path(layer))  # checkpoints and trials too: everything is fitted anew
+    ended = project.kedro(*fitting, "--from-nodes", "separate_test_patients", "--runner", "SequentialRunner")
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    again = pd.read_parquet(project.path("05_model_input/test_predictors.parquet")).set_index("patient_id")
+    assert (again.loc[tested, "age_years"] == 89).all()  # the poison has got through
+    assert bytes_of_what_is_fitted(project) == fitted
 
 
-def bytes_below(folder):
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def poison_the_test_patients(project):
+    """Turn every test patient's outcome round, and make all of them old; the partition stays as it was drawn."""
+    tested = sorted(pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))["patient_id"])
+    path = project.path("03_primary/study_cohort.parquet")
+    cohort = pd.read_parquet(path)
+    of_test = cohort["patient_id"].isin(tested)
+    was_long = cohort["survival_days"] >= 332
+    cohort["survival_days"] = cohort["survival_days"].mask(of_test, was_long.map({True: 1, False: 3000}))
+    cohort["age_years"] = cohort["age_years"].mask(of_test, 89.0)
+    cohort.to_parquet(path)
+    return tested
+
+
+def bytes_of_what_is_fitted(project):
+    """Every file of the models and their scores; neither checkpoints nor the log of trials, which bear times."""
+    files = [path for layer in ("06_models", "07_model_output") for path in project.path(layer).rglob("*")]
+    kept = [path for path in files if path.is_file() and not {"cnn_checkpoints", "tuning_study.log"} & set(path.parts)]
+    return {str(path.relative_to(project.path(""))): path.read_bytes() for path in kept}
 
 
 def as_said(parameters):
