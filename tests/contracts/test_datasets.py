@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
+from gliocast.cli import input_error
 from gliocast.datasets import JsonDataset, ScoresDataset, TableDataset, TextDataset
 from gliocast.datasets.files import FigureDataset
 from gliocast.types import SCORE_COLUMNS, Scores
@@ -68,6 +70,20 @@ def test_a_failed_save_changes_nothing(case, monkeypatch):
     monkeypatch.undo()
     assert same(dataset.load(), value)
     assert [path.name for path in dataset.filepath.parent.iterdir()] == [dataset.filepath.name]
+
+
+def test_a_full_disk_is_told_in_our_words_and_leaves_the_old_value(case, monkeypatch):
+    dataset, value, another = case
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    dataset.save(value)
+    monkeypatch.setattr(dataset, "write", full)
+    with pytest.raises(DatasetError) as raised:
+        dataset.save(another)
+    assert "No space left on device; expected a writable disk" in str(input_error(raised.value))
+    assert same(dataset.load(), value)
 
 
 def test_a_value_never_saved_does_not_exist(case):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import signal
+
 import numpy as np
 import pytest
 import torch
 from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, tiny
 
+from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.model import training
 from gliocast.model.device import arithmetic
@@ -178,6 +182,26 @@ def test_full_disk_ends_in_a_sentence():
 
     with pytest.raises(TrainingError, match=r"the checkpoint of fold is No space left on device.*goes on from"):
         train(checkpoints=FullDisk())
+
+
+def test_a_disk_that_fills_up_while_training_loses_nothing_that_was_stored(tmp_path):
+    folder, params = CheckpointFolder(tmp_path), tiny()
+    whole = train(params)
+
+    def fill(report):
+        if report.epoch == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing on then fails as on a full disk
+    try:
+        with pytest.raises(TrainingError, match=r"the checkpoint of fold is .*What was stored is kept"):
+            train(params, checkpoints=folder, on_epoch=fill)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert folder.load("fold").record["epoch"] == 2
+    assert same_bits(train(params, checkpoints=folder), whole)
 
 
 def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(monkeypatch):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
-from gliocast.errors import ArtefactError, Problem
+from gliocast.errors import UNWRITABLE, ArtefactError, Problem
 from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder
 
@@ -46,8 +47,12 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
         return self.read(self.filepath)
 
     def save(self, data: Value) -> None:
-        """Store the value in place of the old one."""
-        with atomic_write(self.filepath) as temporary:
+        """Store the value in place of the old one.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written; the old file is still there.
+        """
+        with told_where_unwritable(self.filepath), atomic_write(self.filepath) as temporary:
             self.write(temporary, data)
 
     def fingerprint(self) -> str:
@@ -65,8 +70,12 @@ class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
     """One folder that is replaced as a whole."""
 
     def save(self, data: Value) -> None:
-        """Store the value in place of the old folder."""
-        with atomic_folder(self.filepath) as temporary:
+        """Store the value in place of the old folder.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written; the old folder is still there.
+        """
+        with told_where_unwritable(self.filepath), atomic_folder(self.filepath) as temporary:
             self.write(temporary, data)
 
     def fingerprint(self) -> str:
@@ -76,6 +85,21 @@ class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
     def _exists(self) -> bool:
         recover_folder(self.filepath)
         return self.filepath.is_dir()
+
+
+@contextmanager
+def told_where_unwritable(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a full or closed disk into our error.
+
+    Raises:
+        ArtefactError: `path` cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise ArtefactError(unwritable(path, error)) from error
 
 
 def read_manifest(path: Path, schema_version: int, problem: Callable[[str, str], Problem]) -> dict[str, Any]:
@@ -112,6 +136,13 @@ def file_problems(file: Path, sha256: str, problem: Callable[[str, str, str], Pr
     if sha256_of_file(file) != sha256:
         return [problem(file.name, "changed since it was written", "the SHA-256 that the manifest names")]
     return []
+
+
+def unwritable(path: Path, error: OSError) -> Problem:
+    """The problem of a disk that takes no result."""
+    remedy = "Make room or give write access, and run again: finished stages are kept."
+    found = error.strerror or "unwritable"
+    return Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
 
 
 def missing(path: Path) -> Problem:

@@ -14,6 +14,7 @@ from gliocast.errors import ArtefactError, Problem
 from gliocast.model.checkpoints import Checkpoint
 from gliocast.persistence.atomic import atomic_write
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+from gliocast.persistence.tensor_files import save_tensors
 
 log = logging.getLogger(__name__)
 KEPT = 2  # the last checkpoint, and the one before in case the last is damaged
@@ -30,14 +31,11 @@ class CheckpointFolder:
 
     def save(self, name: str, checkpoint: Checkpoint) -> None:
         """Keep `checkpoint`, and the one before it."""
-        from safetensors.torch import save_file
-
         records = self._records(name)
         number = _number(records[0]) + 1 if records else 1
         record = self._folder_of(name) / f"{number:08d}.json"
-        contiguous = {key: tensor.contiguous() for key, tensor in checkpoint.tensors.items()}
         with atomic_write(_tensors_of(record)) as temporary:
-            save_file(contiguous, temporary)
+            save_tensors(checkpoint.tensors, temporary)
         with atomic_write(record) as temporary:
             temporary.write_text(json.dumps(_vouched(_tensors_of(record), checkpoint.record)), encoding="utf-8")
         self._keep_newest(name)

@@ -14,6 +14,7 @@ from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
 from gliocast.persistence.fingerprints import sha256_of_file
+from gliocast.persistence.tensor_files import save_tensors
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -24,12 +25,10 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
 
     def write(self, path: Path, value: Ensemble) -> None:
         """Write every network, then the manifest."""
-        from safetensors.torch import save_file
-
         members = []
         for number, member in enumerate(value.members):
             file = path / f"model_{number}.safetensors"
-            save_file(dict(member.weights), file)
+            save_tensors(member.weights, file)
             members.append(_described(file, member))
         manifest = {
             "schema_version": SCHEMA_VERSION,

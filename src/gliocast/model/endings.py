@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Int
 
-from gliocast.errors import Problem, TrainingError
+from gliocast.errors import UNWRITABLE, Problem, TrainingError
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.tensors import Module
 
@@ -30,7 +29,7 @@ def clear_ending(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in UNWRITABLE:
             raise
         raise TrainingError(_unwritable(name, error)) from error
     except (RuntimeError, MemoryError) as error:
