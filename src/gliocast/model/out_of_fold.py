@@ -162,11 +162,20 @@ def _train_all(
 def _train_side_by_side(
     jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, devices: Sequence[Device]
 ) -> list[tuple[Member, pd.DataFrame]]:
-    """A process a device; joblib maps the slices into all of them once."""
+    """A process a device, each with its share of the folds; joblib maps the slices into all of them once."""
     from joblib import Parallel, delayed
 
-    work = [delayed(_train_one)(job, cohort, checkpoints, devices[i % len(devices)]) for i, job in enumerate(jobs)]
-    return list(Parallel(n_jobs=len(devices))(work))
+    used = devices[: len(jobs)]
+    work = [delayed(_train_in_turn)(jobs[n :: len(used)], cohort, checkpoints, used[n]) for n in range(len(used))]
+    shares = list(Parallel(n_jobs=len(used))(work))
+    return [shares[place % len(used)][place // len(used)] for place in range(len(jobs))]
+
+
+def _train_in_turn(
+    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, device: Device
+) -> list[tuple[Member, pd.DataFrame]]:
+    shared = replace(cohort, stacks=resident(cohort.stacks, device))
+    return [_train_one(job, shared, checkpoints, device) for job in jobs]
 
 
 def _train_one(
