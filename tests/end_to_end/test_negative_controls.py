@@ -104,13 +104,12 @@ def test_what_the_test_patients_lived_through_changes_no_byte_of_anything_fitted
 
 
 def poison_the_test_patients(project):
-    """Turn every test patient's outcome round, and make all of them old; the partition stays as it was drawn."""
+    """Let all test patients be old and live for years, so that their median too is another; the partition stays."""
     tested = sorted(pd.read_parquet(project.path("05_model_input/test_predictors.parquet"))["patient_id"])
     path = project.path("03_primary/study_cohort.parquet")
     cohort = pd.read_parquet(path)
     of_test = cohort["patient_id"].isin(tested)
-    was_long = cohort["survival_days"] >= 332
-    cohort["survival_days"] = cohort["survival_days"].mask(of_test, was_long.map({True: 1, False: 3000}))
+    cohort["survival_days"] = cohort["survival_days"].mask(of_test, 3000)
     cohort["age_years"] = cohort["age_years"].mask(of_test, 89.0)
     cohort.to_parquet(path)
     return tested
