@@ -214,6 +214,15 @@ def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(monkeyp
         train(checkpoints=SmallDisk())
 
 
+@pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "test_convnext"])
+def test_a_backbone_that_takes_no_slices_of_this_size_is_refused_before_training(monkeypatch, backbone):
+    monkeypatch.setattr(training, "train_epoch", lambda *_: pytest.fail("trained"))
+    with pytest.raises(
+        ConfigurationError, match=rf"model\.backbone is {backbone}; .* slices of 16 px.*slices\.size_px"
+    ):
+        train(tiny(backbone=backbone))
+
+
 def test_another_error_of_the_machine_is_not_disguised(monkeypatch):
     def broken(*_):
         raise RuntimeError("a bug of ours")

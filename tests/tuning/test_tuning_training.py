@@ -125,6 +125,29 @@ def test_a_split_whose_patients_are_unchanged_is_not_searched_again(tmp_path: Pa
     assert not (after["duration_s"] == before["duration_s"])[~kept].any()
 
 
+WIDE = {"low": 1e-6, "high": 1e-3, "log": True}
+OTHER_RANGES = {"learning_rate": WIDE, "weight_decay": WIDE, "dropout": {"low": 0.1, "high": 0.5, "log": False}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"stacks": Stacks(["P00"])}, "images"),
+        ({"cohort": a_cohort(P00=LONG_TERM)}, "outcomes"),
+        ({"ranges": OTHER_RANGES}, "ranges"),
+        ({"measure": "auc"}, "measure"),
+        ({"pruning": {"method": "median"}}, "method"),
+        ({"epochs": 3}, "training"),
+    ],
+)
+def test_a_named_study_refuses_to_go_on_with_other_images_outcomes_ranges_or_direction(
+    tmp_path: Path, changes: dict[str, Any], part: str
+):
+    tuned(tmp_path, trials=1, study_name="mine")
+    with pytest.raises(ConfigurationError, match=f"its {part} differ"):
+        tuned(tmp_path, **{"trials": 2, "study_name": "mine", **changes})
+
+
 def test_splits_share_a_configured_name_and_no_study(tmp_path: Path):
     found = found_in_splits(tmp_path, trials=1, study_name="mine")[0]["splits"]
     assert [one["study_name"] for one in found.values()] == ["mine-fold1", "mine-fold2", "mine-fold3"]

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Int
 
-from gliocast.errors import UNWRITABLE, Problem, TrainingError
+from gliocast.errors import UNWRITABLE, ConfigurationError, Problem, TrainingError
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.tensors import Module
+from gliocast.model.tensors import Module, Tensor
 
 KEPT = "What was stored is kept."
 STATES_A_CHECKPOINT = 4  # weights, best weights, and the optimiser's two moments
@@ -75,6 +75,23 @@ def refuse_full_disk(name: str, network: Module, checkpoints: Checkpoints | None
         raise TrainingError(Problem("–", f"the disk for the checkpoints of {name}", found, expected, remedy))
 
 
+def refuse_unfit_slices(network: Module, example: Tensor, backbone: str) -> None:
+    """Refuse a backbone that takes no slices of this size, such as a transformer that is made for another one.
+
+    Raises:
+        ConfigurationError: the network cannot look at `example`.
+    """
+    import torch
+
+    try:
+        with torch.no_grad():
+            network.eval()(example)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise ConfigurationError(_unfit(backbone, example.shape[-1])) from error
+
+
 def refuse_untrainable(
     name: str, fit_classes: Int[np.ndarray, " fit"], stop_classes: Int[np.ndarray, " stop"], classes: int
 ) -> None:
@@ -89,6 +106,11 @@ def refuse_untrainable(
     found = f"{', '.join(map(str, counts))} patients by class to fit on, {len(stop_classes)} to stop by"
     remedy = "Add patients, use fewer folds, or move the survival threshold."
     raise TrainingError(Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy))
+
+
+def _unfit(backbone: str, side_px: int) -> Problem:
+    remedy = "Set slices.size_px to what the network takes (224 for most), or choose another backbone."
+    return Problem("–", "model.backbone", backbone, f"a network that takes slices of {side_px} px", remedy)
 
 
 def _out_of_memory(name: str) -> Problem:

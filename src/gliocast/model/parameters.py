@@ -57,7 +57,7 @@ class ModelParameters(Parameters):
     first_long_term_class: PositiveInt  # from this class on, a patient is a long-term survivor
     loss: Loss
     pooling: Pooling
-    batch_size: PositiveInt
+    batch_size: int = Field(ge=2)  # batch statistics of a single slice do not exist
     epochs: PositiveInt
     patience: PositiveInt
     stop_by: Literal["loss", "auc"]  # what the stopping patients judge an epoch by

@@ -21,7 +21,13 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.classes import UNDETERMINED, auc, loss_of
 from gliocast.model.device import choose_devices, derived_seed, mixed_precision, private_randomness, processor_threads
 from gliocast.model.device import resident as on_device
-from gliocast.model.endings import clear_ending, refuse_full_disk, refuse_nonfinite, refuse_untrainable
+from gliocast.model.endings import (
+    clear_ending,
+    refuse_full_disk,
+    refuse_nonfinite,
+    refuse_unfit_slices,
+    refuse_untrainable,
+)
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
 from gliocast.model.resume import Saver, resume, training_fingerprint
@@ -124,6 +130,7 @@ def train_fold(
 
     Raises:
         TrainingError: a class is missing, the loss is no number, memory or disk is full.
+        ConfigurationError: the backbone takes no slices of this size.
     """
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
@@ -134,6 +141,7 @@ def train_fold(
         generator.manual_seed(derived_seed(seed))
         material = prepare(on_device(stacks, device), classes, fold, params)
         training = start(settings, params, device)
+        refuse_unfit_slices(training.network, material.fit_examples[:1], params.backbone)
         refuse_full_disk(name, training.network, checkpoints)
         resume(training, checkpoints, name, fingerprint)
         saver = Saver(training, checkpoints, name, fingerprint, params.checkpoint_seconds)
