@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import resource
+import signal
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from test_tuning_processes import started
-from tuning_fakes import a_search
+from tuning_fakes import Falling, a_search
 
 from gliocast.errors import ArtefactError, ConfigurationError
+from gliocast.model.parameters import Hyperparameters
+from gliocast.tuning.objective import Report
 from gliocast.tuning.storage import StudyStorage, shown_url
 from gliocast.tuning.study import run_search
 
@@ -54,6 +59,38 @@ def test_a_journal_that_cannot_be_written_is_an_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ArtefactError, match=r"tuning study study\.log"):
         run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "file" / "study.log")))
+
+
+@dataclass(frozen=True)
+class FillingTheDisk(Falling):
+    """The file system takes no more bytes of the journal once the trial with this learning rate has begun."""
+
+    journal: Path = Path()
+    at_trial: list[int] = field(default_factory=lambda: [3])
+
+    def __call__(self, fold: int, hyperparameters: Hyperparameters, report: Report) -> float:
+        self.at_trial[0] -= 1
+        if self.at_trial[0] == 0:
+            limit = self.journal.stat().st_size + 100  # some of the next line still fits
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        return super().__call__(fold, hyperparameters, report)
+
+
+def test_a_disk_that_fills_up_while_searching_ends_in_a_sentence_and_the_search_goes_on_later(tmp_path: Path):
+    filling = FillingTheDisk(journal=tmp_path / "study.log")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing on then fails as on a full disk
+    try:
+        with pytest.raises(ArtefactError, match=r"File too large.*with space left.*goes on where it stopped"):
+            run_search(a_search(tmp_path, filling, trials=5))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=5))
+    undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=5))[1]
+    assert hyperparameters["n_complete"] == 5
+    complete = trials[trials["state"] == "complete"]
+    assert complete["value"].tolist() == undisturbed["value"].tolist()
 
 
 def test_a_url_is_shown_without_its_secrets():

@@ -61,10 +61,13 @@ class StudyStorage:
 
         try:
             yield self._open()
-        except (SQLAlchemyError, StorageInternalError) as error:
-            raise ConfigurationError(_unreachable(self, error)) from None
-        except OSError as error:
-            raise ArtefactError(_unwritable(self, error)) from None
+        except (SQLAlchemyError, StorageInternalError, OSError, AssertionError) as error:
+            failure = first_of((SQLAlchemyError, StorageInternalError, OSError), error)
+            if failure is None:
+                raise
+            if isinstance(failure, OSError):
+                raise ArtefactError(_unwritable(self, failure)) from None
+            raise ConfigurationError(_unreachable(self, failure)) from None
 
     def _open(self) -> OpenStorage:
         if self.url is None:
@@ -87,6 +90,16 @@ class StudyStorage:
                 grace_period=self.grace_seconds,
                 heartbeat_stale_trial_callback=repeat,
             )
+
+
+def first_of(kinds: tuple[type[Exception], ...], error: BaseException | None) -> Exception | None:
+    """The first error of these kinds that `error` is or came of.
+
+    Where a trial's end cannot be stored, Optuna trips over an assertion of its own, and the reason lies behind it.
+    """
+    while error is not None and not isinstance(error, kinds):
+        error = error.__context__
+    return error
 
 
 def shown_url(url: str) -> str:
