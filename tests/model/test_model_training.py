@@ -12,7 +12,7 @@ from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, tiny
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.model import training
+from gliocast.model import device, training
 from gliocast.model.device import arithmetic
 from gliocast.model.pooling import stack_logits
 from gliocast.model.training import FoldIndices, train_fold
@@ -118,6 +118,14 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
         "params": {"params": tiny(weight_decay=0.1)},
     }[changed]
     assert same_bits(train(**other), train(**other, checkpoints=every))
+
+
+def test_a_checkpoint_of_a_machine_with_other_arithmetic_is_not_gone_on_from(monkeypatch):
+    every, params = MemoryCheckpoints(), tiny(precision="auto")
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
+    train(params, checkpoints=every)
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
+    assert same_bits(train(params, checkpoints=every), train(tiny(precision="float32")))
 
 
 def test_training_stops_when_the_stopping_patients_gain_nothing_more():

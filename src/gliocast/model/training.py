@@ -19,7 +19,14 @@ from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.classes import UNDETERMINED, auc, loss_of
-from gliocast.model.device import choose_devices, derived_seed, mixed_precision, private_randomness, processor_threads
+from gliocast.model.device import (
+    arithmetic,
+    choose_devices,
+    derived_seed,
+    mixed_precision,
+    private_randomness,
+    processor_threads,
+)
 from gliocast.model.device import resident as on_device
 from gliocast.model.endings import (
     clear_ending,
@@ -134,6 +141,7 @@ def train_fold(
     """
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
+    params = params.model_copy(update={"precision": arithmetic(params.precision, device)})  # told apart in checkpoints
     fold = _determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
