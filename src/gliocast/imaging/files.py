@@ -12,7 +12,7 @@ from jaxtyping import Float32, Shaped
 from gliocast.imaging import text_headers
 from gliocast.imaging.checks import grid_findings, voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
-from gliocast.imaging.grid import Region
+from gliocast.imaging.grid import Region, whole
 from gliocast.imaging.nifti import unreadable
 from gliocast.imaging.nifti_volume import GZIP_LIMIT, NiftiVolume, overruled, size_findings
 from gliocast.imaging.parameters import GeometryParameters
@@ -66,6 +66,11 @@ class ItkVolume(Volume):
         if stored.dtype.kind == "f":  # whole numbers are always finite
             refuse_if_any(finding for finding in voxel_findings(stored, self.name) if finding.code == "not_finite")
         return stored.T
+
+    @property
+    def filled(self) -> Region:
+        """A region outside of which every voxel is 0: of these files, the whole."""
+        return whole(self.grid)
 
     def read(self, region: Region) -> Float32[np.ndarray, "i j k"]:
         """Grey values inside `region`; the whole file is decoded once, so that a cut file is always noticed."""

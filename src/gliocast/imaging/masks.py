@@ -33,7 +33,8 @@ def read_lesion(
     if path.name.lower().endswith(SUFFIXES):
         mask = open_file(path, rules, spacing_mm)
         _check_grid(mask, volume, rules)
-        lesion = cut_out(mask.voxels, mask.grid, tuple(int(label) for label in labels), path.name)
+        filled, numbers = mask.filled, tuple(int(label) for label in labels)
+        lesion = cut_out(mask.voxels[filled], mask.grid.cropped(filled), numbers, path.name)
     else:
         from gliocast.imaging.dicom_masks import read_dicom_lesion
 

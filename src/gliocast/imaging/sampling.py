@@ -74,9 +74,9 @@ def _separable(
     shape: tuple[int, int, int],
     refinement: int,
 ) -> Float32[np.ndarray, "slices height width"]:
-    """Along anatomical axes, interpolation and averaging are one small matrix an axis."""
+    """Along anatomical axes, interpolation and averaging are one small matrix an axis; columns, dear to move, last."""
     on_slices = voxels.transpose(stored[2], stored[1], stored[0])  # slice, row, column
-    for axis, pixels, averaged in ((2, 0, refinement), (1, 1, refinement), (0, 2, 1)):
+    for axis, pixels, averaged in ((0, 2, 1), (1, 1, refinement), (2, 0, refinement)):
         at = step[stored[pixels], 3] + step[stored[pixels], pixels] * np.arange(shape[pixels])
         on_slices = _weighted(_weights(at, on_slices.shape[axis], averaged), on_slices, axis)
     return on_slices
@@ -104,7 +104,9 @@ def _weights(positions: Float64[np.ndarray, " fine"], n_voxels: int, averaged: i
     upper = np.minimum(lower + 1, n_voxels - 1)
     entries = np.concatenate([(1 - share) * inside, share * inside]).astype(np.float32)
     places = (np.concatenate([pixel, pixel]), np.concatenate([lower, upper]))
-    return csr_array((entries, places), shape=(len(positions) // averaged, n_voxels))
+    weights = csr_array((entries, places), shape=(len(positions) // averaged, n_voxels))
+    weights.eliminate_zeros()
+    return weights
 
 
 def _general(
