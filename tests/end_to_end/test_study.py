@@ -18,7 +18,14 @@ SMALL = {
     "model__explained_patients": 1,
     "evidence__n_bootstrap": 200,
     "hybrid__robustness__explained_patients": 10,
+    "hybrid__robustness__repeats": 1,
 }
+
+
+MARKED = (
+    "metrics.json", "model_results.json", "table4.csv", "figure4_roc.json", "figure4_confusion.json",
+    "leakage_gap.json", "paper_protocol_record.json", "report.html",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +144,19 @@ def test_a_partition_edited_by_hand_is_refused(study):
     path.write_text(written)
     assert ended.returncode == 2
     assert "partition" in ended.stderr
+
+
+def test_under_the_papers_protocol_every_output_says_so(study):
+    """The last test of this study, since it leaves the paper's results behind."""
+    project, _ = study
+    ended = project.run("hybrid", **SMALL, protocol="paper", hybrid__threshold__rule="fixed")  # as fitted above
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "for comparison only" in ended.stdout.lower()
+    protocol = read(project, "metrics.json")["protocol"]
+    assert "comparison only" in protocol["watermark"]
+    assert 0 < protocol["n_test_patients_seen_in_training"] < protocol["n_test_patients"]
+    told = [project.path("08_reporting") / name for name in MARKED] + [project.path("06_models/bundle/bundle.json")]
+    assert [path.name for path in told if "comparison only" not in path.read_text(encoding="utf-8")] == []
 
 
 def auc_interval(outcome, probability):
