@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from gliocast.evidence.metrics import logit
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid.image_scores import logit
 from gliocast.hybrid.parameters import FeatureParameters, HybridParameters
 from gliocast.types import PATIENT_LEVEL, Fold, Partition, Scores, Split
 

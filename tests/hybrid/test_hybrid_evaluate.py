@@ -91,6 +91,6 @@ def test_what_is_lost_before_the_operation_has_an_interval_that_repeats_do_not_n
         prediction_times(predictions(*tables), OUTCOMES, EVIDENCE, seed=0).iloc[1] for tables in ((late, early), twice)
     )
     assert once["auc_lost"] == repeated["auc_lost"] == pytest.approx(15 / 16 - 10 / 16)
-    widths = [row["auc_lost_high"] - row["auc_lost_low"] for row in (once, repeated)]
+    widths = [row["auc_lost_upper"] - row["auc_lost_lower"] for row in (once, repeated)]
     assert widths[1] > 0.8 * widths[0]
     assert repeated["p"] > 0.5 * once["p"]

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from gliocast.evidence import metrics
 from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.guard import check_not_fitted_on
-from gliocast.evidence.intervals import wilson
+from gliocast.evidence.intervals import as_columns, wilson
 from gliocast.evidence.metrics import PROBABILITY_FLOOR, logit
 
 Method: TypeAlias = Literal["none", "platt", "isotonic", "beta"]
@@ -52,13 +52,9 @@ def calibration_row(
     """Brier score, calibration slope and intercept, and ECE, each with its bootstrap interval by patient, flat."""
     measures = (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept)
     statistics = (*measures, metrics.expected_calibration_error(n_bins))
-    row: dict[str, float | None] = {}
-    for name, measure in zip(MEASURES, statistics, strict=True):
-        clusters = as_clusters(patients, len(outcome))
-        found = bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed)
-        low, high = found["ci95"] or (None, None)
-        row |= {name: found["value"], f"{name}_lower": low, f"{name}_upper": high}
-    return row
+    clusters = as_clusters(patients, len(outcome))
+    found = (bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed) for measure in statistics)
+    return as_columns(dict(zip(MEASURES, found, strict=True)))
 
 
 @dataclass(frozen=True)

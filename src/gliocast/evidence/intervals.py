@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite, sqrt
 from typing import Any, TypeAlias
 
@@ -26,6 +26,18 @@ def estimate(value: float | None, ci95: Sequence[float] | None = None, reason: s
     limits = [float(limit) for limit in ci95] if known and ci95 is not None else None
     result: Estimate = {"value": number, "ci95": limits}
     return result if limits is not None else result | {"reason": reason or "not defined for these patients"}
+
+
+def as_columns(found: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of a table: an estimate becomes `<name>`, `<name>_lower` and `<name>_upper`; all else stays as it is."""
+    row: dict[str, Any] = {}
+    for name, part in found.items():
+        if isinstance(part, Mapping):
+            lower, upper = part["ci95"] or (None, None)
+            row |= {name: part["value"], f"{name}_lower": lower, f"{name}_upper": upper}
+        else:
+            row[name] = part
+    return row
 
 
 def wilson(successes: int, n: int) -> Estimate:

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from gliocast.evidence.auc import delong
-from gliocast.evidence.intervals import Estimate, wilson
+from gliocast.evidence.intervals import as_columns, wilson
 from gliocast.types import SURGERIES
 
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
@@ -96,10 +96,4 @@ def _measures(
         "specificity": wilson(int((~outcome & ~predicted).sum()), int((~outcome).sum())),
         "auc": delong(outcome, probability),
     }
-    flat = dict(entry for name, part in estimates.items() for entry in _flat(name, part))
-    return counted | flat | {"note": estimates["auc"].get("reason", "")}
-
-
-def _flat(name: str, part: Estimate) -> list[tuple[str, float | None]]:
-    low, high = part["ci95"] or (None, None)
-    return [(name, part["value"]), (f"{name}_lower", low), (f"{name}_upper", high)]
+    return counted | as_columns(estimates) | {"note": estimates["auc"].get("reason", "")}

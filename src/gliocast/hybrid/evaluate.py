@@ -14,6 +14,7 @@ from gliocast.errors import PartitionError, Problem, raise_if_any
 from gliocast.evidence.classification import performance
 from gliocast.evidence.comparison import MRI_ADDS, Question, compare_paired, holm, mcnemar
 from gliocast.evidence.guard import check_unseen
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.fitted import PRE_OPERATIVE
 from gliocast.types import LONG_TERM, Scores
@@ -81,7 +82,7 @@ def prediction_times(
     for name in (name for name in tables if f"{name}{PRE_OPERATIVE}" in tables):
         early = f"{name}{PRE_OPERATIVE}"
         found = _paired(tables, name, early, MRI_ADDS, evidence, seed)
-        lost = {**_limited("auc_lost", found["delta_auc"]), "p": found["p_value"]}
+        lost = as_columns({"auc_lost": found["delta_auc"], "p": found["p_value"]})
         late, soon = (_brief(tables[one], evidence, seed) for one in (name, early))
         rows.append({"model": name, "reads": "all configured predictors", **late})
         rows.append({"model": name, "reads": "what is known before the operation", **soon, **lost})
@@ -133,15 +134,7 @@ def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
 
 def _brief(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     found = _performance(table, evidence, seed)
-    row: dict[str, Any] = {"n": found["n"]}
-    for measure_name in ("auc", "accuracy"):
-        row |= _limited(measure_name, found[measure_name])
-    return row
-
-
-def _limited(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = found["ci95"] or (None, None)
-    return {name: found["value"], f"{name}_low": low, f"{name}_high": high}
+    return as_columns({name: found[name] for name in ("n", "auc", "accuracy")})
 
 
 def _compare(

@@ -10,10 +10,10 @@ import pandas as pd
 
 from gliocast.errors import LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_unseen
+from gliocast.evidence.metrics import logit
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Partition, Role, Scores
 
 ImageScale = Literal["probability", "logit"]
-CLOSEST_TO_CERTAIN = 1e-6  # a classifier that counts neighbours says 0 or 1, whose logit is infinite
 
 
 def joined(*scores: Scores) -> Scores:
@@ -35,13 +35,6 @@ def score_rows(split: str, patients: Iterable[str], role: Role, model: str, prob
         split=split, slice=PATIENT_LEVEL, role=role, model=model, logit=logit(probability), probability=probability
     )
     return rows[list(SCORE_COLUMNS)]
-
-
-def logit(probability: np.ndarray) -> np.ndarray:
-    """Log-odds, of probabilities held within 1e-6 and 1 - 1e-6."""
-    from scipy.special import logit as log_odds
-
-    return np.asarray(log_odds(np.clip(probability, CLOSEST_TO_CERTAIN, 1 - CLOSEST_TO_CERTAIN)), dtype=np.float64)
 
 
 def image_score_of(scores: Scores, split: str, patients: Iterable[str], role: Role, scale: ImageScale) -> pd.Series:

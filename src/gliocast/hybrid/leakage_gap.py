@@ -10,6 +10,7 @@ import pandas as pd
 
 from gliocast.evidence import metrics
 from gliocast.evidence.bootstrap import as_clusters, bootstrap
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, truth
 from gliocast.types import Scores
@@ -67,13 +68,7 @@ def gap_table(gap: Mapping[str, Any]) -> pd.DataFrame:
     """One row a model and measure: both values with their limits, and the difference with its limits."""
     return pd.DataFrame(
         [
-            {
-                "model": model,
-                "metric": name,
-                **_flat("honest", found["honest"]),
-                **_flat("paper", found["paper"]),
-                **_flat("difference", found["difference"]),
-            }
+            {"model": model, "metric": name, **as_columns(found)}
             for model, measures in gap["models"].items()
             for name, found in measures.items()
         ]
@@ -100,8 +95,3 @@ def _difference(
         return measure_of(paper, weights[:, :n]) - measure_of(honest, weights[:, n:])
 
     return dict(bootstrap(difference, clusters, n_bootstrap, seed))
-
-
-def _flat(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = found.get("ci95") or (None, None)
-    return {name: found["value"], f"{name}_lower": low, f"{name}_upper": high}

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from gliocast.evidence.metrics import logit
 from gliocast.hybrid.classifiers import build_classifier, with_probability
 from gliocast.hybrid.features import IMAGE_SCORE, build_preprocessor, encode, outcome_codes
 from gliocast.hybrid.fit import facts_of, model_names
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModel, prediction_rows
-from gliocast.hybrid.image_scores import logit
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.hybrid.selection import Candidate, FittedPair, inner_folds_of, quick_scikit_learn, score_candidates
 from gliocast.types import ImageScoreKind, Partition, Scores

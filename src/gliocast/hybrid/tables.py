@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.evidence.intervals import wilson
+from gliocast.evidence.intervals import as_columns, wilson
 
 CELLS = ("tp", "fp", "fn", "tn")
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
@@ -25,11 +25,7 @@ def table4(models: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    row: dict[str, Any] = {"model": name, "n": found["n"], **{cell: found[cell] for cell in CELLS}}
-    for measure in MEASURES:
-        low, high = found[measure]["ci95"] or (None, None)
-        row |= {measure: found[measure]["value"], f"{measure}_low": low, f"{measure}_high": high}
-    return row
+    return {"model": name, **as_columns({part: found[part] for part in ("n", *CELLS, *MEASURES)})}
 
 
 def _printed(paper: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     columns = list(map(str, table.columns))
     for place, name in enumerate(columns):
         limits = ["lower", "upper"] if columns[place + 1 : place + 3] == ["lower", "upper"] else []
-        limits = limits or [f"{name}_{end}" for end in ("lower", "upper", "low", "high") if f"{name}_{end}" in columns]
+        limits = limits or [f"{name}_{end}" for end in ("lower", "upper") if f"{name}_{end}" in columns]
         if len(limits) == 2:
             form = formatting.difference if name.startswith(("difference", "delta")) else formatting.estimate
             rows = zip(*(plain(table[part]) for part in [name, *limits]), strict=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gliocast.evidence.classes import class_performance, observed_classes, predicted_classes
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_curves import kaplan_meier, logrank
 from gliocast.evidence.survival_metrics import Followup, SurvivalPrediction, survival_performance
@@ -51,7 +52,7 @@ def assess_time_to_event(
             names = {"model": model, "predictors": predictors}
             test, prediction = study.predicted(model, predictors)
             arguments = (study.training, evidence.horizons_days, evidence.n_bootstrap, seed)
-            rows.append({**names, **flat(survival_performance(prediction, test, *arguments))})
+            rows.append({**names, **as_columns(survival_performance(prediction, test, *arguments))})
             class_rows += [{**names, **row} for row in _in_classes(test, prediction, evidence, seed)]
     return pd.DataFrame(rows), pd.DataFrame(class_rows)
 
@@ -63,7 +64,7 @@ def _in_classes(
         observed = observed_classes(test.days, test.died, thresholds)
         answer = predicted_classes(prediction.times_days, prediction.survival, thresholds)
         found = class_performance(observed, answer, len(thresholds) + 1, evidence.n_bootstrap, seed)
-        yield {"thresholds_days": ", ".join(map(str, thresholds)), **flat(found)}
+        yield {"thresholds_days": ", ".join(map(str, thresholds)), **as_columns(found)}
 
 
 def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
@@ -127,18 +128,6 @@ class _Study:
         scored = np.asarray(preprocessor.transform(encode(test, facts)), dtype=float)
         found = MODELS[model](features, _followup(training), scored, self.times_days, self.seed)
         return pd.DataFrame(found.survival, index=list(split.test))
-
-
-def flat(found: dict[str, Any]) -> dict[str, Any]:
-    """Estimates as columns: value, lower and upper limit."""
-    row: dict[str, Any] = {}
-    for name, part in found.items():
-        if isinstance(part, dict):
-            low, high = part["ci95"] or (None, None)
-            row |= {name: part["value"], f"{name}_lower": low, f"{name}_upper": high}
-        else:
-            row[name] = part
-    return row
 
 
 def _followup(patients: Table) -> Followup:
