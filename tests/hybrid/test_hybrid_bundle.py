@@ -6,15 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hybrid_examples import feature_parameters, features_of, predictors_of, quick, section, training_of
+from hybrid_examples import a_cohort, feature_parameters, features_of, predictors_of, quick, section, training_of
 
 from gliocast.datasets.bundle import BundleDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.hybrid.bundle import build_bundle
 from gliocast.hybrid.fit import fit_models
 from gliocast.hybrid.image_features import score_features
+from gliocast.model.backbone import build_network
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
+from gliocast.model.scoring import score_patients
+from gliocast.types import PATIENT_LEVEL, Split
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,20 @@ def test_a_bundle_of_another_version_is_refused(tmp_path, bundle):
     manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
     with pytest.raises(ArtefactError, match="schema version 1"):
         dataset.read(tmp_path / "bundle")
+
+
+def test_a_bundle_scores_new_patients_from_their_slices(tmp_path, fitting):
+    params = ModelParameters(**section("cnn_training", "demo", "model"))
+    member = Member("holdout/fold0", "holdout", build_network(params, 0.3).state_dict(), ("P001",), 0.3)
+    dataset = BundleDataset(str(tmp_path / "bundle"))
+    dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, {}))
+    restored, patients = dataset.load(), a_cohort(3).drop(columns="outcome").assign(patient_id=["N1", "N2", "N3"])
+    stacks = np.random.default_rng(0).random((3, 9, 32, 32), dtype=np.float32)
+    scores = score_patients(restored.image_model, stacks, ("N1", "N2", "N3"), Split("holdout", (), ()))
+    answers = restored.score(patients, scores).set_index(["name", "patient_id"])
+    expected = scores.table[scores.table["slice"] == PATIENT_LEVEL]["probability"]
+    np.testing.assert_array_equal(answers.loc["cnn", "probability"], expected)
+    assert not answers.loc["hybrid", "image_score_missing"].any()
 
 
 @pytest.fixture(scope="module")

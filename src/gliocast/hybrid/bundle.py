@@ -11,7 +11,7 @@ import pandas as pd
 from gliocast.evidence.guard import fingerprint_of_patients
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
-from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.image_scores import joined, no_scores
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
@@ -39,12 +39,14 @@ class Bundle:
 
         Args:
             patients: one row a patient: `patient_id` and the predictors.
-            image_scores: by every split's image model, role `test`: of `score_images`, of the networks, or nobody's.
+            image_scores: by every split's image model, role `test`: of `score_images`; of `score_patients` with the
+                networks; or nobody's.
         """
         everyone = tuple(patients["patient_id"])
         names = dict.fromkeys(model.split for model in self.models.models)
         splits = tuple(Split(name, everyone, ()) for name in names)
-        return self.models.score(patients, image_scores, Partition("new", 0, splits, Fold((), (), ()))).table
+        new = Partition("new", 0, splits, Fold((), (), ()))
+        return self.models.score(patients, joined(image_scores), new).table
 
     def score_images(self, image_features: pd.DataFrame) -> Scores:
         """New patients' image scores from their precomputed features; nobody's where the bundle reads none.
