@@ -20,7 +20,7 @@ def main() -> int:
     machine = {"processor": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
     print(json.dumps({"machine": machine, "versions": {name: installed(name) for name in PEERS}}), flush=True)
     return sum(
-        subprocess.run([sys.executable, str(folder / f"bench_{name}.py")], check=False).returncode != 0
+        subprocess.run([sys.executable, "-m", f"{folder.name}.bench_{name}"], check=False).returncode != 0
         for name in wanted
     )
 

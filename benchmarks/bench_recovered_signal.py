@@ -45,13 +45,8 @@ def main() -> None:
 def recovered(n_patients: int, image_auc: float, seed: int) -> dict[str, Any]:
     """Train out-of-fold on one simulated cohort; a perfect reader of the same patients stands beside it."""
     stacks, long_term, score = simulated(n_patients, image_auc, seed)
-    patients, params = tuple(f"P{number:04d}" for number in range(n_patients)), demo_parameters()
-    partition = five_folds(patients, long_term, seed)
-    trained = train_out_of_fold(
-        stacks, patients, long_term.astype(np.int64), partition, params.hyperparameters, params, seed
-    )
-    table = trained.scores.table[trained.scores.table["slice"] == PATIENT_LEVEL].set_index("patient_id")
-    found = delong(long_term, table.loc[list(patients), "probability"].to_numpy(float))
+    params = demo_parameters()
+    found = delong(long_term, out_of_fold_probability(stacks, long_term, params, seed))
     share = None if image_auc == 0.5 else round((found["value"] - 0.5) / (image_auc - 0.5), 3)
     perfect = delong(long_term, score)["value"]
     figures = {"auc": found["value"], "ci95": found["ci95"], "recovered_share": share, "perfect_reader_auc": perfect}
@@ -64,13 +59,35 @@ def recovered(n_patients: int, image_auc: float, seed: int) -> dict[str, Any]:
     return said | figures
 
 
+def out_of_fold_probability(
+    stacks: np.ndarray, long_term: np.ndarray, params: ModelParameters, seed: int
+) -> np.ndarray:
+    """The probability of long-term survival of each patient, by the network that has not seen them."""
+    patients = tuple(f"P{number:04d}" for number in range(len(stacks)))
+    partition, classes = five_folds(patients, long_term, seed), long_term.astype(np.int64)
+    trained = train_out_of_fold(stacks, patients, classes, partition, params.hyperparameters, params, seed)
+    table = trained.scores.table[trained.scores.table["slice"] == PATIENT_LEVEL].set_index("patient_id")
+    return table.loc[list(patients), "probability"].to_numpy(float)
+
+
 def simulated(n_patients: int, image_auc: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slice stacks, which patients are long-term survivors, and the score that their lesions show."""
+    long_term, score, fields = cohort_of(n_patients, image_auc, seed)
+    return stacks_showing(score, fields, seed), long_term, score
+
+
+def cohort_of(n_patients: int, image_auc: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which patients are long-term survivors, the score that their lesions show, and the scanner's field in tesla."""
     paper = PaperParameters.model_validate(yaml.safe_load((CONF / "parameters_paper.yml").read_text())["paper"])
     cohort, score = simulate_clinical(paper.table1, n_patients, seed, image_auc, paper.figure1, [1.5, 3.0])
-    fields = cohort["scanner_field_t"].to_numpy(float)
-    stacks = [slice_stack(float(score[index]), float(fields[index]), seed, index) for index in range(n_patients)]
-    return np.stack(stacks), (cohort["outcome"] == LONG_TERM).to_numpy(bool), np.asarray(score, dtype=float)
+    long_term = (cohort["outcome"] == LONG_TERM).to_numpy(bool)
+    return long_term, np.asarray(score, dtype=float), cohort["scanner_field_t"].to_numpy(float)
+
+
+def stacks_showing(score: np.ndarray, fields: np.ndarray, seed: int) -> np.ndarray:
+    """The slice stack of every patient, whose lesion looks as the patient's score says."""
+    patients = enumerate(zip(score, fields, strict=True))
+    return np.stack([slice_stack(float(shown), float(field), seed, index) for index, (shown, field) in patients])
 
 
 def slice_stack(score: float, field_t: float, seed: int, index: int) -> np.ndarray:
