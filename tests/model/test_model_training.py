@@ -174,9 +174,17 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence_and_keeps_what_was_stored()
     assert all(np.isfinite(moment.record["loss_sum"]) for _, moment in kept.kept)
 
 
-def test_full_memory_ends_in_a_sentence(monkeypatch):
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "MPS backend out of memory (MPS allocated: 9 GB)",
+    ],
+)
+def test_full_memory_ends_in_a_sentence(monkeypatch, said):
     def full(*_):
-        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        raise RuntimeError(said)
 
     monkeypatch.setattr(training, "train_step", full)
     with pytest.raises(TrainingError, match=r"the memory while training fold is full.*smaller model\.batch_size"):

@@ -16,7 +16,7 @@ from gliocast.model.tensors import Module, Tensor
 KEPT = "What was stored is kept."
 STATES_A_CHECKPOINT = 4  # weights, best weights, and the optimiser's two moments
 CHECKPOINTS_AT_ONCE = 3  # the last, the one before, and the one that is being written
-ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed")
+ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed", "ALLOC_FAILED", "out of memory")
 
 
 @contextmanager
