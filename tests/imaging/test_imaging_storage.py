@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -226,6 +228,20 @@ def test_workers_give_the_same_stacks_as_one_after_the_other(tmp_path):
 
     serial = hashes(pipeline.extract_slices(site.source, chosen, site.parameters))
     assert hashes(pipeline._in_parallel(site.source, chosen, site.parameters, 2)) == serial
+
+
+def test_workers_do_not_read_the_script_that_was_started(tmp_path):
+    lines = [
+        "import os",
+        "from gliocast.imaging.workers import worker_pool",
+        "print('read')",
+        "if __name__ == '__main__':",
+        "    with worker_pool(2) as pool:",
+        "        pool.submit(os.getpid).result()",
+    ]
+    (tmp_path / "script.py").write_text("\n".join(lines), encoding="utf-8")
+    ended = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "read\n"), ended.stderr
 
 
 def extract_or_die(patient_id: str, centre_mm: float | None, *, source, parameters) -> pipeline.Result:

@@ -8,7 +8,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
@@ -18,16 +18,10 @@ from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
+from gliocast.imaging.workers import worker_pool
 
 FEW_PATIENTS = 16  # below, starting worker processes takes longer than they save
 AHEAD = 4  # patients a worker that are under way: a slow one does not leave the others without work
-IMPORTED_ONCE = (  # by the process that the workers are copies of: they start at once, and share that memory
-    "gliocast.imaging.study",
-    "isal.isal_zlib",
-    "scipy.ndimage",
-    "scipy.sparse",
-    "SimpleITK",
-)
 
 Result: TypeAlias = SliceStack | RefusedPatient
 
@@ -155,7 +149,7 @@ def _pooled(
     workers: int,
 ) -> Iterator[Result]:
     """Results in order; `waiting` and `under_way` always tell who has none yet."""
-    with _pool(workers) as pool:
+    with worker_pool(workers) as pool:
         try:
             while waiting or under_way:
                 while waiting and len(under_way) < AHEAD * workers:
@@ -174,30 +168,15 @@ def _alone(extract: Callable[[str, float | None], Result], patient_id: str, cent
     from concurrent.futures.process import BrokenProcessPool
 
     try:
-        with _pool(1) as pool:
+        with worker_pool(1) as pool:
             return pool.submit(extract, patient_id, centre_mm).result()
     except BrokenProcessPool:
         found, expected = "a process that was killed, mostly for want of memory", "a study that can be read"
         return RefusedPatient(patient_id, (Finding("worker_died", "the study", found, expected),))
 
 
-def _pool(workers: int) -> ProcessPoolExecutor:
-    from multiprocessing import get_context
-
-    context = get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED_ONCE))
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker)
-
-
 def _extract(patient_id: str, centre_mm: float | None, *, source: ImageSource, parameters: SliceParameters) -> Result:
     return extract_stack(source, patient_id, centre_mm, parameters)
-
-
-def one_thread_a_worker() -> None:
-    """Worker processes share the cores already; threads within each would only get in each other's way."""
-    import SimpleITK
-
-    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def check_studies(extraction: Extraction) -> list[RefusedPatient]:

@@ -1,0 +1,51 @@
+"""Processes that prepare patients: they start at once, share what was imported once, and use one core each."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any
+
+IMPORTED_ONCE = (  # by the process that the workers are copies of: they start at once, and share that memory
+    "gliocast.imaging.study",
+    "isal.isal_zlib",
+    "scipy.ndimage",
+    "scipy.sparse",
+    "SimpleITK",
+)
+
+
+class WorkerProcess(ForkServerProcess):
+    """A process that does not import the script that was started: Kedro's command line would take each a second."""
+
+    @staticmethod
+    def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802 - Python's own name
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")  # without a file, so that there is nothing to import
+        try:
+            return ForkServerProcess._Popen(process_obj)  # type: ignore[attr-defined]
+        finally:
+            sys.modules["__main__"] = main
+
+
+class WorkerContext(ForkServerContext):
+    """Python's fork server, with processes of this kind."""
+
+    Process = WorkerProcess
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """A pool of worker processes."""
+    context = WorkerContext()
+    context.set_forkserver_preload(list(IMPORTED_ONCE))
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker)
+
+
+def one_thread_a_worker() -> None:
+    """Worker processes share the cores already; threads within each would only get in each other's way."""
+    import SimpleITK
+
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
