@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, only_the_baseline, the_paper
 
+from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting import formatting, paper, tables
 from gliocast.reporting.exhibits import EXHIBITS
 from gliocast.reporting.page import build_report, script
@@ -102,6 +104,9 @@ def test_the_papers_protocol_is_watermarked() -> None:
     assert '<body class="watermark">' in leaking
     assert "for comparison only" in leaking
     assert '<body class="watermark">' not in honest
+    for title in ("Every model on the same test patients, beside the paper", "Paired differences between models"):
+        assert f"{title} ({WATERMARK.rstrip('.')})" in unescape(leaking)
+    assert WATERMARK.rstrip(".") not in unescape(honest)
 
 
 def test_sections_without_results_say_which_pipeline_adds_them() -> None:

@@ -9,8 +9,8 @@ SIMULATED = (
 )
 LEAKING = (
     "The paper's protocol, for comparison only.",
-    "Test patients were seen in training. These numbers do not hold for new patients; "
-    "run with protocol: honest for numbers that do.",
+    "Test patients were seen in training. What bears this mark does not hold for new patients; what does not, from the "
+    "figures of the CNN to calibration and subgroups, is the honest protocol's, on its own test patients.",
 )
 SUBTITLE = (
     "Who lives at least {days:g} days with glioblastoma, predicted before treatment: surgery alone, MRI alone, "

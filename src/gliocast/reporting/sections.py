@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 from markupsafe import Markup
 
+from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting import blocks, formatting, prose, tables
 from gliocast.reporting.blocks import Gallery
 from gliocast.reporting.exhibits import Exhibit, exhibits_in
@@ -33,6 +34,10 @@ class Report:
     def models(self) -> Mapping[str, Any]:
         """Every model on the test patients; empty where none was fitted."""
         return self.metrics["models"]
+
+    def marked(self, title: str) -> str:
+        """The title of what holds the models' results, with the watermark under the paper's protocol."""
+        return f"{title} ({WATERMARK.rstrip('.')})" if self.metrics["protocol"]["name"] == "paper" else title
 
     def shown(self, key: str) -> list[Markup]:
         """The exhibits of one section that this run has made."""
@@ -72,7 +77,7 @@ def result(report: Report) -> list[Markup]:
         return [numbers, rules, blocks.absent("hybrid", "the models, each beside the paper's numbers")]
     html = tables.result_html(tables.result_rows(report.metrics, report.paper), "Results")
     title = "Every model on the same test patients, beside the paper"
-    table = report.gallery.table(html, title, f"{prose.LEVELS} {prose.INTERVALS}")
+    table = report.gallery.table(html, report.marked(title), f"{prose.LEVELS} {prose.INTERVALS}")
     return [numbers, *_verdicts(report), table, _forest(report), every_measure(report)]
 
 
@@ -90,7 +95,8 @@ def every_measure(report: Report) -> Markup:
     ]
     headers = ["", *(name for name, _ in found)]
     return blocks.folded(
-        "Every other measure", tables.html_table(headers, rows, [False] + [True] * len(found), "Measures")
+        report.marked("Every other measure"),
+        tables.html_table(headers, rows, [False] + [True] * len(found), "Measures"),
     )
 
 
@@ -127,7 +133,7 @@ def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
 
 def _forest(report: Report) -> Markup:
     caption = "Squares with their intervals are this run's; diamonds are the paper's claims; the dotted line is chance."
-    exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", caption)
+    exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", report.marked(caption))
     return report.gallery.figure(exhibit, forest_of_models(report.models, paper_claims(report.paper, "auc"), "auc"))
 
 
@@ -172,7 +178,7 @@ def model_step(model: str, table: str, level: str, title: str, exhibits: Builder
         if model not in report.models:
             return exhibits(report)
         rows = tables.beside_paper(report.models[model], model, report.paper[table], level)
-        beside = report.gallery.table(tables.result_html(rows, title), title)
+        beside = report.gallery.table(tables.result_html(rows, title), report.marked(title))
         opening, *shown = exhibits(report)
         return [opening, beside, *shown]
 
@@ -184,7 +190,10 @@ def comparisons(report: Report) -> list[Markup]:
     if not report.metrics["comparisons"]:
         return []
     html = tables.comparison_html(report.metrics["comparisons"])
-    return [blocks.paragraph(prose.COMPARISONS), report.gallery.table(html, "Paired differences between models")]
+    return [
+        blocks.paragraph(prose.COMPARISONS),
+        report.gallery.table(html, report.marked("Paired differences between models")),
+    ]
 
 
 def only_if_shown(key: str, text: str) -> Builder:
