@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from gliocast.imaging.files import SUFFIXES, open_file
@@ -30,15 +32,34 @@ def read_lesion(
     Raises:
         Refused: the mask is unreadable, empty, or lies elsewhere.
     """
-    if path.name.lower().endswith(SUFFIXES):
-        mask = open_file(path, rules, spacing_mm)
-        _check_grid(mask, volume, rules)
-        filled, numbers = mask.filled, tuple(int(label) for label in labels)
-        lesion = cut_out(mask.voxels[filled], mask.grid.cropped(filled), numbers, path.name)
-    else:
-        from gliocast.imaging.dicom_masks import read_dicom_lesion
+    return read_mask(path, labels, rules, spacing_mm)(volume)
 
-        lesion = read_dicom_lesion(path, labels, volume)
+
+def read_mask(
+    path: Path,
+    labels: tuple[int | str, ...],
+    rules: GeometryParameters,
+    spacing_mm: tuple[float, float, float] | None = None,
+) -> Callable[[Volume], Lesion]:
+    """Read a lesion mask as far as can be without its volume; what is returned checks the rest, given the volume."""
+    if not path.name.lower().endswith(SUFFIXES):
+        return partial(_dicom_lesion, path, labels)
+    mask = open_file(path, rules, spacing_mm)
+    filled, numbers = mask.filled, tuple(int(label) for label in labels)
+    lesion = cut_out(mask.voxels[filled], mask.grid.cropped(filled), numbers, path.name)
+
+    def checked(volume: Volume) -> Lesion:
+        _check_grid(mask, volume, rules)
+        _check_place(lesion, volume, path.name)
+        return lesion
+
+    return checked
+
+
+def _dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+    from gliocast.imaging.dicom_masks import read_dicom_lesion
+
+    lesion = read_dicom_lesion(path, labels, volume)
     _check_place(lesion, volume, path.name)
     return lesion
 

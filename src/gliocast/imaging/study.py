@@ -15,7 +15,7 @@ from gliocast.imaging.grid import AXES, Region, whole
 from gliocast.imaging.intensity import normalise
 from gliocast.imaging.lesion import Lesion, largest_section_mm
 from gliocast.imaging.localiser import Located, locate_lesion
-from gliocast.imaging.masks import read_lesion
+from gliocast.imaging.masks import read_mask
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.planes import slice_planes, slice_positions_mm
 from gliocast.imaging.sampling import sample_mask, sample_slices
@@ -60,9 +60,8 @@ def open_volume(study: StudyFiles, parameters: SliceParameters) -> Volume:
 def _extracted(
     study: StudyFiles, patient_id: str, central_slice_mm: float | None, parameters: SliceParameters
 ) -> SliceStack:
-    volume = open_volume(study, parameters)
+    volume, lesion = _volume_and_lesion(study, parameters)
     refuse_if_any(room_findings(volume.grid, volume.name, parameters))
-    lesion = _lesion(study, volume, parameters)
     located = _located(volume, lesion, central_slice_mm, parameters)
     axis = AXES[parameters.axis]
     positions = slice_positions_mm(located.centre_mm, volume.grid.span_mm(axis), parameters)
@@ -86,10 +85,16 @@ def _extracted(
     return SliceStack(patient_id, pixels.astype(np.float16), inside, record, (*volume.doubts, *located.doubts))
 
 
-def _lesion(study: StudyFiles, volume: Volume, parameters: SliceParameters) -> Lesion | None:
+def _volume_and_lesion(study: StudyFiles, parameters: SliceParameters) -> tuple[Volume, Lesion | None]:
+    """A mask is unpacked while the volume's headers are read: in a DICOM series, both take about as long."""
+    from concurrent.futures import ThreadPoolExecutor
+
     if study.lesion_mask is None:
-        return None
-    return read_lesion(study.lesion_mask, study.lesion_labels, volume, parameters.geometry, study.spacing_mm)
+        return open_volume(study, parameters), None
+    with ThreadPoolExecutor(1) as beside:
+        mask = beside.submit(read_mask, study.lesion_mask, study.lesion_labels, parameters.geometry, study.spacing_mm)
+        volume = open_volume(study, parameters)
+        return volume, mask.result()(volume)
 
 
 def _located(
