@@ -9,7 +9,8 @@ from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
 from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.figures import as_power
-from gliocast.tuning.ledger import state_of
+from gliocast.tuning.ledger import place_of, state_of
+from gliocast.tuning.presence import end_cut_off
 from gliocast.tuning.results import TRIAL_COLUMNS
 from gliocast.tuning.search_space import draw
 from gliocast.tuning.study import run_search
@@ -281,3 +282,14 @@ def test_states_are_told_apart():
     study.tell(study.ask(), 1.0)
     study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
     assert [state_of(trial) for trial in study.trials] == ["complete", "cut_off"]
+
+
+def test_a_repetition_that_waits_takes_the_place_of_the_trial_that_was_cut_off(tmp_path: Path):
+    search = a_search(tmp_path, trials=4)
+    with search.opened() as (study, _):
+        cut_off, other = study.ask(), study.ask()
+        draw(cut_off, search.tuning.ranges)
+        assert place_of(other.number, study.trials) == 1
+        end_cut_off(study, [study.trials[cut_off.number]])
+        assert [trial.state.name for trial in study.trials] == ["FAIL", "RUNNING", "WAITING"]
+        assert place_of(3, study.trials) == 2, "it would be drawn like the other"

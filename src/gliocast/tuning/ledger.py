@@ -42,8 +42,9 @@ def places_taken(trials: Sequence[FrozenTrial]) -> int:
 
 
 def place_of(number: int, trials: Sequence[FrozenTrial]) -> int:
-    """The place in the study of the trial `number`, from 0: the trials before it that take one."""
-    return places_taken([trial for trial in trials if trial.number < number])
+    """The place in the study of the trial `number`, from 0: the trials before it that take one, or wait to take one."""
+    before = [trial for trial in trials if trial.number < number]
+    return places_taken(before) + sum(state_of(trial) == "waiting" for trial in before)
 
 
 def is_repeated(number: int, trials: Sequence[FrozenTrial]) -> bool:
