@@ -55,6 +55,8 @@ def test_pairs_are_compared_where_both_models_exist():
         "surgery_rule_vs_majority",
     }
     assert compared["clinical_vs_majority"]["delta_auc"]["value"] == pytest.approx(15 / 16 - 1 / 2)
+    assert compared["clinical_vs_majority"]["delta_accuracy"]["value"] == pytest.approx(6 / 8 - 4 / 8)
+    assert compared["clinical_vs_majority"]["mcnemar"]["only_a"] == 3
 
 
 def test_a_rule_without_probability_has_no_brier_score_but_a_reason():

@@ -11,15 +11,15 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from gliocast.errors import PartitionError, Problem, raise_if_any
+from gliocast.evidence import metrics
 from gliocast.evidence.classification import performance
-from gliocast.evidence.comparison import MRI_ADDS, Question, compare_paired, holm, mcnemar
+from gliocast.evidence.comparison import MRI_ADDS, Question, bootstrap_difference, compare_paired, holm, mcnemar
 from gliocast.evidence.guard import check_unseen
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.fitted import PRE_OPERATIVE
 from gliocast.types import LONG_TERM, Scores
 
-IMAGE_NAMES = ("cnn", "image_features")
 WORDS = {
     "hybrid": "the hybrid model",
     "clinical": "the clinical model",
@@ -141,11 +141,15 @@ def _compare(
     tables: Mapping[str, pd.DataFrame], a: str, b: str, evidence: EvidenceParameters, seed: int
 ) -> dict[str, Any]:
     question = MRI_ADDS if (a, b) == ("hybrid", "clinical") else Question.between(WORDS[a], WORDS[b])
-    found = _paired(tables, a, b, question, evidence, seed)
-    if tables[a]["patient_id"].duplicated().any():
-        return found
-    right_a, right_b = (answers(tables[name]) == truth(tables[name]) for name in (a, b))
-    return {**found, "mcnemar": mcnemar(right_a, right_b)}
+    outcome, patients = truth(tables[a]), tables[a]["patient_id"].to_numpy(dtype=str)
+    said_a, said_b = (answers(tables[name]) for name in (a, b))
+    accuracy = (said_a, said_b, metrics.accuracy, evidence.n_bootstrap, seed, patients)
+    found = {
+        **_paired(tables, a, b, question, evidence, seed),
+        "delta_accuracy": bootstrap_difference(outcome, *accuracy),
+    }
+    once = len(set(patients)) == len(patients)  # McNemar's test counts patients, not repeats
+    return {**found, "mcnemar": mcnemar(said_a == outcome, said_b == outcome)} if once else found
 
 
 def _paired(

@@ -172,7 +172,7 @@ def result_html(rows: Sequence[Row], label: str) -> Markup:
 
 
 def comparison_rows(comparisons: Mapping[str, Any]) -> list[Row]:
-    """Each pair of models on the same patients: difference in AUC with its interval, p (and Holm's), the sentence."""
+    """Each pair of models on the same patients: differences with their intervals, p (and Holm's), the sentence."""
     return [
         Row(
             (
@@ -180,6 +180,7 @@ def comparison_rows(comparisons: Mapping[str, Any]) -> list[Row]:
                 formatting.difference(found["delta_auc"]),
                 formatting.p_value(found["p_value"]),
                 formatting.p_value(found.get("p_value_holm")),
+                formatting.difference(found.get("delta_accuracy")),
                 found["verdict"],
             )
         )
@@ -194,8 +195,8 @@ def pair_name(pair: str) -> str:
 
 def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
     """The comparisons as HTML."""
-    headers = ("Comparison", "Difference in AUC", "p", "p (Holm)", "In words")
-    numeric = (False, True, True, True, False)
+    headers = ("Comparison", "Difference in AUC", "p", "p (Holm)", "Difference in accuracy", "In words")
+    numeric = (False, True, True, True, True, False)
     return html_table(headers, comparison_rows(comparisons), numeric, "Comparisons between models")
 
 
