@@ -82,9 +82,12 @@ def test_training_leaves_the_callers_random_state_and_threads_alone():
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize("pooling", ["mean_logit", "attention"])
-def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(pooling):
-    params = tiny(pooling=pooling, epochs=2, batch_size=12)
+COSINE = {"kind": "cosine", "factor": 0.1, "patience": 1}
+
+
+@pytest.mark.parametrize("changes", [{}, {"pooling": "attention"}, {"scheduler": COSINE}])
+def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(changes):
+    params = tiny(epochs=2, batch_size=12, **changes)
     every = MemoryCheckpoints()
     whole = train(params, checkpoints=every)
     assert len(every.kept) > 4
@@ -142,6 +145,11 @@ def test_the_learning_rate_falls_tenfold_on_a_plateau():
     assert rates[1] == pytest.approx(rates[0] / 10)
 
 
+def test_the_learning_rate_falls_along_a_cosine_to_zero_after_the_last_epoch():
+    rates = train(tiny(epochs=4, learning_rate=0.008, scheduler=COSINE)).curve["learning_rate"]
+    assert rates.tolist() == pytest.approx([0.008, 0.006828, 0.004, 0.001172], abs=1e-6)  # 0.004 (1 + cos 45° k)
+
+
 def test_the_weights_are_those_of_the_epoch_with_the_lowest_loss_of_the_stopping_patients():
     trained = train(tiny(epochs=5))
     assert trained.best_epoch == trained.curve.set_index("epoch")["stop_loss"].idxmin()
@@ -152,6 +160,13 @@ def test_epochs_may_be_judged_by_the_auc_of_the_stopping_patients_instead_of_the
     aucs = iter([0.5, 0.9, 0.7])
     monkeypatch.setattr(training, "auc", lambda *_: next(aucs))
     assert train(tiny(stop_by="auc")).best_epoch == 2
+
+
+def test_where_nothing_stops_the_training_the_last_epoch_is_the_best():
+    mislabelled = a_cohort(18)[1].copy()
+    mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]  # every epoch is judged worse than the one before
+    trained = train(tiny(epochs=6, patience=2, stop_by="nothing"), classes=mislabelled)
+    assert trained.best_epoch == len(trained.curve) == 6
 
 
 def test_patients_outside_the_fold_change_nothing():

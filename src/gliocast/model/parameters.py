@@ -39,8 +39,9 @@ class AugmentationParameters(Parameters):
 
 
 class SchedulerParameters(Parameters):
-    """Reduce the learning rate when the loss of the stopping patients no longer falls."""
+    """How the learning rate falls: each time the stopping patients' loss no longer does, or along a cosine to zero."""
 
+    kind: Literal["plateau", "cosine"] = "plateau"  # a cosine reaches zero at `epochs`, and needs that many to pay
     factor: float = Field(gt=0, lt=1)
     patience: NonNegativeInt
 
@@ -60,7 +61,7 @@ class ModelParameters(Parameters):
     batch_size: int = Field(ge=2)  # batch statistics of a single slice do not exist
     epochs: PositiveInt
     patience: PositiveInt
-    stop_by: Literal["loss", "auc"]  # what the stopping patients judge an epoch by
+    stop_by: Literal["loss", "auc", "nothing"]  # what an epoch is judged by; nothing: the last is best
     scheduler: SchedulerParameters
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat

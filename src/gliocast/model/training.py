@@ -174,11 +174,18 @@ def start(hyperparameters: Hyperparameters, params: ModelParameters, device: Dev
         weight_decay=hyperparameters.weight_decay,
         fused=True,
     )
-    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience
-    )
+    scheduler = scheduled(optimizer, params)
     forward: Any = torch.compile(network) if params.compile else network
     return Training(network, forward, optimizer, scheduler)
+
+
+def scheduled(optimizer: Any, params: ModelParameters) -> Any:
+    """What lowers the learning rate after each epoch."""
+    from torch.optim.lr_scheduler import CosineAnnealingLR, ReduceLROnPlateau
+
+    if params.scheduler.kind == "cosine":
+        return CosineAnnealingLR(optimizer, params.epochs)
+    return ReduceLROnPlateau(optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience)
 
 
 def prepare(
@@ -244,12 +251,12 @@ def finish_epoch(training: Training, material: Material, params: ModelParameters
     training.curve.append(
         {"epoch": training.epoch, "train_loss": fit_loss, "stop_loss": stop_loss, "learning_rate": learning_rate}
     )
-    judged = stop_loss if params.stop_by == "loss" else 1 - auc(material.stop_long_term, stop_probability)
+    judged = _judged(training.epoch, stop_loss, stop_probability, material, params)
     if (judged, stop_loss) < training.best:
         training.best, training.best_epoch = (judged, stop_loss), training.epoch
         training.best_weights = snapshot(training.network)
         training.best_probability = stop_probability.tolist()
-    training.scheduler.step(stop_loss)
+    training.scheduler.step(*([stop_loss] if params.scheduler.kind == "plateau" else []))
     waited = training.epoch - training.best_epoch
     training.finished = training.epoch >= params.epochs or waited >= params.patience
     is_best = training.best_epoch == training.epoch
@@ -281,6 +288,15 @@ def batches_of(order: Int[Tensor, " examples"], params: ModelParameters, slices:
 def snapshot(network: Module) -> dict[str, Tensor]:
     """A copy of the network's state that later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def _judged(
+    epoch: int, loss: float, probability: Float[np.ndarray, " stop"], material: Material, params: ModelParameters
+) -> float:
+    """What an epoch is judged by: the lower, the better."""
+    if params.stop_by == "nothing":
+        return float(-epoch)
+    return loss if params.stop_by == "loss" else 1 - auc(material.stop_long_term, probability)
 
 
 def _determined(fold: FoldIndices, classes: Int[np.ndarray, " patients"]) -> FoldIndices:
