@@ -111,6 +111,16 @@ def test_further_workers_share_the_trials(tmp_path: Path):
     assert trials["learning_rate"].is_unique
 
 
+def test_an_interrupted_worker_ends_without_a_word(tmp_path: Path):
+    waits = f"work_quietly(a_search(Path({str(tmp_path)!r}), Falling(seconds_an_epoch=30), trials=2))"
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = started(f"from gliocast.tuning.workers import work_quietly\n{heeds}\n{waits}")
+    wait_for_trials(tmp_path, process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (130, b"")
+
+
 def wait_for_trials(folder: Path, process: subprocess.Popen[bytes]) -> None:
     """Until the process has begun its first trial."""
     deadline = time.monotonic() + 60

@@ -10,6 +10,7 @@ from multiprocessing.context import SpawnProcess
 
 from gliocast.tuning.search import Search, Watch
 
+INTERRUPTED = 130
 logger = logging.getLogger(__name__)
 
 
@@ -55,6 +56,8 @@ def work_quietly(search: Search) -> None:
     """Work on the study; an error ends this process alone, and its text, which may name patients, is not printed."""
     try:
         search.work()
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None  # the first process tells the user
     except Exception as error:
         logger.warning("A process of the search ended: %s.", type(error).__name__)
         raise SystemExit(1) from None
