@@ -16,7 +16,7 @@ NO_FEATURES = pd.DataFrame()
 
 
 def manifest(*patients: str, source: str = "mask", confidence: float = 1.0) -> pd.DataFrame:
-    return pd.DataFrame({"patient_id": patients, "source": source, "confidence": confidence})
+    return pd.DataFrame({"patient_id": patients, "source": source, "confidence": confidence, "doubts": ""})
 
 
 @pytest.fixture
@@ -129,11 +129,17 @@ def test_images_of_nobody_are_counted(selected):
     assert any("1 images belong to nobody" in warning for warning in flow["warnings"])
 
 
-def test_slices_that_were_located_without_a_mask_are_told_with_the_least_confidence(selected, four):
+def test_slices_that_were_located_without_a_mask_are_told_with_how_many_unsurely(selected, four):
     located = manifest(*four["patient_id"], source="localiser", confidence=0.41)
+    located.loc[:1, "doubts"] = "contrast_unknown: …\nlesion_uncertain: confidence is 0.41; expected at least 0.5"
     _, flow, _ = selected(slice_manifest=located)
-    assert flow["images"]["located_by"] == {"localiser": 4}
-    assert any("4 patients without lesion mask" in told and "0.41" in told for told in flow["warnings"])
+    assert flow["images"] == {
+        "without_patient": 0,
+        "located_by": {"localiser": 4},
+        "lowest_confidence": 0.41,
+        "located_unsurely": 2,
+    }
+    assert any("4 patients without lesion mask" in told and "2 of them unsurely" in told for told in flow["warnings"])
 
 
 @settings(max_examples=40, deadline=None)

@@ -12,6 +12,7 @@ from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScor
 
 ROWS, COHORT, STUDY = "rows of the clinical table", "patients of the cohort", "patients with a known outcome"
 WITH_IMAGE: dict[ImageScoreKind, str] = {"cnn": "patients with an image", "features": "patients with image features"}
+UNSURE = "lesion_uncertain"  # the doubt that marks a patient whose lesion was located with low confidence
 OFTEN = 0.3  # a predictor missing more often than this is more imputed than known
 
 
@@ -57,7 +58,7 @@ def image_notes(cohort: pd.DataFrame, slice_manifest: pd.DataFrame, imaging_excl
 
     Args:
         cohort: all patients of the clinical table.
-        slice_manifest: one row a patient with slices: `source` and `confidence`; empty where none were asked for.
+        slice_manifest: one row a patient with slices: `source`, `confidence`, `doubts`; empty where none are wanted.
         imaging_exclusions: what reading the images has found.
     """
     strangers = imaging_exclusions.loc[~imaging_exclusions["patient_id"].isin(cohort["patient_id"]), "patient_id"]
@@ -66,6 +67,7 @@ def image_notes(cohort: pd.DataFrame, slice_manifest: pd.DataFrame, imaging_excl
         located = slice_manifest["source"].value_counts().sort_index()
         notes["located_by"] = {str(source): int(n) for source, n in located.items()}
         notes["lowest_confidence"] = float(slice_manifest["confidence"].min())
+        notes["located_unsurely"] = int(slice_manifest["doubts"].str.contains(UNSURE).sum())
     return notes
 
 
@@ -121,8 +123,8 @@ def image_warnings(images: Mapping[str, Any]) -> list[str]:
     if strangers := images.get("without_patient"):
         told.append(f"{strangers} images belong to nobody in the cohort: not in the clinical table, or left out of it.")
     if unmasked := images.get("located_by", {}).get("localiser"):
-        surely = f"{images['lowest_confidence']:.2f}"
-        told.append(f"{unmasked} patients without lesion mask: slices located by the image, least confidence {surely}.")
+        surely = f"{images['located_unsurely']} of them unsurely, least confidence {images['lowest_confidence']:.2f}"
+        told.append(f"{unmasked} patients without lesion mask: slices located by the image, {surely}.")
     return told
 
 
