@@ -19,8 +19,8 @@ PARTITION = a_partition(PATIENTS, test=6)
 PARAMS = tiny(epochs=6, batch_size=6)
 
 
-def trained(params=PARAMS, stacks=STACKS, seed=3, checkpoints=None, classes=CLASSES):
-    return train_out_of_fold(stacks, PATIENTS, classes, PARTITION, params.hyperparameters, params, seed, checkpoints)
+def trained(params=PARAMS, stacks=STACKS, seed=3, checkpoints=None, classes=CLASSES, partition=PARTITION):
+    return train_out_of_fold(stacks, PATIENTS, classes, partition, params.hyperparameters, params, seed, checkpoints)
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +101,9 @@ def test_the_papers_network_knows_which_patients_it_has_seen():
 
 
 def test_several_devices_give_the_same_networks_as_one():
-    params = PARAMS.model_copy(update={"epochs": 1})
-    one = trained(params)
-    both = trained(params.model_copy(update={"devices": ("cpu", "cpu")}))
+    params, three_folds = PARAMS.model_copy(update={"epochs": 1}), a_partition(PATIENTS, test=6, folds=3)
+    one = trained(params, partition=three_folds)
+    both = trained(params.model_copy(update={"devices": ("cpu", "cpu")}), partition=three_folds)
     assert [member.name for member in both.ensemble.members] == [member.name for member in one.ensemble.members]
     for alone, beside in zip(one.ensemble.members, both.ensemble.members, strict=True):
         assert all(np.array_equal(alone.weights[name], beside.weights[name]) for name in alone.weights)
