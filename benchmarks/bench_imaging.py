@@ -116,9 +116,7 @@ def many(root: Path) -> None:
     told = what | speed[n_cores()] | {"of linear": round(linear, 2), "target": ">= 0.9"}
     print(json.dumps({"benchmark": "imaging", "case": "cohort"} | told), flush=True)
     seconds = unshared(root, SCALED_STUDIES, n_cores())
-    what = (
-        f"the same by {n_cores()} processes that share nothing, their start not counted: what the machine gives"
-    )
+    what = f"the same by {n_cores()} processes that share nothing, their start not counted: what the machine gives"
     told = {"what": what, "seconds": seconds, "of linear": round(speed[1]["seconds"] / seconds / n_cores(), 2)}
     print(json.dumps({"benchmark": "imaging", "case": "cohort"} | told), flush=True)
     for n_studies in COHORTS:
