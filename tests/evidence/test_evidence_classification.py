@@ -187,6 +187,24 @@ def test_slices_of_one_patient_widen_the_interval_instead_of_counting_as_nine_pa
         assert np.ptp(by_patient[name]["ci95"]) == pytest.approx(np.ptp(alone[name]["ci95"]), rel=0.15)
 
 
+def test_patients_of_different_splits_are_not_ranked_against_each_other():
+    """One number for everyone of a split; in the first a quarter live long, in the second three quarters."""
+    splits = np.repeat(["first", "second"], 20)
+    outcome = np.r_[np.arange(20) % 4 == 0, np.arange(20) % 4 != 0]
+    level = np.repeat([0.25, 0.75], 20)
+    assert performance(outcome, level, level > 0.5, 300, 1)["auc"]["value"] == 0.75  # as though it told patients apart
+    within = performance(outcome, level, level > 0.5, 300, 1, splits=splits)["auc"]
+    assert (within["value"], within["ci95"]) == (0.5, None)
+    ranked = performance(outcome, level + 0.1 * outcome, level > 0.5, 300, 1, splits=splits)["auc"]
+    assert ranked["value"] == 1.0
+
+
+def test_one_split_alone_keeps_delongs_interval():
+    outcome, score = np.array([True, False, True, False, False, True]), np.array([0.9, 0.2, 0.4, 0.5, 0.1, 0.7])
+    alone = performance(outcome, score, score > 0.5, 300, 1, splits=["holdout"] * 6)
+    assert alone["auc"] == performance(outcome, score, score > 0.5, 300, 1)["auc"]
+
+
 def test_no_patients_give_nulls_with_reasons_and_valid_json():
     nobody = np.array([], dtype=bool)
     result = performance(nobody, np.array([], dtype=float), nobody, 200, seed=1)

@@ -23,6 +23,11 @@ def as_clusters(patients: Sequence[str] | np.ndarray | None, n: int) -> Clusters
     return np.unique(np.asarray(patients, dtype=str), return_inverse=True)[1].astype(np.int64)
 
 
+def as_splits(splits: Sequence[str] | np.ndarray | None, n: int) -> Clusters:
+    """Each observation's split as a number; without `splits` all are of the first."""
+    return np.zeros(n, dtype=np.int64) if splits is None else as_clusters(splits, n)
+
+
 def resampled(clusters: Clusters, n_resamples: int, seed: int) -> Float[np.ndarray, "resamples observations"]:
     """How often each observation is drawn in each resample of whole patients, with replacement."""
     n = int(clusters.max()) + 1

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import delong
-from gliocast.evidence.bootstrap import Clusters, as_clusters, bootstrap
+from gliocast.evidence.bootstrap import Clusters, as_clusters, as_splits, bootstrap
 from gliocast.evidence.intervals import Estimate, estimate, wilson
 
 N_BINS = 10
@@ -39,11 +39,13 @@ def performance(
     seed: int,
     patients: Sequence[str] | np.ndarray | None = None,
     n_bins: int = N_BINS,
+    splits: Sequence[str] | np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Counts and measures of one model, as they stand in `metrics.json`.
 
     Intervals: Wilson for proportions, DeLong for the AUC, BCa bootstrap for the rest. Where a patient has several
-    observations (slices, repeats), all intervals are BCa bootstraps over whole patients.
+    observations (slices, repeats), all intervals are BCa bootstraps over whole patients. Where several splits scored,
+    each by a model of its own, the AUC counts the pairs of patients of one split, and its interval is bootstrapped too.
 
     Args:
         outcome: True for long-term survivors.
@@ -54,6 +56,7 @@ def performance(
         seed: of the resamples.
         patients: the patient of each observation; None where every observation is a patient of its own.
         n_bins: bins of the expected calibration error.
+        splits: the split of each observation; None where one model scored them all.
 
     Returns:
         `n`, `tp`, `fp`, `fn`, `tn`, and each measure as `{"value", "ci95"[, "reason"]}`.
@@ -63,7 +66,7 @@ def performance(
     return {
         **confusion(outcome, predicted),
         **_of_answers(outcome, predicted, boot, clusters),
-        "auc": _auc(outcome, predicted.astype(float) if probability is None else probability, boot, clusters),
+        "auc": _auc(outcome, predicted.astype(float) if probability is None else probability, boot, clusters, splits),
         **_of_probabilities(outcome, probability, boot, n_bins),
     }
 
@@ -109,10 +112,15 @@ def _wilson_proportions(cells: dict[str, int]) -> dict[str, Estimate]:
 
 
 def _auc(
-    outcome: metrics.Outcome, score: metrics.Probability, boot: Callable[..., Estimate], clusters: Clusters
+    outcome: metrics.Outcome,
+    score: metrics.Probability,
+    boot: Callable[..., Estimate],
+    clusters: Clusters,
+    splits: Sequence[str] | np.ndarray | None,
 ) -> Estimate:
-    if _several_a_patient(clusters):
-        return boot(partial(metrics.auc, outcome, score))
+    places = as_splits(splits, len(outcome))
+    if _several_a_patient(clusters) or places.any():
+        return boot(partial(metrics.auc_within(places), outcome, score))
     return delong(outcome, score)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, sqrt
@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, delong_covariance
-from gliocast.evidence.bootstrap import as_clusters, bootstrap, resampled
+from gliocast.evidence.bootstrap import as_clusters, as_splits, bootstrap, resampled
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
@@ -48,6 +48,7 @@ def compare_paired(
     seed: int = 0,
     relevant_delta_auc: float = RELEVANT_DELTA_AUC,
     power: float = POWER,
+    splits: Sequence[str] | np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Is model a better than model b on the same patients?
 
@@ -61,15 +62,18 @@ def compare_paired(
         seed: of the resamples.
         relevant_delta_auc: the smallest gain in AUC that would matter to a clinic.
         power: with which that gain should be found.
+        splits: the split of each observation, where each split has models of its own; then too everything is
+            bootstrapped, and pairs of patients are counted within splits.
 
     Returns:
         `delta_auc` (a - b) as an estimate, `p_value` (two-sided, of no difference; None with a `reason`),
         `delta_brier` as an estimate (negative: a is better), `n_needed` and `verdict`, a sentence.
     """
     clusters = as_clusters(patients, len(outcome))
-    n = int(clusters.max(initial=-1)) + 1
-    if len(outcome) > n:
-        delta, error = _bootstrapped_delta(outcome, probability_a, probability_b, clusters, n_bootstrap, seed)
+    n, places = int(clusters.max(initial=-1)) + 1, as_splits(splits, len(outcome))
+    if len(outcome) > n or places.any():
+        area = metrics.auc_within(places)
+        delta, error = _bootstrapped_delta(area, outcome, probability_a, probability_b, clusters, n_bootstrap, seed)
     else:
         delta, error = paired_delong(outcome, probability_a, probability_b)
     needed = patients_needed(error, n, relevant_delta_auc, power)
@@ -177,6 +181,7 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
 
 
 def _bootstrapped_delta(
+    area: Callable[[metrics.Outcome, metrics.Probability, metrics.Weights], metrics.PerResample],
     outcome: metrics.Outcome,
     probability_a: metrics.Probability,
     probability_b: metrics.Probability,
@@ -185,7 +190,7 @@ def _bootstrapped_delta(
     seed: int,
 ) -> tuple[Estimate, float]:
     def difference(weights: metrics.Weights) -> metrics.PerResample:
-        return metrics.auc(outcome, probability_a, weights) - metrics.auc(outcome, probability_b, weights)
+        return area(outcome, probability_a, weights) - area(outcome, probability_b, weights)
 
     error = float(np.nanstd(difference(resampled(clusters, n_bootstrap, seed)), ddof=1))
     return bootstrap(difference, clusters, n_bootstrap, seed), error if error > 0 else float("nan")

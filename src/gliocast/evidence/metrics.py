@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 PROBABILITY_FLOOR = 1e-6  # a probability of exactly 0 or 1 has no finite logit; trees and k-NN give such
 
@@ -79,10 +79,33 @@ def mcc(c: Counts) -> PerResample:
 
 def auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
     """Area under the ROC curve: how often a long-term survivor scores above a short-term one, ties counting half."""
+    return ratio(*_wins_and_pairs(outcome, probability, weights))
+
+
+def auc_within(splits: Int[np.ndarray, " observations"]) -> Callable[[Outcome, Probability, Weights], PerResample]:
+    """The AUC over the pairs of patients of one split: models of different splits have scales of their own.
+
+    A rule that says the same of every patient of a split is worth exactly one half, whatever it says of another's.
+
+    Args:
+        splits: the split of each observation, as a number.
+    """
+    parts = [splits == split for split in np.unique(splits)]
+
+    def auc_of_splits(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+        counted = [_wins_and_pairs(outcome[part], probability[part], weights[:, part]) for part in parts]
+        wins, pairs = np.sum(counted, axis=0)
+        return ratio(wins, pairs)
+
+    return auc_of_splits
+
+
+def _wins_and_pairs(outcome: Outcome, probability: Probability, weights: Weights) -> tuple[PerResample, PerResample]:
+    """Pairs of a long-term and a short-term survivor that are ranked rightly, ties counting half; and all pairs."""
     positive, negative = _weight_by_score(outcome, probability, weights)
     below = np.cumsum(negative, axis=1) - negative
     wins = (positive * (below + negative / 2)).sum(axis=1)
-    return ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
+    return wins, positive.sum(axis=1) * negative.sum(axis=1)
 
 
 def pr_auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:

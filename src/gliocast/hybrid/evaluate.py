@@ -35,7 +35,7 @@ def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidencePara
     """Every model's performance and the paired comparisons, on the same test patients.
 
     Where a patient is tested in several repeats, the predictions of all repeats are pooled, and every interval is drawn
-    over patients.
+    over patients. Patients of different splits are not ranked against each other: their models have their own scales.
 
     Args:
         predictions: of `FittedModels.score`.
@@ -128,7 +128,8 @@ def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
 def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     probability = None if table["probability"].isna().any() else table["probability"].to_numpy(dtype=np.float64)
     patients = table["patient_id"].to_numpy(dtype=str)
-    found = performance(truth(table), probability, answers(table), evidence.n_bootstrap, seed, patients)
+    splits = table["split"].to_numpy(dtype=str)
+    found = performance(truth(table), probability, answers(table), evidence.n_bootstrap, seed, patients, splits=splits)
     return {**found, "n_without_image_score": int(table["image_score_missing"].sum())}
 
 
@@ -165,6 +166,7 @@ def _paired(
         seed,
         evidence.relevant_delta_auc,
         evidence.power,
+        tables[a]["split"].to_numpy(dtype=str),
     )
 
 
