@@ -22,6 +22,7 @@ from gliocast.hybrid import evaluate
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.paper_protocol import follow_paper, second_split
 from gliocast.pipelines.hybrid.evaluation_nodes import compare_protocols, evaluate_models, follow_paper_protocol
+from gliocast.types import Scores
 
 EVIDENCE = few_resamples()
 TABLE4 = {"table4": {"tp": 27, "fp": 2, "fn": 5, "tn": 36, "auc": 0.90}}
@@ -135,3 +136,15 @@ def test_without_images_the_paper_has_seen_its_test_patients_all_the_same(study)
     scores, record = follow_paper_protocol(*parts, seed=0)
     results, *_ = evaluate_models(no_scores(), scores, record, outcomes, training, "paper", EVIDENCE, TABLE4, seed=0)
     assert results["protocol"] == {"n_test_patients": 60, "n_test_patients_seen_in_training": 60}
+
+
+def test_curves_of_several_splits_say_that_their_areas_are_those_within_splits(both):
+    predictions, paper, record, outcomes, training = both
+    table = predictions.table
+    both_splits = Scores(
+        pd.concat([table, table.assign(split="again", model=table["model"].str.replace("holdout", "again"))]),
+        predictions.fitted_on | {name.replace("holdout", "again"): who for name, who in predictions.fitted_on.items()},
+    )
+    arguments = (paper, record, outcomes, training, "honest", EVIDENCE, TABLE4, 0)
+    titles = [str(evaluate_models(scored, *arguments)[2]["layout"]["title"]) for scored in (predictions, both_splits)]
+    assert ["within splits" in title for title in titles] == [False, True]

@@ -16,6 +16,7 @@ from gliocast.hybrid.tables import table4
 from gliocast.types import Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 CELLS = ("tp", "fp", "fn", "tn")
+POOLED = " of all splits together; AUC within splits"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
 
 
@@ -135,6 +136,8 @@ def _figure4(
     best = "hybrid" if "hybrid" in models else "clinical"
     aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
     mark = f" ({watermark})" if watermark else ""
-    curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, f"ROC curves, test patients{mark}")
+    several = len(set(predictions.table["split"])) > 1
+    title = f"ROC curves, test patients{POOLED if several else ''}{mark}"
+    curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
     return curves, figures.confusion(**cells, title=f"{best.title()} model, test patients{mark}")
