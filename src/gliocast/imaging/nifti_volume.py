@@ -121,7 +121,8 @@ def _content(
     for piece in unpacked_pieces(path):
         kept = np.frombuffer(piece, np.uint8)[: max(0, limit - unpacked)]
         held = slice(max(0, unpacked - start) // slice_bytes, -(-max(0, unpacked + len(kept) - start) // slice_bytes))
-        if wanted[held].any() and piece != ZEROS:
+        voxels = piece[max(0, start - unpacked) :]
+        if wanted[held].any() and voxels != ZEROS[: len(voxels)]:
             content[unpacked : unpacked + len(kept)] = kept
             filled[held] = True
         unpacked += len(piece)
