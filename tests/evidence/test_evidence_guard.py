@@ -79,6 +79,14 @@ def test_different_heads_are_no_twins():
     check_slices(slices_of())
 
 
+@pytest.mark.parametrize("rows", [1, 3, 256])
+def test_all_pairs_are_compared_however_few_rows_are_taken_at_a_time(monkeypatch, rows):
+    monkeypatch.setattr(guard, "ROWS_AT_A_TIME", rows)
+    with pytest.raises(LeakageError) as refusal:
+        check_slices(slices_of()[[0, 1, 2, 3, 0, 5, 6, 3]])
+    assert [problem.patient for problem in refusal.value.problems] == ["P0 = P4", "P3 = P7"]
+
+
 @pytest.mark.parametrize("change", [lambda s: s, lambda s: 3 * s + 1, lambda s: s.astype(np.float16)])
 def test_a_copy_of_an_image_is_refused_also_with_other_grey_values_or_rounded(change):
     stacks = slices_of()
