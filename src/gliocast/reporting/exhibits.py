@@ -149,7 +149,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "figure_hybrid_learning_curve",
         "hybrid",
         "trust",
-        "More patients, better predictions?",
+        "What more patients would bring",
         "Inside the training patients: the whole search on shares of them, tested on the same held-out ones; mean and "
         "standard deviation over repeats.",
     ),

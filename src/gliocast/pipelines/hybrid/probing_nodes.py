@@ -65,7 +65,7 @@ def probe_robustness(
     points = found.learning_curve.assign(series=name)
     points = points.assign(x=points["n_fitted"], y=points["auc"])
     points = points.assign(lower=points["y"] - points["auc_sd"], upper=points["y"] + points["auc_sd"])
-    title = "More patients, better predictions?"
+    title = "What more patients would bring"
     drawn = figures.dots(points, title, "Patients that a model learns from", "AUC ± SD over repeats")
     return found.ablation, found.learning_curve, found.spread, found.chosen, drawn
 
