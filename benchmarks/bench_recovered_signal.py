@@ -1,7 +1,8 @@
 """How much of a planted image signal does the network recover: (AUC − 0.5) / (image_auc − 0.5), by cohort size?
 
 Simulated cohorts of known truth; the network is trained out-of-fold and judged on patients that it has not seen. With
-`image_auc` 0.5 there is nothing to find, and the interval of the AUC must contain 0.5. 600 patients (`--patients 600`) take their time.
+`image_auc` 0.5 there is nothing to find, and the interval of the AUC must contain 0.5.
+At n=600 it takes its time.
 """
 
 from __future__ import annotations
