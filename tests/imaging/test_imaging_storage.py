@@ -10,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
+from kedro.io import DatasetError
+from safetensors import SafetensorError
 
+from gliocast.cli import input_error
 from gliocast.datasets import slice_shelf
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.errors import ArtefactError, ImagingError, LeakageError
@@ -126,6 +130,24 @@ def test_a_killed_run_resumes_with_the_patient_it_was_working_on(tmp_path, datas
     whole.save(extraction(site))
     assert np.array_equal(resumed, whole.load().load(["P1", "P5"]))
     assert dataset.fingerprint() == whole.fingerprint()
+
+
+def test_a_full_disk_is_told_in_our_words_and_keeps_the_finished_patients(tmp_path, dataset, made, monkeypatch):
+    site = a_site(tmp_path / "site", 3)
+    save_file = safetensors.numpy.save_file
+
+    def full_after_two(*arguments):
+        if len(made) > 2:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+        save_file(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(safetensors.numpy, "save_file", full_after_two)
+        with pytest.raises(DatasetError) as raised:
+            dataset.save(extraction(site))
+    assert "No space left on device; expected a writable disk" in str(input_error(raised.value))
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2", "P3", "P3"]
 
 
 def test_removed_patients_disappear_from_the_disk(tmp_path, dataset, made):

@@ -21,6 +21,7 @@ from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.storage import SHARDS
 from gliocast.persistence.atomic import atomic_write
 from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.persistence.tensor_files import told_by_the_system
 
 SHARD_PATIENTS = 64
 REFUSALS = "refusals"
@@ -150,7 +151,7 @@ class SliceShelf:
         from safetensors.numpy import save_file
 
         name = f"{sha256_of_value(list(entries))[:24]}.safetensors"
-        with atomic_write(self.shards / name) as temporary:
+        with told_by_the_system(), atomic_write(self.shards / name) as temporary:
             save_file({"pixels": pixels, "lesion": lesions}, temporary, {"entries": json.dumps(list(entries))})
         self.places[name] = [Place(name, row, entry) for row, entry in enumerate(entries)]
         return name

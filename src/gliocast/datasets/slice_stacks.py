@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from gliocast.datasets.base import missing
+from gliocast.datasets.base import missing, told_where_unwritable
 from gliocast.datasets.slice_shelf import SliceShelf
 from gliocast.errors import ArtefactError
 from gliocast.imaging.pipeline import Extraction
@@ -40,13 +40,19 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
         return SliceStackStore(self.filepath)
 
     def save(self, data: Extraction) -> None:
-        """Make and store the stacks that are absent or stale, and forget those that are not wanted any more."""
+        """Make and store the stacks that are absent or stale, and forget those that are not wanted any more.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written; what is finished stays.
+        """
         (self.filepath / COMPLETE).unlink(missing_ok=True)
         shelf, keys = SliceShelf(self.filepath), data.keys()
         for result in data.run(shelf.absent(keys)):
-            shelf.add(result, keys[result.patient_id])
-        shelf.settle(keys)
-        self._complete(shelf, data)
+            with told_where_unwritable(self.filepath):
+                shelf.add(result, keys[result.patient_id])
+        with told_where_unwritable(self.filepath):
+            shelf.settle(keys)
+            self._complete(shelf, data)
 
     def fingerprint(self) -> str:
         """SHA-256 over the manifest and the refusals; the manifest holds the hash of every stack."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,25 @@ def save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
     """Write torch's tensors, each contiguous, as safetensors.
 
     Raises:
-        OSError: the disk is full or cannot be written; safetensors itself says so in an exception of its own.
+        OSError: the disk is full or cannot be written.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    try:
+    with told_by_the_system():
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
+@contextmanager
+def told_by_the_system() -> Iterator[None]:
+    """Turn what safetensors says of a disk, in an exception of its own, into what the operating system said to it.
+
+    Raises:
+        OSError: the disk is full or cannot be written.
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except SafetensorError as error:
         said = re.search(r"os error (\d+)", str(error))
         number = int(said[1]) if said else errno.EIO
