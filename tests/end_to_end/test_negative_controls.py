@@ -87,7 +87,10 @@ FITTED = {
 
 
 def test_what_the_test_patients_lived_through_changes_no_byte_of_anything_fitted(project):
-    """Networks, hyperparameters, out-of-fold scores, thresholds and classifiers, fitted twice from the same folds."""
+    """Networks, hyperparameters, scalers, thresholds and classifiers, fitted twice from the same folds.
+
+    A scaler of everyone, the paper's leak, would follow the test patients' ages, and a median of everyone their lives.
+    """
     fitting = ["run", "--pipeline", "hybrid", "--to-nodes", "fit_models", "--params", as_said(LITTLE)]
     ended = project.kedro(*fitting)
     assert ended.returncode == 0, ended.stderr[-3000:]

@@ -64,7 +64,7 @@ def test_results_are_counted_by_patient_and_by_slice(trained, test_scores):
     assert results["models"]["cnn"]["patient"]["n"] == 6
     assert results["models"]["cnn"]["slice"]["n"] == 6 * 3
     assert results["out_of_fold"]["patient"]["n"] == 18
-    assert results["paper_protocol"].keys() == {"in_sample", "test"}
+    assert results["paper_protocol"].keys() == {"watermark", "in_sample", "test"}
     json.dumps(results, allow_nan=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.evidence.guard import WATERMARK
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
@@ -162,7 +163,8 @@ def paper_levels(
         return {"skipped": "model.paper_protocol is off"}
     outcome = pd.concat([trained_on, tested[~tested.index.isin(trained_on.index)]])
     scored = with_outcome(scores, outcome)
-    return {str(role): both_levels(rows, evidence, seed) for role, rows in scored.groupby("role")}
+    levels = {str(role): both_levels(rows, evidence, seed) for role, rows in scored.groupby("role")}
+    return {"watermark": WATERMARK, **levels}
 
 
 def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
