@@ -26,8 +26,9 @@ def pretrained_weights(params: ModelParameters) -> dict[str, Tensor] | None:
         ConfigurationError: the weights are not on this machine, the file is not the one that was pinned, or it is no
             safetensors file.
     """
-    path = weights_file(params)
-    return None if path is None else _verified(path, str(pinned(params).weights_sha256))
+    known = pinned(params)
+    path = weights_file(known)
+    return None if path is None else _verified(path, str(known.weights_sha256))
 
 
 def weights_file(params: ModelParameters) -> Path | None:
