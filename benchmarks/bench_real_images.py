@@ -25,9 +25,10 @@ from model_fakes import tiny
 
 from gliocast.evidence.classification import performance
 from gliocast.model.ensemble import Member
+from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.scoring import member_logits
-from gliocast.model.training import FoldIndices, train_fold
+from gliocast.model.training import train_fold
 
 DATA = Path(os.environ.get("GLIOCAST_DATA", Path(__file__).parents[1] / "../shared/data")) / "cheng_t1ce"
 KINDS = ("meningioma", "glioma")  # glioma is the positive class

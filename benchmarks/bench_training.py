@@ -27,9 +27,10 @@ from model_fakes import a_partition, names, tiny
 
 from gliocast.model.backbone import build_network
 from gliocast.model.device import arithmetic, choose_devices
+from gliocast.model.material import FoldIndices, prepare
 from gliocast.model.out_of_fold import train_out_of_fold
 from gliocast.model.parameters import ModelParameters
-from gliocast.model.training import FoldIndices, Training, prepare, start, train_fold, train_step
+from gliocast.model.training import Training, start, train_fold, train_step
 
 BATCH, SIDE_PX, SLICES = 30, 64, 9
 STEPS_A_TURN = 5

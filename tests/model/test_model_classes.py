@@ -12,8 +12,9 @@ from model_fakes import a_cohort, tiny
 from pydantic import ValidationError
 
 from gliocast.model.classes import auc, binary_classes, classes_of, long_term_logit, loss_of, survival_classes
+from gliocast.model.material import FoldIndices
 from gliocast.model.pooling import pooled, probability
-from gliocast.model.training import FoldIndices, train_fold
+from gliocast.model.training import train_fold
 
 CUTS = (180, 332)
 

@@ -14,7 +14,8 @@ import torch
 from model_fakes import a_cohort, tiny
 
 from gliocast.datasets.checkpoints import CheckpointFolder
-from gliocast.model.training import FoldIndices, train_fold
+from gliocast.model.material import FoldIndices
+from gliocast.model.training import train_fold
 
 KILLS = 2
 FOLD = FoldIndices(torch.arange(12).numpy(), torch.arange(12, 18).numpy())

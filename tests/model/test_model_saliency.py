@@ -10,9 +10,10 @@ from model_fakes import tiny
 from gliocast.model.backbone import build_network
 from gliocast.model.device import resident
 from gliocast.model.ensemble import Ensemble, Member
+from gliocast.model.material import FoldIndices
 from gliocast.model.pictures import slice_picture
 from gliocast.model.saliency import ensemble_saliency, randomised, saliency, spatial_layer
-from gliocast.model.training import FoldIndices, train_fold
+from gliocast.model.training import train_fold
 
 CPU = torch.device("cpu")
 

@@ -14,8 +14,9 @@ from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.model import device, training
 from gliocast.model.device import arithmetic
+from gliocast.model.material import FoldIndices
 from gliocast.model.pooling import stack_logits
-from gliocast.model.training import FoldIndices, train_fold
+from gliocast.model.training import train_fold
 
 FOLD = FoldIndices(np.arange(12), np.arange(12, 18))
 

@@ -14,12 +14,13 @@ from jaxtyping import Float, Int
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import arithmetic, choose_devices, derived_seed, resident
 from gliocast.model.ensemble import Ensemble, Member
+from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.progress import fold_progress
 from gliocast.model.scoring import joined, member_logits, score_table
 from gliocast.model.tensorboard import followed_in
 from gliocast.model.tensors import Device
-from gliocast.model.training import EpochReport, FoldIndices, train_fold
+from gliocast.model.training import EpochReport, train_fold
 from gliocast.types import Fold, Partition, Role, Scores
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,8 @@ from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.tensors import Tensor
 
 if TYPE_CHECKING:
-    from gliocast.model.training import FoldIndices, Training
+    from gliocast.model.material import FoldIndices
+    from gliocast.model.training import Training
 else:
     FoldIndices = Training = Any
 

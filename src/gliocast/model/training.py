@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.classes import UNDETERMINED, auc, loss_of
+from gliocast.model.classes import auc, loss_of
 from gliocast.model.device import (
     arithmetic,
     choose_devices,
@@ -35,6 +35,7 @@ from gliocast.model.endings import (
     refuse_unfit_slices,
     refuse_untrainable,
 )
+from gliocast.model.material import FoldIndices, Material, batches_of, determined, prepare
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
 from gliocast.model.resume import Saver, resume, training_fingerprint
@@ -45,14 +46,6 @@ if TYPE_CHECKING:
     from torch import Generator
 else:
     Generator = Any
-
-
-@dataclass(frozen=True)
-class FoldIndices:
-    """Positions of the patients of a fold in the stacks: fitted on, and stopping the training early."""
-
-    fit: Int[np.ndarray, " fit"]
-    stop: Int[np.ndarray, " stop"]
 
 
 @dataclass(frozen=True)
@@ -97,17 +90,6 @@ class Training:
     finished: bool = False
 
 
-@dataclass(frozen=True)
-class Material:
-    """What a fold trains on, resident on the device: one example is a slice, or a patient's stack with attention."""
-
-    fit_examples: Tensor
-    fit_classes: Tensor
-    stop_stacks: Tensor
-    stop_classes: Tensor
-    stop_long_term: Bool[np.ndarray, " stop"]
-
-
 def train_fold(
     stacks: Float[Any, "patients slices height width"],
     classes: Int[np.ndarray, " patients"],
@@ -142,7 +124,7 @@ def train_fold(
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
     params = params.model_copy(update={"precision": arithmetic(params.precision, device)})  # told apart in checkpoints
-    fold = _determined(fold, classes)
+    fold = determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
     with clear_ending(name), processor_threads(params.threads), private_randomness(device) as generator:
@@ -186,23 +168,6 @@ def scheduled(optimizer: Any, params: ModelParameters) -> Any:
     if params.scheduler.kind == "cosine":
         return CosineAnnealingLR(optimizer, params.epochs)
     return ReduceLROnPlateau(optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience)
-
-
-def prepare(
-    stacks: Tensor, classes: Int[np.ndarray, " patients"], fold: FoldIndices, params: ModelParameters
-) -> Material:
-    """The fold's examples: every slice with its patient's class, or whole stacks with attention."""
-    import torch
-
-    fit_stacks = stacks[torch.as_tensor(fold.fit, device=stacks.device)]
-    fit_classes = torch.as_tensor(classes[fold.fit], device=stacks.device)
-    if params.pooling != "attention":
-        fit_classes = fit_classes.repeat_interleave(fit_stacks.shape[1])
-        fit_stacks = fit_stacks.flatten(0, 1).unsqueeze(1)
-    stop_stacks = stacks[torch.as_tensor(fold.stop, device=stacks.device)]
-    stop_classes = torch.as_tensor(classes[fold.stop], device=stacks.device)
-    stop_long_term = classes[fold.stop] >= params.first_long_term_class
-    return Material(fit_stacks, fit_classes, stop_stacks, stop_classes, stop_long_term)
 
 
 def train_epoch(
@@ -274,17 +239,6 @@ def judge(network: Module, material: Material, params: ModelParameters) -> tuple
     return float(loss), probability(slice_logits, patient_logits, params)
 
 
-def batches_of(order: Int[Tensor, " examples"], params: ModelParameters, slices: int) -> list[Tensor]:
-    """Examples in batches of `params.batch_size` slices; batch statistics need two, so a last single one joins in."""
-    size = params.batch_size if params.pooling != "attention" else max(2, params.batch_size // slices)
-    batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        import torch
-
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
 def snapshot(network: Module) -> dict[str, Tensor]:
     """A copy of the network's state that later steps do not change."""
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
@@ -297,11 +251,6 @@ def _judged(
     if params.stop_by == "nothing":
         return float(-epoch)
     return loss if params.stop_by == "loss" else 1 - auc(material.stop_long_term, probability)
-
-
-def _determined(fold: FoldIndices, classes: Int[np.ndarray, " patients"]) -> FoldIndices:
-    known = classes != UNDETERMINED
-    return FoldIndices(fold.fit[known[fold.fit]], fold.stop[known[fold.stop]])
 
 
 def _trained(training: Training) -> TrainedFold:

@@ -11,8 +11,8 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from gliocast.errors import ConfigurationError, Problem
+from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import ModelParameters
-from gliocast.model.training import FoldIndices
 from gliocast.tuning.figures import reasoned_figures, study_figures
 from gliocast.tuning.fingerprint import fingerprint_of_search
 from gliocast.tuning.parameters import TuningParameters

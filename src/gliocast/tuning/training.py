@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, Int
 
 from gliocast.model.classes import auc
 from gliocast.model.device import choose_devices
+from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.resume import WITHOUT_EFFECT
-from gliocast.model.training import EpochReport, FoldIndices, train_fold
+from gliocast.model.training import EpochReport, train_fold
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
 from gliocast.tuning.objective import Report, Trainer
 from gliocast.tuning.parameters import Measure
