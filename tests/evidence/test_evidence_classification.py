@@ -17,6 +17,14 @@ PROBABILITY = np.clip(0.5 + 0.25 * (OUTCOME - 0.5) + rng.normal(0, 0.2, 120), 0.
 ALL = np.ones((1, 120))
 
 
+def auc(outcome, probability, weights):
+    return metrics.auc_within(np.zeros(len(outcome), dtype=int))(outcome, probability, weights)
+
+
+def pr_auc(outcome, probability, weights):
+    return metrics.pr_auc_within(np.zeros(len(outcome), dtype=int))(outcome, probability, weights)
+
+
 def from_counts(tp, fp, fn, tn):
     outcome = np.repeat([True, False, True, False], [tp, fp, fn, tn])
     predicted = np.repeat([True, True, False, False], [tp, fp, fn, tn])
@@ -108,8 +116,8 @@ def test_values_do_not_depend_on_the_order_of_patients(random):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (metrics.auc, "roc_auc_score"),
-        (metrics.pr_auc, "average_precision_score"),
+        (auc, "roc_auc_score"),
+        (pr_auc, "average_precision_score"),
         (metrics.brier, "brier_score_loss"),
         (metrics.log_loss, "log_loss"),
     ],
@@ -145,7 +153,7 @@ def test_drawing_a_patient_twice_equals_having_two_of_them():
     weights = np.ones((1, 120))
     weights[0, :5] = 2
     twice = np.r_[np.arange(120), np.arange(5)]
-    for measure in (metrics.auc, metrics.pr_auc, metrics.calibration_slope, metrics.log_loss):
+    for measure in (auc, pr_auc, metrics.calibration_slope, metrics.log_loss):
         repeated = measure(OUTCOME[twice], PROBABILITY[twice], np.ones((1, 125)))
         assert measure(OUTCOME, PROBABILITY, weights) == pytest.approx(repeated)
 
@@ -197,6 +205,28 @@ def test_patients_of_different_splits_are_not_ranked_against_each_other():
     assert (within["value"], within["ci95"]) == (0.5, None)
     ranked = performance(outcome, level + 0.1 * outcome, level > 0.5, 300, 1, splits=splits)["auc"]
     assert ranked["value"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "weight"),
+    [
+        ("auc", "roc_auc_score", lambda outcome: outcome.sum() * (~outcome).sum()),
+        ("pr_auc", "average_precision_score", np.sum),
+    ],
+)
+def test_a_rank_measure_of_two_splits_is_the_weighted_mean_of_those_of_scikit_learn(name, expected, weight):
+    import sklearn.metrics
+
+    splits = np.repeat(["first", "second"], [15, 25])
+    outcome, probability = OUTCOME[:40], PROBABILITY[:40]
+    parts = [(outcome[splits == split], probability[splits == split]) for split in ("first", "second")]
+    mean = np.average(
+        [getattr(sklearn.metrics, expected)(*part) for part in parts], weights=[weight(part[0]) for part in parts]
+    )
+    for scored in (probability, np.where(splits == "first", probability / 9, probability)):  # another scale, same ranks
+        found = performance(outcome, scored, scored > 0.5, 300, 1, splits=splits)[name]
+        assert found["value"] == pytest.approx(mean)
+        assert found["ci95"][0] < mean < found["ci95"][1]
 
 
 def test_one_split_alone_keeps_delongs_interval():

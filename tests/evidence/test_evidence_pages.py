@@ -103,7 +103,7 @@ def test_mutant_that_recalibrates_with_the_test_patients_is_refused(predictions,
 
 def test_subgroups_of_the_test_patients_add_up(predictions, outcomes, cohort):
     predictors = cohort.drop(columns=["outcome", "survival_days", "event_observed"])
-    table = nodes.assess_subgroups(predictions, outcomes, EVIDENCE, predictors)
+    table = nodes.assess_subgroups(predictions, outcomes, EVIDENCE, predictors, 1)
     sums = table.groupby("characteristic")["n"].sum()
     assert sums["all"] == sums["sex"] == sums["age_band_years"] == 40
     bands = table.loc[table["characteristic"] == "age_band_years", "level"].tolist()
@@ -111,7 +111,7 @@ def test_subgroups_of_the_test_patients_add_up(predictions, outcomes, cohort):
 
 
 def test_other_thresholds_are_swept_for_models_with_a_probability(predictions, outcomes):
-    table = nodes.sweep_thresholds(predictions, outcomes, EVIDENCE)
+    table = nodes.sweep_thresholds(predictions, outcomes, EVIDENCE, 1)
     assert table["model"].unique().tolist() == ["clinical"]
     assert table["threshold_days"].tolist() == list(EVIDENCE.sweep_days)
     assert table.set_index("threshold_days").loc[332, "auc"] > 0.6
@@ -135,16 +135,42 @@ def test_repeats_of_a_patient_are_averaged_to_one():
     ]
 
 
-@pytest.fixture(scope="module")
-def time_to_event(cohort, outcomes):
-    training = cohort[cohort["patient_id"].isin(TRAINING)]
+FOLD = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))
+BACK = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
+
+
+def assessed(cohort, outcomes, *splits, taught=TRAINING):
+    training = cohort[cohort["patient_id"].isin(taught)]
     predictors = cohort[cohort["patient_id"].isin(TEST)].drop(columns=["outcome", "survival_days", "event_observed"])
-    fold = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))
-    back = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
-    partition = Partition("holdout", 1, (Split("holdout", tuple(TEST), (fold, back)),), fold)
+    partition = Partition("holdout", 1, splits, FOLD)
     nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
     arguments = (training, predictors, outcomes, nobody, partition, HYBRID, "none", EVIDENCE, 1)
     return survival_nodes.assess_time_to_event(cohort, *arguments)
+
+
+@pytest.fixture(scope="module")
+def time_to_event(cohort, outcomes):
+    return assessed(cohort, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)))
+
+
+def test_two_splits_count_each_patient_once_in_every_table(predictions, outcomes, cohort):
+    halves = [Split("one", tuple(TEST[:20]), (FOLD, BACK)), Split("two", tuple(TEST[20:]), (FOLD, BACK))]
+    of_time, of_classes = assessed(cohort, outcomes, *halves)
+    predictors = cohort.drop(columns=["outcome", "survival_days", "event_observed"])
+    twice = Scores(pd.concat([predictions.table.assign(split=name) for name in ("one", "two")]), predictions.fitted_on)
+    of_groups = nodes.assess_subgroups(twice, outcomes, EVIDENCE, predictors, 1)
+    of_thresholds = nodes.sweep_thresholds(twice, outcomes, EVIDENCE, 1)
+    assert (of_time["n"] == 40).all()
+    assert ((of_time["uno_c_lower"] < of_time["uno_c"]) & (of_time["uno_c"] < of_time["uno_c_upper"])).all()
+    assert (of_classes["n"] + of_classes["n_undetermined"] == 40).all()
+    assert (of_groups.groupby("characteristic")["n"].sum() == 40).all()
+    assert (of_thresholds["n"] + of_thresholds["n_undetermined"] == 40).all()
+
+
+def test_survival_models_refuse_a_test_patient_whom_they_learn_from(cohort, outcomes):
+    with pytest.raises(LeakageError, match=f"{TEST[0]}.*cox"):
+        leaking = Split("holdout", tuple(TEST), (Fold((), (), (TEST[0],)), FOLD, BACK))
+        assessed(cohort, outcomes, leaking, taught=[*TRAINING, TEST[0]])
 
 
 def test_all_survival_models_foretell_the_order_of_death(time_to_event):

@@ -3,9 +3,16 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from gliocast.evidence.survival_metrics import Followup, SurvivalPrediction, censoring_weights, survival_performance
+from gliocast.evidence.survival_metrics import (
+    Followup,
+    ScoredSplit,
+    SurvivalPrediction,
+    censoring_weights,
+    survival_performance,
+)
 from gliocast.evidence.survival_models import MODELS, _person_periods
 from gliocast.evidence.threshold_sweep import sweep_threshold
 
@@ -22,11 +29,20 @@ def simulated(n, seed, effect=1.0, shape=lambda feature: feature):
     return features, Followup(days, died_at <= lost_at)
 
 
+def names(followup, letter="P"):
+    return tuple(f"{letter}{number:03d}" for number in range(len(followup.days)))
+
+
+def one_split(prediction, test, training, horizons, n_bootstrap=200):
+    """The performance of one model that has scored everyone."""
+    return survival_performance([ScoredSplit(names(test), test, prediction, training)], horizons, n_bootstrap, seed=1)
+
+
 FEATURES, TRAINING = simulated(150, 1)
 TEST_FEATURES, TEST = simulated(80, 2)
 RISK = TEST_FEATURES[:, 0].round(1)  # rounded: ties
 SURVIVAL = np.exp(-np.exp(RISK)[:, None] * TIMES / 350)
-FOUND = survival_performance(SurvivalPrediction(RISK, TIMES, SURVIVAL), TEST, TRAINING, (180, 332), 300, seed=1)
+FOUND = one_split(SurvivalPrediction(RISK, TIMES, SURVIVAL), TEST, TRAINING, (180, 332), 300)
 
 
 def structured(followup):
@@ -67,6 +83,79 @@ def test_every_measure_has_an_interval_around_its_value():
         assert low < FOUND[name]["value"] < high, name
 
 
+def two_splits(shift=0.0):
+    """Two halves of the test patients, each with a model of its own; the second's risks may stand on another scale."""
+    first, second = slice(0, 30), slice(30, 80)
+    (_, other_training), halves = simulated(120, 9), []
+    for half, training, added in ((first, TRAINING, 0.0), (second, other_training, shift)):
+        test = Followup(TEST.days[half], TEST.died[half])
+        prediction = SurvivalPrediction(RISK[half] + added, TIMES, SURVIVAL[half])
+        halves.append(ScoredSplit(names(TEST)[half], test, prediction, training))
+    return halves
+
+
+def weight_of_pairs(split):
+    """Uno's weight of each split's comparable pairs, by scikit-survival's estimate of the censoring."""
+    from sksurv.nonparametric import CensoringDistributionEstimator
+
+    weights = CensoringDistributionEstimator().fit(structured(split.training)).predict_ipcw(structured(split.test))
+    days = split.test.days
+    later = (days[:, None] < days) | ((days[:, None] == days) & ~split.test.died)
+    return (weights**2) @ later.sum(axis=1), weights
+
+
+def test_pairs_of_two_splits_are_counted_in_each_as_scikit_survival_counts_them():
+    from sksurv.metrics import concordance_index_censored
+
+    right = pairs = 0
+    for split in two_splits():
+        _, more, less, tied, _ = concordance_index_censored(split.test.died, split.test.days, split.prediction.risk)
+        right, pairs = right + more + tied / 2, pairs + more + less + tied
+    found = survival_performance(two_splits(), (332,), 200, seed=1)
+    assert found["harrell_c"]["value"] == pytest.approx(right / pairs)
+    assert found["n"] == 80
+
+
+def test_the_c_of_uno_over_two_splits_weighs_that_of_scikit_survival_by_its_pairs():
+    from sksurv.metrics import concordance_index_ipcw
+
+    parts = [
+        (weight_of_pairs(split)[0], concordance_index_ipcw(structured(split.training), structured(split.test), risk)[0])
+        for split in two_splits()
+        for risk in [split.prediction.risk]
+    ]
+    expected = np.average([c for _, c in parts], weights=[weight for weight, _ in parts])
+    found = survival_performance(two_splits(), (332,), 200, seed=1)
+    assert found["uno_c"]["value"] == pytest.approx(expected)
+
+
+def test_auc_at_a_horizon_over_two_splits_weighs_that_of_scikit_survival_by_its_pairs():
+    from sksurv.metrics import cumulative_dynamic_auc
+
+    areas, weights = [], []
+    for split in two_splits():
+        arguments = (structured(split.training), structured(split.test), split.prediction.risk, [332])
+        areas.append(cumulative_dynamic_auc(*arguments)[0][0])
+        dead = split.test.died & (split.test.days <= 332)
+        weights.append(weight_of_pairs(split)[1][dead].sum() * (split.test.days > 332).sum())
+    found = survival_performance(two_splits(), (332,), 200, seed=1)
+    assert found["auc_332_days"]["value"] == pytest.approx(np.average(areas, weights=weights))
+
+
+def test_the_scale_of_one_splits_risks_changes_no_measure():
+    found, shifted = (survival_performance(two_splits(shift), (180, 332), 200, seed=1) for shift in (0.0, 100.0))
+    assert found == shifted
+
+
+def test_a_patient_tested_in_two_repeats_is_one_patient_with_the_same_interval():
+    once = two_splits()[:1]
+    found, repeated = (survival_performance(splits, (332,), 200, seed=1) for splits in (once, once * 2))
+    assert repeated["n"] == 30
+    for name in ("harrell_c", "uno_c", "integrated_brier", "auc_332_days"):
+        assert repeated[name]["value"] == pytest.approx(found[name]["value"])
+        assert repeated[name]["ci95"] == pytest.approx(found[name]["ci95"])
+
+
 def test_without_censoring_nobody_is_weighed():
     everyone = Followup(np.array([1.0, 2.0, 3.0]), np.ones(3, dtype=bool))
     assert censoring_weights(everyone, np.array([0.5, 2.0, 9.0])).tolist() == [1, 1, 1]
@@ -75,16 +164,15 @@ def test_without_censoring_nobody_is_weighed():
 def test_three_patients_by_hand():
     test = Followup(np.array([100.0, 200.0, 300.0]), np.array([True, False, True]))
     prediction = SurvivalPrediction(np.array([2.0, 3.0, 1.0]), TIMES, np.full((3, 4), 0.5))
-    found = survival_performance(prediction, test, test, (150,), 200, seed=1)
+    found = one_split(prediction, test, test, (150,))
     assert found["harrell_c"]["value"] == pytest.approx(0.5)  # of the pairs (1, 2) and (1, 3), one is right
     assert (found["n"], found["n_died"]) == (3, 2)
 
 
 def test_nobody_dead_gives_nulls_with_reasons():
     alive = Followup(np.array([100.0, 200.0]), np.array([False, False]))
-    found = survival_performance(
-        SurvivalPrediction(np.array([1.0, 2.0]), TIMES, np.full((2, 4), 0.5)), alive, TRAINING, (180,), 200, seed=1
-    )
+    prediction = SurvivalPrediction(np.array([1.0, 2.0]), TIMES, np.full((2, 4), 0.5))
+    found = one_split(prediction, alive, TRAINING, (180,))
     assert found["harrell_c"]["value"] is None
     assert found["harrell_c"]["reason"] == "no two patients whose order of death is known"
     json.dumps(found, allow_nan=False)
@@ -96,7 +184,7 @@ def test_each_model_finds_a_planted_effect(name):
     assert np.corrcoef(prediction.risk, TEST_FEATURES[:, 0])[0, 1] > 0.7
     assert ((prediction.survival >= 0) & (prediction.survival <= 1)).all()
     assert (np.diff(prediction.survival, axis=1) <= 1e-12).all()
-    best = survival_performance(prediction, TEST, TRAINING, (332,), 200, seed=1)
+    best = one_split(prediction, TEST, TRAINING, (332,))
     assert best["harrell_c"]["value"] > 0.65
     assert best["integrated_brier"]["value"] < 0.25
 
@@ -111,7 +199,7 @@ def test_each_model_without_effect_predicts_the_cohorts_survival(name):
 def test_a_hazard_that_is_high_at_both_ends_is_found_by_the_network_and_not_by_what_is_linear():
     (features, training), (others, test) = (simulated(n, seed, 1.2, np.square) for n, seed in ((300, 5), (300, 6)))
     found = {
-        name: survival_performance(MODELS[name](features, training, others, TIMES, 1), test, training, (332,), 200, 1)
+        name: one_split(MODELS[name](features, training, others, TIMES, 1), test, training, (332,))
         for name in ("cox", "discrete_time_hazard", "discrete_time_network")
     }
     for linear in ("cox", "discrete_time_hazard"):
@@ -141,9 +229,17 @@ def test_person_periods_by_hand():
     ]
 
 
+def followed(days, died, score, split="holdout"):
+    patients = [f"P{number}" for number in range(len(days))]
+    columns = {"patient_id": patients, "split": split, "survival_days": days, "event_observed": died, "score": score}
+    return pd.DataFrame(columns)
+
+
+FOUR = followed([100, 200, 300, 400], [True, False, True, False], [0.1, 0.5, 0.4, 0.9])
+
+
 def test_sweep_counts_who_is_undetermined_at_each_threshold():
-    days, died = np.array([100.0, 200.0, 300.0, 400.0]), np.array([True, False, True, False])
-    table = sweep_threshold(days, died, np.array([0.1, 0.5, 0.4, 0.9]), "clinical", [150, 332], minimum=2)
+    table = sweep_threshold(FOUR, "clinical", [150, 332], minimum=2, n_bootstrap=200, seed=1)
     assert table["n"].tolist() == [4, 3]
     assert table["n_undetermined"].tolist() == [0, 1]  # alive on day 200: long-term at 150, unknown at 332
     assert table["n_long_term"].tolist() == [3, 1]
@@ -151,5 +247,20 @@ def test_sweep_counts_who_is_undetermined_at_each_threshold():
 
 
 def test_sweep_says_too_few():
-    table = sweep_threshold(np.array([100.0]), np.array([True]), np.array([0.1]), "clinical", [332], minimum=10)
+    alone = followed([100], [True], [0.1])
+    table = sweep_threshold(alone, "clinical", [332], minimum=10, n_bootstrap=200, seed=1)
     assert table["note"].tolist() == ["too few"]
+
+
+def test_sweep_ranks_nobody_against_the_patients_of_another_split():
+    """Each model says the same of all its patients: worth one half, though the centres differ in survival."""
+    split = ["Caen"] * 10 + ["Lille"] * 10
+    score, days = [0.1] * 10 + [0.9] * 10, [100] * 8 + [400] * 2 + [100] * 2 + [400] * 8
+    table = sweep_threshold(followed(days, True, score, split), "clinical", [332], 10, n_bootstrap=200, seed=1)
+    assert table["auc"].tolist() == [0.5]
+
+
+def test_sweep_counts_a_patient_of_two_repeats_once():
+    twice = pd.concat([FOUR, FOUR.assign(split="repeat2")])
+    table = sweep_threshold(twice, "clinical", [332], minimum=2, n_bootstrap=200, seed=1)
+    assert table[["n", "n_long_term", "n_undetermined"]].to_numpy().tolist() == [[3, 1, 1]]

@@ -113,9 +113,45 @@ def test_age_bands():
     assert age_bands(ages, [60, 70]).isna().tolist()[4]
 
 
+def one_split(n, **columns):
+    return pd.DataFrame({"patient_id": MANY_NAMES[:n], "split": "holdout", **columns})
+
+
+def judged(tested, probability=HONEST):
+    """The table of subgroups of the first of many patients."""
+    outcome, score = MANY[: len(tested)], probability[: len(tested)]
+    return by_subgroup(tested, outcome, score, score > 0.5, 10, [60, 70], n_bootstrap=200, seed=1)
+
+
+def test_an_area_in_a_subgroup_ranks_nobody_against_the_patients_of_another_split():
+    """The mean of scikit-learn's areas, weighted by each split's pairs; another scale in one split changes nothing."""
+    from sklearn.metrics import roc_auc_score
+
+    split = np.array(["Caen"] * 80 + ["Lille"] * 120)
+    tested = one_split(200, age_years=65.0, sex="F").assign(split=split)
+    halves = [np.flatnonzero(split == name) for name in ("Caen", "Lille")]
+    areas = [roc_auc_score(MANY[half], HONEST[half]) for half in halves]
+    pairs = [MANY[half].sum() * (~MANY[half]).sum() for half in halves]
+    rescaled = np.where(np.arange(2000) < 80, HONEST / 4, HONEST)
+    for probability in (HONEST, rescaled):
+        row = judged(tested, probability).set_index("level").loc["F"]
+        assert row["auc"] == pytest.approx(np.average(areas, weights=pairs))
+        assert row["auc_lower"] < row["auc"] < row["auc_upper"]
+
+
+def test_a_patient_of_two_repeats_is_counted_once_in_a_subgroup():
+    tested = one_split(40, age_years=65.0, sex="F")
+    twice = tested.assign(patient_id=[*MANY_NAMES[:20], *MANY_NAMES[:20]], split=["one"] * 20 + ["two"] * 20)
+    outcome = np.tile(MANY[:20], 2)
+    table = by_subgroup(twice, outcome, HONEST[:40], HONEST[:40] > 0.5, 10, [60, 70], n_bootstrap=200, seed=1)
+    row = table.set_index("level").loc["F"]
+    assert (row["n"], row["n_long_term"]) == (20, MANY[:20].sum())
+    assert row["accuracy"] == pytest.approx((outcome == (HONEST[:40] > 0.5)).mean())
+    assert row["accuracy_lower"] < row["accuracy"] < row["accuracy_upper"]
+
+
 def test_subgroups_below_ten_are_counted_and_called_too_few():
-    patients = pd.DataFrame({"age_years": 65.0, "sex": ["F"] * 5 + ["M"] * 195})
-    table = by_subgroup(patients, MANY[:200], HONEST[:200], HONEST[:200] > 0.5, 10, [60, 70])
+    table = judged(one_split(200, age_years=65.0, sex=["F"] * 5 + ["M"] * 195))
     rows = table.set_index(["characteristic", "level"])
     assert rows.loc[("sex", "F"), "note"] == "too few"
     assert pd.isna(rows.loc[("sex", "F"), "accuracy"])
@@ -124,15 +160,15 @@ def test_subgroups_below_ten_are_counted_and_called_too_few():
 
 
 def test_subgroups_of_one_characteristic_add_up_to_everyone():
-    patients = pd.DataFrame({"age_years": rng.uniform(40, 90, 300), "surgery": rng.choice(["biopsy", "complete"], 300)})
+    patients = one_split(300, age_years=rng.uniform(40, 90, 300), surgery=rng.choice(["biopsy", "complete"], 300))
     patients["centre"] = rng.choice(["Caen", "Lille", None], 300)
     patients["scanner_field_t"] = rng.choice([1.5, 3.0], 300)
-    table = by_subgroup(patients, MANY[:300], HONEST[:300], HONEST[:300] > 0.5, 10, [60, 70])
+    table = judged(patients)
     assert (table.groupby("characteristic")["n"].sum() == 300).all()
     assert set(table["characteristic"]) == {"all", *SUBGROUPS}
     rows = table.set_index(["characteristic", "level"])
-    for judged in (("centre", "Lille"), ("scanner_field_t", "1.5"), ("scanner_field_t", "3.0")):
-        assert rows.loc[judged, "auc_lower"] < rows.loc[judged, "auc"] < rows.loc[judged, "auc_upper"]
+    for known in (("centre", "Lille"), ("scanner_field_t", "1.5"), ("scanner_field_t", "3.0")):
+        assert rows.loc[known, "auc_lower"] < rows.loc[known, "auc"] < rows.loc[known, "auc_upper"]
     assert rows.loc[("centre", "unknown"), "n"] == patients["centre"].isna().sum()
     assert rows.loc[("sex", "unknown"), ["n", "note"]].tolist() == [300, "not recorded"]
     assert rows.loc[("sex", "unknown"), ["accuracy", "auc"]].isna().all()

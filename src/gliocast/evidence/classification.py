@@ -11,11 +11,12 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import delong
-from gliocast.evidence.bootstrap import Clusters, as_clusters, as_splits, bootstrap
+from gliocast.evidence.bootstrap import Clusters, Statistic, as_clusters, as_splits, bootstrap
 from gliocast.evidence.intervals import Estimate, estimate, wilson
 
 N_BINS = 10
 NO_PROBABILITY = "the rule answers yes or no, without a probability"
+NO_PAIR = "no long-term and short-term survivor in one split"
 PROPORTIONS: dict[str, Callable[[metrics.Counts], metrics.PerResample]] = {
     "accuracy": metrics.accuracy,
     "sensitivity": metrics.sensitivity,
@@ -45,7 +46,8 @@ def performance(
 
     Intervals: Wilson for proportions, DeLong for the AUC, BCa bootstrap for the rest. Where a patient has several
     observations (slices, repeats), all intervals are BCa bootstraps over whole patients. Where several splits scored,
-    each by a model of its own, the AUC counts the pairs of patients of one split, and its interval is bootstrapped too.
+    each by a model of its own, AUC and PR-AUC rank the patients of one split alone, and the AUC's interval is
+    bootstrapped too.
 
     Args:
         outcome: True for long-term survivors.
@@ -61,14 +63,48 @@ def performance(
     Returns:
         `n`, `tp`, `fp`, `fn`, `tn`, and each measure as `{"value", "ci95"[, "reason"]}`.
     """
-    clusters = as_clusters(patients, len(outcome))
-    boot = partial(bootstrap, clusters=clusters, n_resamples=n_bootstrap, seed=seed)
+    boot = partial(bootstrap, clusters=as_clusters(patients, len(outcome)), n_resamples=n_bootstrap, seed=seed)
+    score = predicted.astype(float) if probability is None else probability
     return {
         **confusion(outcome, predicted),
-        **_of_answers(outcome, predicted, boot, clusters),
-        "auc": _auc(outcome, predicted.astype(float) if probability is None else probability, boot, clusters, splits),
-        **_of_probabilities(outcome, probability, boot, n_bins),
+        **shares(outcome, predicted, n_bootstrap, seed, patients),
+        **{name: boot(_counted(measure, outcome, predicted)) for name, measure in COUNT_MEASURES.items()},
+        "auc": area_within_splits(outcome, score, n_bootstrap, seed, patients, splits),
+        **_of_probabilities(outcome, probability, boot, n_bins, as_splits(splits, len(outcome))),
     }
+
+
+def shares(
+    outcome: Bool[np.ndarray, " observations"],
+    predicted: Bool[np.ndarray, " observations"],
+    n_bootstrap: int,
+    seed: int,
+    patients: Sequence[str] | np.ndarray | None = None,
+) -> dict[str, Estimate]:
+    """Accuracy, sensitivity, specificity, PPV and NPV: Wilson's intervals, or by patient where one has several."""
+    clusters = as_clusters(patients, len(outcome))
+    if not _several_a_patient(clusters):
+        return _wilson_proportions(confusion(outcome, predicted))
+    return {
+        name: bootstrap(_counted(measure, outcome, predicted), clusters, n_bootstrap, seed)
+        for name, measure in PROPORTIONS.items()
+    }
+
+
+def area_within_splits(
+    outcome: Bool[np.ndarray, " observations"],
+    score: Float[np.ndarray, " observations"],
+    n_bootstrap: int,
+    seed: int,
+    patients: Sequence[str] | np.ndarray | None = None,
+    splits: Sequence[str] | np.ndarray | None = None,
+) -> Estimate:
+    """AUC over the pairs of one split; DeLong's interval, or by patient where there are several splits or repeats."""
+    clusters, places = as_clusters(patients, len(outcome)), as_splits(splits, len(outcome))
+    if not _several_a_patient(clusters) and not places.any():
+        return delong(outcome, score)
+    found = bootstrap(partial(metrics.auc_within(places), outcome, score), clusters, n_bootstrap, seed)
+    return found if found["value"] is not None else estimate(None, reason=NO_PAIR)
 
 
 def confusion(
@@ -88,16 +124,10 @@ def _several_a_patient(clusters: Clusters) -> bool:
     return len(clusters) > int(clusters.max(initial=-1)) + 1
 
 
-def _of_answers(
-    outcome: metrics.Outcome, predicted: metrics.Outcome, boot: Callable[..., Estimate], clusters: Clusters
-) -> dict[str, Estimate]:
-    def booted(measure: Callable[[metrics.Counts], metrics.PerResample]) -> Estimate:
-        return boot(lambda weights: measure(metrics.counts(outcome, predicted, weights)))
-
-    if _several_a_patient(clusters):
-        return {name: booted(measure) for name, measure in (PROPORTIONS | COUNT_MEASURES).items()}
-    cells = confusion(outcome, predicted)
-    return _wilson_proportions(cells) | {name: booted(measure) for name, measure in COUNT_MEASURES.items()}
+def _counted(
+    measure: Callable[[metrics.Counts], metrics.PerResample], outcome: metrics.Outcome, predicted: metrics.Outcome
+) -> Statistic:
+    return lambda weights: measure(metrics.counts(outcome, predicted, weights))
 
 
 def _wilson_proportions(cells: dict[str, int]) -> dict[str, Estimate]:
@@ -111,26 +141,17 @@ def _wilson_proportions(cells: dict[str, int]) -> dict[str, Estimate]:
     }
 
 
-def _auc(
-    outcome: metrics.Outcome,
-    score: metrics.Probability,
-    boot: Callable[..., Estimate],
-    clusters: Clusters,
-    splits: Sequence[str] | np.ndarray | None,
-) -> Estimate:
-    places = as_splits(splits, len(outcome))
-    if _several_a_patient(clusters) or places.any():
-        return boot(partial(metrics.auc_within(places), outcome, score))
-    return delong(outcome, score)
-
-
 def _of_probabilities(
-    outcome: metrics.Outcome, probability: metrics.Probability | None, boot: Callable[..., Estimate], n_bins: int
+    outcome: metrics.Outcome,
+    probability: metrics.Probability | None,
+    boot: Callable[..., Estimate],
+    n_bins: int,
+    splits: Clusters,
 ) -> dict[str, Estimate]:
     if probability is None:
         return {name: estimate(None, reason=NO_PROBABILITY) for name in PROBABILITY_MEASURES}
     measures = (
-        metrics.pr_auc,
+        metrics.pr_auc_within(splits),
         metrics.brier,
         metrics.log_loss,
         metrics.calibration_slope,

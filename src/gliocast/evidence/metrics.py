@@ -77,27 +77,30 @@ def mcc(c: Counts) -> PerResample:
     return ratio(c.tp * c.tn - c.fp * c.fn, np.sqrt(margins))
 
 
-def auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
-    """Area under the ROC curve: how often a long-term survivor scores above a short-term one, ties counting half."""
-    return ratio(*_wins_and_pairs(outcome, probability, weights))
-
-
 def auc_within(splits: Int[np.ndarray, " observations"]) -> Callable[[Outcome, Probability, Weights], PerResample]:
-    """The AUC over the pairs of patients of one split: models of different splits have scales of their own.
+    """Area under the ROC curve: how often a long-term survivor scores above a short-term one, ties counting half.
 
-    A rule that says the same of every patient of a split is worth exactly one half, whatever it says of another's.
+    Only pairs of patients of one split count: models of different splits have scales of their own. A rule that says the
+    same of every patient of a split is worth exactly one half, whatever it says of another's.
 
     Args:
         splits: the split of each observation, as a number.
     """
-    parts = [splits == split for split in np.unique(splits)]
+    return _pooled(_wins_and_pairs, splits)
 
-    def auc_of_splits(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
-        counted = [_wins_and_pairs(outcome[part], probability[part], weights[:, part]) for part in parts]
-        wins, pairs = np.sum(counted, axis=0)
-        return ratio(wins, pairs)
 
-    return auc_of_splits
+def _pooled(
+    parts_of: Callable[[Outcome, Probability, Weights], tuple[PerResample, PerResample]],
+    splits: Int[np.ndarray, " observations"],
+) -> Callable[[Outcome, Probability, Weights], PerResample]:
+    """A ratio whose two parts are counted in each split and added up before they are divided."""
+    members = [np.flatnonzero(splits == split) for split in np.unique(splits)]
+
+    def pooled(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+        counted = [parts_of(outcome[who], probability[who], weights[:, who]) for who in members]
+        return ratio(*np.sum(counted, axis=0))
+
+    return pooled
 
 
 def _wins_and_pairs(outcome: Outcome, probability: Probability, weights: Weights) -> tuple[PerResample, PerResample]:
@@ -108,12 +111,25 @@ def _wins_and_pairs(outcome: Outcome, probability: Probability, weights: Weights
     return wins, positive.sum(axis=1) * negative.sum(axis=1)
 
 
-def pr_auc(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
-    """Area under the precision-recall curve as average precision (a step function, no interpolation)."""
+def pr_auc_within(splits: Int[np.ndarray, " observations"]) -> Callable[[Outcome, Probability, Weights], PerResample]:
+    """Area under the precision-recall curve as average precision (a step function, no interpolation).
+
+    A long-term survivor's precision is that of the patients of the same split who score no lower.
+
+    Args:
+        splits: the split of each observation, as a number.
+    """
+    return _pooled(_precision_and_positives, splits)
+
+
+def _precision_and_positives(
+    outcome: Outcome, probability: Probability, weights: Weights
+) -> tuple[PerResample, PerResample]:
+    """Precision at the rank of each long-term survivor, added up; and how many of them there are."""
     positive, negative = (part[:, ::-1] for part in _weight_by_score(outcome, probability, weights))
     tp, fp = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
     precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp + fp > 0)
-    return ratio((positive * precision).sum(axis=1), tp[:, -1])
+    return (positive * precision).sum(axis=1), tp[:, -1]
 
 
 def brier(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-from gliocast.evidence.auc import delong
-from gliocast.evidence.intervals import as_columns, wilson
+from gliocast.evidence.classification import area_within_splits, shares
+from gliocast.evidence.intervals import as_columns
 from gliocast.types import SURGERIES
 
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
@@ -22,36 +22,42 @@ COLUMNS = ("characteristic", "level", "n", "n_long_term", *LIMITS, "note")
 
 
 def by_subgroup(
-    patients: pd.DataFrame,
-    outcome: Bool[np.ndarray, " patients"],
-    probability: Float[np.ndarray, " patients"],
-    predicted: Bool[np.ndarray, " patients"],
+    tested: pd.DataFrame,
+    outcome: Bool[np.ndarray, " observations"],
+    probability: Float[np.ndarray, " observations"],
+    predicted: Bool[np.ndarray, " observations"],
     minimum: int,
     age_bands_years: Sequence[float],
+    n_bootstrap: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Performance of one model by sex, age band, surgery, performance status, field strength and centre.
 
+    Intervals as in `classification.performance`: an AUC counts the pairs of patients of one split.
+
     Args:
-        patients: canonical columns, one row a patient, in the order of the arrays.
+        tested: canonical columns and `split`, in the order of the arrays; a patient who is tested in several repeats
+            has a row for each.
         outcome: True for long-term survivors.
         probability: of being one.
         predicted: the model's answer.
         minimum: subgroups of fewer patients are only counted: "too few".
         age_bands_years: the ages at which a new band begins.
+        n_bootstrap: resamples of patients, where a patient has several rows or there are several splits.
+        seed: of the resamples.
 
     Returns:
         One row a subgroup, the first one being everyone, with the columns `COLUMNS`. Patients of whom a characteristic
         is unknown are counted and not judged.
     """
-    banded = patients.assign(age_band_years=age_bands(patients["age_years"], age_bands_years))
-    rows = [
-        {
-            "characteristic": name,
-            "level": level,
-            **_measures(outcome[who], probability[who], predicted[who], minimum, is_known=level != UNKNOWN),
-        }
-        for name, level, who in _members(banded)
-    ]
+    banded = tested.assign(age_band_years=age_bands(tested["age_years"], age_bands_years))
+    rows = []
+    for name, level, who in _members(banded):
+        counted = _counted(tested["patient_id"][who], outcome[who])
+        note = "not recorded" if level == UNKNOWN else "too few" if counted["n"] < minimum else None
+        arrays = (outcome[who], probability[who], predicted[who])
+        found = {"note": note} if note else _measures(tested[who], *arrays, n_bootstrap, seed)
+        rows.append({"characteristic": name, "level": level, **counted, **found})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -63,7 +69,7 @@ def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
     return pd.cut(age_years.astype(float), edges, right=False, labels=names).astype("string")
 
 
-def _members(patients: pd.DataFrame) -> Iterator[tuple[str, str, Bool[np.ndarray, " patients"]]]:
+def _members(patients: pd.DataFrame) -> Iterator[tuple[str, str, Bool[np.ndarray, " observations"]]]:
     yield "all", "all", np.ones(len(patients), dtype=bool)
     for name in SUBGROUPS:
         values = patients.get(name, pd.Series(pd.NA, index=patients.index))
@@ -80,20 +86,22 @@ def _place(level: Any) -> tuple[int, Any]:
     return (-1 if str(level).startswith("<") else 0), level
 
 
+def _counted(patient_id: pd.Series, outcome: Bool[np.ndarray, " members"]) -> dict[str, int]:
+    return {"n": patient_id.nunique(), "n_long_term": patient_id[outcome].nunique()}
+
+
 def _measures(
+    members: pd.DataFrame,
     outcome: Bool[np.ndarray, " members"],
     probability: Float[np.ndarray, " members"],
     predicted: Bool[np.ndarray, " members"],
-    minimum: int,
-    is_known: bool,
+    n_bootstrap: int,
+    seed: int,
 ) -> dict[str, Any]:
-    counted = {"n": len(outcome), "n_long_term": int(outcome.sum())}
-    if len(outcome) < minimum or not is_known:
-        return counted | {"note": "too few" if is_known else "not recorded"}
+    patients, splits = (members[name].to_numpy(dtype=str) for name in ("patient_id", "split"))
     estimates = {
-        "accuracy": wilson(int((outcome == predicted).sum()), len(outcome)),
-        "sensitivity": wilson(int((outcome & predicted).sum()), int(outcome.sum())),
-        "specificity": wilson(int((~outcome & ~predicted).sum()), int((~outcome).sum())),
-        "auc": delong(outcome, probability),
+        **shares(outcome, predicted, n_bootstrap, seed, patients),
+        "auc": area_within_splits(outcome, probability, n_bootstrap, seed, patients, splits),
     }
-    return counted | as_columns(estimates) | {"note": estimates["auc"].get("reason", "")}
+    kept = {name: estimates[name] for name in MEASURES}
+    return as_columns(kept) | {"note": kept["auc"].get("reason", "")}

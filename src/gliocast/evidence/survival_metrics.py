@@ -1,20 +1,20 @@
 """How well a model foretells the time of death, with everyone in it whose end is not known yet.
 
 Every measure is a function of weights, as in `evidence.metrics`, so that bootstrap and jackknife come for free.
-Censoring is weighed by the training patients' follow-up (inverse probability of censoring).
+Censoring is weighed by the training patients' follow-up (inverse probability of censoring). Where several splits were
+tested, each by a model of its own, pairs of patients are counted in each split and added up before they are divided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gliocast.evidence.bootstrap import Statistic, bootstrap
+from gliocast.evidence.bootstrap import Statistic, as_clusters, bootstrap
 from gliocast.evidence.intervals import Estimate, estimate
 from gliocast.evidence.metrics import PerResample, Weights, ratio
 
@@ -44,38 +44,52 @@ class SurvivalPrediction:
     survival: Float[np.ndarray, "patients times"]
 
 
+@dataclass(frozen=True)
+class ScoredSplit:
+    """What one split's model says of its test patients, and what happened.
+
+    Attributes:
+        patients: identifiers of the test patients.
+        test: their follow-up.
+        prediction: what the model says of them.
+        training: follow-up of the patients whom the model has learnt from.
+    """
+
+    patients: tuple[str, ...]
+    test: Followup
+    prediction: SurvivalPrediction
+    training: Followup
+
+
+PairsOf = Callable[[ScoredSplit], Float[np.ndarray, "patients patients"]]
+
+
 def survival_performance(
-    prediction: SurvivalPrediction,
-    test: Followup,
-    training: Followup,
-    horizons_days: Sequence[float],
-    n_bootstrap: int,
-    seed: int,
+    splits: Sequence[ScoredSplit], horizons_days: Sequence[float], n_bootstrap: int, seed: int
 ) -> dict[str, Any]:
     """Discrimination and accuracy over time, each with a BCa interval over patients.
 
+    A patient who is tested in several repeats counts in each, and is drawn in all or in none.
+
     Returns:
-        `n`, `n_died`, `harrell_c`, `uno_c`, `integrated_brier` over the prediction's times, and `auc_<horizon>_days`
-        (cumulative cases, dynamic controls) as estimates.
+        `n` and `n_died` (patients), `harrell_c`, `uno_c`, `integrated_brier` over the prediction's times, and
+        `auc_<horizon>_days` (cumulative cases, dynamic controls) as estimates.
     """
-    patients = np.arange(len(test.days))
+    patients = np.concatenate([split.patients for split in splits])
+    died = np.concatenate([split.test.died for split in splits])
+    clusters = as_clusters(patients, len(patients))
 
-    def booted(statistic: Statistic, reason: str = NO_PAIR) -> Estimate:
-        found = bootstrap(statistic, patients, n_bootstrap, seed)
-        return found if found["value"] is not None else estimate(None, reason=reason)
+    def booted(statistic: Statistic) -> Estimate:
+        found = bootstrap(statistic, clusters, n_bootstrap, seed)
+        return found if found["value"] is not None else estimate(None, reason=NO_PAIR)
 
-    alive_share = censoring_weights(training, test.days)
-    concordance = partial(_concordance, prediction.risk, _tied_half(prediction.risk))
-    areas = {
-        f"auc_{horizon:g}_days": booted(_area_at(prediction, test, alive_share, horizon)) for horizon in horizons_days
-    }
     return {
-        "n": len(test.days),
-        "n_died": int(test.died.sum()),
-        "harrell_c": booted(concordance(_ordered(test))),
-        "uno_c": booted(concordance(_ordered(test) / alive_share[:, None] ** 2)),
-        "integrated_brier": booted(_integrated_brier(prediction, test, training)),
-        **areas,
+        "n": len(set(patients)),
+        "n_died": len(set(patients[died])),
+        "harrell_c": booted(_concordance(splits, _ordered)),
+        "uno_c": booted(_concordance(splits, _ordered_and_weighed)),
+        "integrated_brier": booted(_integrated_brier(splits)),
+        **{f"auc_{days:g}_days": booted(_concordance(splits, _dead_and_alive(days))) for days in horizons_days},
     }
 
 
@@ -89,14 +103,45 @@ def censoring_weights(training: Followup, days: Float[np.ndarray, "*shape"]) -> 
     return np.maximum(share, followed[followed > 0].min(initial=1.0))
 
 
-def _ordered(test: Followup) -> Float[np.ndarray, "patients patients"]:
+def _ordered(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
     """1 where the row's patient is known to have died before the column's one.
 
     Harrell et al. 1996, doi:10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4.
     """
-    earlier = test.days[:, None] < test.days
-    same_day = (test.days[:, None] == test.days) & ~test.died  # alive on that day means longer
-    return (test.died[:, None] & (earlier | same_day)).astype(float)
+    days, died = split.test.days, split.test.died
+    earlier = days[:, None] < days
+    same_day = (days[:, None] == days) & ~died  # alive on that day means longer
+    return (died[:, None] & (earlier | same_day)).astype(float)
+
+
+def _ordered_and_weighed(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
+    """Uno et al. 2011, doi:10.1002/sim.4154."""
+    return _ordered(split) / censoring_weights(split.training, split.test.days)[:, None] ** 2
+
+
+def _dead_and_alive(horizon_days: float) -> PairsOf:
+    """Those dead at a horizon beside those who outlive it. Uno et al. 2007, doi:10.1198/016214507000000149."""
+
+    def pairs_of(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
+        dead = split.test.died & (split.test.days <= horizon_days)
+        alive_share = censoring_weights(split.training, split.test.days)
+        return (dead / alive_share)[:, None] * (split.test.days > horizon_days)
+
+    return pairs_of
+
+
+def _concordance(splits: Sequence[ScoredSplit], pairs_of: PairsOf) -> Statistic:
+    """Weighted share of the pairs of patients of one split that the risks order rightly, ties counting half."""
+    ends = np.cumsum([len(split.patients) for split in splits])
+    members = [slice(end - len(split.patients), end) for end, split in zip(ends, splits, strict=True)]
+    pairs = [pairs_of(split) for split in splits]
+    right = [each * _tied_half(split.prediction.risk) for each, split in zip(pairs, splits, strict=True)]
+
+    def counted(tables: Sequence[np.ndarray], weights: Weights) -> PerResample:
+        drawn = [weights[:, who] for who in members]
+        return np.sum([((mine @ table) * mine).sum(axis=1) for mine, table in zip(drawn, tables, strict=True)], axis=0)
+
+    return lambda weights: ratio(counted(right, weights), counted(pairs, weights))
 
 
 def _tied_half(risk: Float[np.ndarray, " patients"]) -> Float[np.ndarray, "patients patients"]:
@@ -104,34 +149,15 @@ def _tied_half(risk: Float[np.ndarray, " patients"]) -> Float[np.ndarray, "patie
     return (np.sign(risk[:, None] - risk) + 1) / 2
 
 
-def _concordance(
-    risk: Float[np.ndarray, " patients"],
-    order: Float[np.ndarray, "patients patients"],
-    pairs: Float[np.ndarray, "patients patients"],
-) -> Statistic:
-    """Weighted share of the pairs that the risks order rightly. Uno et al. 2011, doi:10.1002/sim.4154, for weights."""
-
-    def statistic(weights: Weights) -> PerResample:
-        right = ((weights @ (pairs * order)) * weights).sum(axis=1)
-        return ratio(right, ((weights @ pairs) * weights).sum(axis=1))
-
-    return statistic
-
-
-def _area_at(
-    prediction: SurvivalPrediction, test: Followup, alive_share: Float[np.ndarray, " patients"], horizon: float
-) -> Statistic:
-    """Cumulative/dynamic AUC at a horizon. Uno et al. 2007, doi:10.1198/016214507000000149."""
-    dead = test.died & (test.days <= horizon)
-    pairs = (dead / alive_share)[:, None] * (test.days > horizon)
-    return _concordance(prediction.risk, _tied_half(prediction.risk), pairs)
-
-
-def _integrated_brier(prediction: SurvivalPrediction, test: Followup, training: Followup) -> Statistic:
-    """Mean over the times of the censoring-weighted squared error. Graf et al. 1999."""
-    times = prediction.times_days
-    dead = (test.died & (test.days <= times[:, None])).T / censoring_weights(training, test.days)[:, None]
-    alive = (test.days[:, None] > times) / censoring_weights(training, times)
-    errors = prediction.survival**2 * dead + (1 - prediction.survival) ** 2 * alive
-    each = np.trapezoid(errors, times, axis=1) / (times[-1] - times[0])
+def _integrated_brier(splits: Sequence[ScoredSplit]) -> Statistic:
+    each = np.concatenate([_squared_errors(split) for split in splits])
     return lambda weights: ratio(weights @ each, weights.sum(axis=1))
+
+
+def _squared_errors(split: ScoredSplit) -> Float[np.ndarray, " patients"]:
+    """Mean over the times of each patient's censoring-weighted squared error. Graf et al. 1999."""
+    times, survival, test = split.prediction.times_days, split.prediction.survival, split.test
+    dead = (test.died & (test.days <= times[:, None])).T / censoring_weights(split.training, test.days)[:, None]
+    alive = (test.days[:, None] > times) / censoring_weights(split.training, times)
+    errors = survival**2 * dead + (1 - survival) ** 2 * alive
+    return np.asarray(np.trapezoid(errors, times, axis=1) / (times[-1] - times[0]))

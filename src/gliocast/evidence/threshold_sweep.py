@@ -5,54 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
 
-from gliocast.evidence.auc import delong
+from gliocast.evidence.classification import area_within_splits
 
 COLUMNS = ("model", "threshold_days", "n", "n_long_term", "n_undetermined", "auc", "lower", "upper", "note")
 
 
 def sweep_threshold(
-    survival_days: Float[np.ndarray, " patients"],
-    event_observed: Bool[np.ndarray, " patients"],
-    score: Float[np.ndarray, " patients"],
-    model: str,
-    thresholds_days: Sequence[int],
-    minimum: int,
+    tested: pd.DataFrame, model: str, thresholds_days: Sequence[int], minimum: int, n_bootstrap: int, seed: int
 ) -> pd.DataFrame:
     """AUC of one score at each threshold; patients censored before it are undetermined there, and counted.
 
+    Pairs of patients are counted within splits, as in `classification.performance`.
+
     Args:
-        survival_days: days to death or to the last follow-up.
-        event_observed: True where it was death.
-        score: higher means longer survival.
+        tested: `patient_id`, `split`, `survival_days` to death or to the last follow-up, `event_observed` (it was
+            death) and `score`, higher for longer survival; a patient of several repeats has a row for each.
         model: its name.
         thresholds_days: a patient who lives at least so long is a long-term survivor.
         minimum: fewer determined patients than this are too few.
+        n_bootstrap: resamples of patients, where a patient has several rows or there are several splits.
+        seed: of the resamples.
     """
-    rows = [_at(survival_days, event_observed, score, days, minimum) for days in thresholds_days]
-    return pd.DataFrame([{"model": model, **row} for row in rows], columns=list(COLUMNS))
+    rows = [{"model": model, **_at(tested, days, minimum, n_bootstrap, seed)} for days in thresholds_days]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _at(
-    survival_days: Float[np.ndarray, " patients"],
-    event_observed: Bool[np.ndarray, " patients"],
-    score: Float[np.ndarray, " patients"],
-    threshold_days: int,
-    minimum: int,
-) -> dict[str, Any]:
-    long_term = survival_days >= threshold_days
-    known = long_term | event_observed
+def _at(tested: pd.DataFrame, threshold_days: int, minimum: int, n_bootstrap: int, seed: int) -> dict[str, Any]:
+    long_term = tested["survival_days"].ge(threshold_days).to_numpy(dtype=bool)
+    known = long_term | tested["event_observed"].to_numpy(dtype=bool)
     counted = {
         "threshold_days": threshold_days,
-        "n": int(known.sum()),
-        "n_long_term": int(long_term.sum()),
-        "n_undetermined": int((~known).sum()),
+        "n": tested.loc[known, "patient_id"].nunique(),
+        "n_long_term": tested.loc[long_term, "patient_id"].nunique(),
+        "n_undetermined": tested.loc[~known, "patient_id"].nunique(),
     }
     if counted["n"] < minimum:
         return counted | {"note": "too few"}
-    area = delong(long_term[known], score[known])
+    score, patients, splits = (tested.loc[known, name].to_numpy() for name in ("score", "patient_id", "split"))
+    area = area_within_splits(long_term[known], score.astype(float), n_bootstrap, seed, patients, splits)
     low, high = area["ci95"] or (None, None)
     return counted | {"auc": area["value"], "lower": low, "upper": high, "note": area.get("reason", "")}

@@ -57,7 +57,10 @@ LEAKAGE = (
     "The same patients, the same models, two protocols: what is claimed when test patients were seen in training, "
     "and what holds."
 )
-TRUST = "Calibration, usefulness, subgroups and stability, on test patients unless a caption says otherwise."
+TRUST = (
+    "Calibration, usefulness, subgroups and stability, on test patients unless a caption says otherwise. "
+    "Where there are several splits, patients are ranked within each of them."
+)
 AUDIT = "Simulated cohorts of known truth: what each protocol claims, and what is true on new patients."
 AUDIT_TABLE = (
     "Image signal: AUC of a perfect reader of the images on new patients, 0.5 being none. Coverage: share of 95 % "

@@ -98,15 +98,17 @@ def assess_usefulness(predictions: Scores, test_outcomes: Table) -> Figure:
 
 
 def assess_subgroups(
-    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, test_predictors: Table
+    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, test_predictors: Table, seed: int
 ) -> Table:
     """Performance by sex, age band, surgery, performance status, field strength and centre."""
+    settings = (evidence.minimum_subgroup, evidence.age_bands_years, evidence.n_bootstrap, seed)
     tables = [
         by_subgroup(
-            one_a_patient(tested).merge(test_predictors, on="patient_id", how="left", suffixes=("", "_known")),
-            *_arrays(one_a_patient(tested)),
-            evidence.minimum_subgroup,
-            evidence.age_bands_years,
+            tested.merge(test_predictors, on="patient_id", how="left", suffixes=("", "_known")),
+            truth(tested),
+            _probability(tested),
+            answers(tested),
+            *settings,
         ).assign(model=name)
         for name, tested in with_probability(predictions, test_outcomes)
     ]
@@ -114,16 +116,14 @@ def assess_subgroups(
     return table[["model", *(column for column in table if column != "model")]]
 
 
-def sweep_thresholds(predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters) -> Table:
+def sweep_thresholds(predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, seed: int) -> Table:
     """AUC of every model's score against the outcome at other thresholds than the one it was fitted for."""
-    followed = test_outcomes.set_index("patient_id")
-    tables = []
-    for name, tested in with_probability(predictions, test_outcomes):
-        patients = one_a_patient(tested)
-        rows = followed.loc[patients["patient_id"]]
-        days, died = rows["survival_days"].to_numpy(dtype=float), rows["event_observed"].to_numpy(dtype=bool)
-        score = ranking(patients)
-        tables.append(sweep_threshold(days, died, score, name, evidence.sweep_days, evidence.minimum_subgroup))
+    followed = test_outcomes[["patient_id", "survival_days", "event_observed"]]
+    settings = (evidence.sweep_days, evidence.minimum_subgroup, evidence.n_bootstrap, seed)
+    tables = [
+        sweep_threshold(tested.assign(score=ranking(tested)).merge(followed, on="patient_id"), name, *settings)
+        for name, tested in with_probability(predictions, test_outcomes)
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -150,7 +150,3 @@ def one_a_patient(tested: Table) -> Table:
 
 def _probability(table: Table) -> np.ndarray:
     return table["probability"].to_numpy(dtype=np.float64)
-
-
-def _arrays(patients: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return truth(patients), _probability(patients), answers(patients)

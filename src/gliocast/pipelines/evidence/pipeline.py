@@ -28,8 +28,13 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="assess_calibration",
             ),
             Node(nodes.assess_usefulness, TESTED[:2], "figure_net_benefit", name="assess_usefulness"),
-            Node(nodes.assess_subgroups, [*TESTED, "test_predictors"], "subgroup_table", name="assess_subgroups"),
-            Node(nodes.sweep_thresholds, TESTED, "threshold_sweep_table", name="sweep_thresholds"),
+            Node(
+                nodes.assess_subgroups,
+                [*TESTED, "test_predictors", "params:seed"],
+                "subgroup_table",
+                name="assess_subgroups",
+            ),
+            Node(nodes.sweep_thresholds, [*TESTED, "params:seed"], "threshold_sweep_table", name="sweep_thresholds"),
             Node(
                 survival_nodes.assess_time_to_event,
                 [

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gliocast.evidence.classes import class_performance, observed_classes, predicted_classes
+from gliocast.evidence.guard import check_not_fitted_on
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_curves import kaplan_meier, logrank
-from gliocast.evidence.survival_metrics import Followup, SurvivalPrediction, survival_performance
+from gliocast.evidence.survival_metrics import Followup, ScoredSplit, survival_performance
 from gliocast.evidence.survival_models import MODELS
 from gliocast.hybrid.features import build_preprocessor, encode
 from gliocast.hybrid.fit import facts_of
@@ -50,19 +51,23 @@ def assess_time_to_event(
     for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
         for model in MODELS:
             names = {"model": model, "predictors": predictors}
-            test, prediction = study.predicted(model, predictors)
-            arguments = (study.training, evidence.horizons_days, evidence.n_bootstrap, seed)
-            rows.append({**names, **as_columns(survival_performance(prediction, test, *arguments))})
-            class_rows += [{**names, **row} for row in _in_classes(test, prediction, evidence, seed)]
+            tested = [study.tested(model, predictors, split) for split in partition.splits]
+            found = survival_performance(tested, evidence.horizons_days, evidence.n_bootstrap, seed)
+            rows.append({**names, **as_columns(found)})
+            class_rows += [{**names, **row} for row in _in_classes(tested, study.outcomes, evidence, seed)]
     return pd.DataFrame(rows), pd.DataFrame(class_rows)
 
 
 def _in_classes(
-    test: Followup, prediction: SurvivalPrediction, evidence: EvidenceParameters, seed: int
+    tested: Sequence[ScoredSplit], outcomes: Table, evidence: EvidenceParameters, seed: int
 ) -> Iterator[dict[str, Any]]:
+    """Classes by the mean of a patient's survival curves over the repeats; nobody is ranked against another here."""
+    survival = pd.concat([pd.DataFrame(split.prediction.survival, index=list(split.patients)) for split in tested])
+    mean = survival.groupby(level=0).mean()
+    test, times = _followup(outcomes.loc[mean.index]), tested[0].prediction.times_days
     for thresholds in evidence.classes_days:
         observed = observed_classes(test.days, test.died, thresholds)
-        answer = predicted_classes(prediction.times_days, prediction.survival, thresholds)
+        answer = predicted_classes(times, mean.to_numpy(dtype=float), thresholds)
         found = class_performance(observed, answer, len(thresholds) + 1, evidence.n_bootstrap, seed)
         yield {"thresholds_days": ", ".join(map(str, thresholds)), **as_columns(found)}
 
@@ -103,31 +108,21 @@ class _Study:
         self.outcomes = test_outcomes.set_index("patient_id")
         self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
 
-    @property
-    def training(self) -> Followup:
-        """How long everyone was followed whom the models learn from."""
-        return _followup(self.taught)
-
-    def predicted(self, model: str, predictors: str) -> tuple[Followup, SurvivalPrediction]:
-        """What happened to every test patient, and the survival predicted for them, averaged over repeats."""
-        repeats = pd.concat([self._predicted(model, predictors, split) for split in self.partition.splits])
-        survival = repeats.groupby(level=0).mean()
-        known = survival.to_numpy(dtype=float)
-        prediction = SurvivalPrediction(-known.mean(axis=1), self.times_days, known)
-        return _followup(self.outcomes.loc[survival.index]), prediction
-
-    def _predicted(self, model: str, predictors: str, split: Split) -> Table:
+    def tested(self, model: str, predictors: str, split: Split) -> ScoredSplit:
+        """What the model says of the split's test patients, and what happened to them."""
         facts, scale = facts_of(predictors, self.hybrid), self.hybrid.image_scale
         unclassed = self.taught.loc[~self.taught["patient_id"].isin(self.partition.patients), "patient_id"]
         training = with_image_score(
             self.taught, split, [*split.training, *unclassed], self.image_scores, "out_of_fold", scale
         )
         test = with_image_score(self.test_predictors, split, split.test, self.image_scores, "test", scale)
+        check_not_fitted_on(f"{split.name}/{model}", training["patient_id"], split.test)
         preprocessor = build_preprocessor(list(facts.values()))
         features = np.asarray(preprocessor.fit_transform(encode(training, facts)), dtype=float)
         scored = np.asarray(preprocessor.transform(encode(test, facts)), dtype=float)
-        found = MODELS[model](features, _followup(training), scored, self.times_days, self.seed)
-        return pd.DataFrame(found.survival, index=list(split.test))
+        followup = _followup(training)
+        prediction = MODELS[model](features, followup, scored, self.times_days, self.seed)
+        return ScoredSplit(split.test, _followup(self.outcomes.loc[list(split.test)]), prediction, followup)
 
 
 def _followup(patients: Table) -> Followup:
