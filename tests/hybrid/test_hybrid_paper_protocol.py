@@ -18,6 +18,7 @@ from hybrid_examples import (
 )
 
 from gliocast.errors import ConfigurationError, LeakageError
+from gliocast.evidence.guard import WATERMARK
 from gliocast.hybrid import evaluate
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.paper_protocol import follow_paper, second_split
@@ -70,6 +71,13 @@ def test_a_memorising_network_of_noise_claims_what_it_cannot_hold(both):
     assert low < claimed - found < high
     assert set(table["metric"]) == {"accuracy", "sensitivity", "specificity", "auc"}
     assert seen.set_index("stage")["n_seen"]["scaling"] == 60
+
+
+def test_the_comparison_of_both_protocols_bears_the_watermark_in_all_four_outputs(both):
+    gap, table, seen, figure = compare_protocols(*both, EVIDENCE, seed=0)
+    assert gap["watermark"] == WATERMARK
+    assert (table["watermark"] == WATERMARK).all() and (seen["watermark"] == WATERMARK).all()
+    assert WATERMARK in str(figure["layout"])
 
 
 def test_the_count_of_seen_patients_is_that_of_the_overlap(study, both):

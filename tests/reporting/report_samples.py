@@ -87,7 +87,7 @@ def all_figures() -> dict[str, Figure]:
         "net_benefit": figures.net_benefit(
             pd.concat([benefit.assign(strategy="hybrid"), benefit.assign(strategy="treat_all")])
         ),
-        "leakage_gap": figures.leakage_gap(gap),
+        "leakage_gap": figures.leakage_gap(gap, "The gap"),
         "audit": figures.audit(audit_scenarios()),
     }
 

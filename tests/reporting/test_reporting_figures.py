@@ -100,7 +100,7 @@ def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str
 
 def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
     nothing = pd.DataFrame(columns=["metric", "honest", "paper"])
-    assert [trace["x"] for trace in figures.leakage_gap(nothing)["data"]] == [[], []]
+    assert [trace["x"] for trace in figures.leakage_gap(nothing, "The gap")["data"]] == [[], []]
     assert figures.kaplan_meier(pd.DataFrame(columns=["group", "time_days", "survival"]))["data"] == []
     assert figures.roc(pd.DataFrame(columns=["model", "false_positive_rate", "true_positive_rate"]))["data"]
 

@@ -109,6 +109,14 @@ def test_the_papers_protocol_is_watermarked() -> None:
     assert WATERMARK.rstrip(".") not in unescape(honest)
 
 
+def test_the_watermark_of_a_tables_rows_is_said_once_in_its_caption() -> None:
+    gap = pd.DataFrame({"model": ["clinical", "hybrid"], "honest": [0.7, 0.7], "paper": [0.8, 0.9]})
+    exhibits = {"leakage_gap_table": gap.assign(watermark=WATERMARK)}
+    page = unescape(build_report(all_metrics(), a_flow(), a_provenance(), exhibits, the_paper()))
+    assert page.count(WATERMARK) == 1
+    assert f"bootstrapped over patients. {WATERMARK}</p>" in page
+
+
 def test_sections_without_results_say_which_pipeline_adds_them() -> None:
     page = without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), {}, the_paper()))
     assert re.findall(r"kedro run --pipeline (\w+)", page) == ["hybrid", "tuning", "cnn_training", "hybrid"]

@@ -69,20 +69,19 @@ def leakage_gap(
 
 
 def gap_table(gap: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a model and measure: both values with their limits, and the difference with its limits."""
-    return pd.DataFrame(
-        [
-            {"model": model, "metric": name, **as_columns(found)}
-            for model, measures in gap["models"].items()
-            for name, found in measures.items()
-        ]
-    )
+    """One row a model and measure: both values with their limits, the difference with its limits, the watermark."""
+    rows = [
+        {"model": model, "metric": name, **as_columns(found)}
+        for model, measures in gap["models"].items()
+        for name, found in measures.items()
+    ]
+    return pd.DataFrame(rows).assign(watermark=gap["watermark"])
 
 
 def seen_table(gap: Mapping[str, Any]) -> pd.DataFrame:
-    """How many of the paper protocol's test patients each stage had seen."""
-    n = gap["n_test_patients"]
-    return pd.DataFrame([{"stage": stage, "n_seen": seen, "n_test_patients": n} for stage, seen in gap["seen"].items()])
+    """How many of the paper protocol's test patients each stage had seen, with the watermark."""
+    same = {"n_test_patients": gap["n_test_patients"], "watermark": gap["watermark"]}
+    return pd.DataFrame([{"stage": stage, "n_seen": seen, **same} for stage, seen in gap["seen"].items()])
 
 
 def _difference(

@@ -28,11 +28,7 @@ class Gallery:
         if isinstance(content, Mapping) and "splits" in content:
             content = by_split(content["splits"])
         if isinstance(content, pd.DataFrame):
-            return (
-                []
-                if content.empty
-                else [self.table(tables.table_of(content, exhibit.title), exhibit.title, exhibit.caption)]
-            )
+            return [] if content.empty else [self.frame(exhibit, content)]
         if isinstance(content, Mapping) and content.get("data"):
             return [self.figure(exhibit, content)]
         if isinstance(content, Mapping) and content and not {"data", "skipped"} & set(content):
@@ -60,6 +56,12 @@ class Gallery:
             exhibit.caption,
             in_words(meta.get("alt", "")),
         )
+
+    def frame(self, exhibit: Exhibit, content: pd.DataFrame) -> Markup:
+        """A data frame as a table; the watermark that its rows bear is said once, in the caption."""
+        marks = content["watermark"].unique() if "watermark" in content else ()
+        shown = tables.table_of(content.drop(columns="watermark", errors="ignore"), exhibit.title)
+        return self.table(shown, exhibit.title, " ".join([*filter(None, [exhibit.caption]), *marks]))
 
     def table(self, content: Markup, title: str, caption: str = "") -> Markup:
         """A table with its number and caption."""

@@ -17,6 +17,7 @@ from gliocast.types import Figure, ImageScoreKind, Partition, ProtocolName, Scor
 
 CELLS = ("tp", "fp", "fn", "tn")
 POOLED = " of all splits together; AUC within splits"
+CLAIMED = "What the paper's protocol would have claimed on these patients"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
 
 
@@ -91,7 +92,8 @@ def compare_protocols(
     gap = {**paper_protocol_record, "models": models}
     table = leakage_gap.gap_table(gap)
     best = "hybrid" if "hybrid" in models else "clinical"
-    return gap, table, leakage_gap.seen_table(gap), figures.leakage_gap(table[table["model"] == best])
+    drawn = figures.leakage_gap(table[table["model"] == best], f"{CLAIMED} ({WATERMARK})")
+    return gap, table, leakage_gap.seen_table(gap), drawn
 
 
 def everyone(training_cohort: Table, test_predictors: Table, test_outcomes: Table) -> Table:

@@ -92,9 +92,7 @@ def _benefit(place: int, strategy: str, rows: pd.DataFrame) -> dict[str, Any]:
     return {"type": "scatter", "mode": "lines", "name": name_of(strategy), "line": line, **points}
 
 
-def leakage_gap(
-    gap: pd.DataFrame, title: str = "What the paper's protocol would have claimed on these patients"
-) -> Figure:
+def leakage_gap(gap: pd.DataFrame, title: str) -> Figure:
     """Each number under the honest and under the paper's protocol, with intervals, joined by a line.
 
     Args:
