@@ -86,6 +86,7 @@ def test_training_leaves_the_callers_random_state_and_threads_alone():
 COSINE = {"kind": "cosine", "factor": 0.1, "patience": 1}
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("changes", [{}, {"pooling": "attention"}, {"scheduler": COSINE}])
 def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(changes):
     params = tiny(epochs=2, batch_size=12, **changes)

@@ -187,7 +187,7 @@ def train_epoch(
         generator.manual_seed(derived_seed(seed, training.epoch, step))
         loss_sum += train_step(training, material, batches[step], params, generator) * len(batches[step])
         training.step = step + 1
-        if saver.due():
+        if training.step < len(batches) and saver.due():  # an epoch's last step is stored with its judgement
             training.loss_sum = float(loss_sum)
             saver.save()
     training.loss_sum = float(loss_sum)
