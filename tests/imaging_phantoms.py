@@ -115,3 +115,16 @@ class Site:
 
     def add_mask(self, patient_id: str, grid: Grid, mask: np.ndarray, suffix: str = "nii.gz") -> Path:
         return write_file(self.root / patient_id / f"lesion_mask.{suffix}", mask.astype(np.uint8), grid)
+
+
+def a_site(root: Path, n_patients: int = 5) -> Site:
+    site = Site(root, slice_parameters(size_px=16))
+    for number in range(1, n_patients + 1):
+        add_patient(site, f"P{number}", at_mm=17.5 + number)
+    return site
+
+
+def add_patient(site: Site, patient_id: str, at_mm: float) -> None:
+    grid = a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
+    site.add(patient_id, grid, grey_voxels(grid) + at_mm)
+    site.add_mask(patient_id, grid, ellipsoid(grid, (3.0, -7.0, at_mm), (8.0, 8.0, 3.4)))

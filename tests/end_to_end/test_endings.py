@@ -116,6 +116,24 @@ def test_a_truncated_image_and_an_image_of_nobody_are_both_named(site):
     assert "NOBODY" in ended.stderr
 
 
+def test_a_check_tells_what_is_wrong_with_the_table_and_with_the_images_in_one_ending(site):
+    sound = clinical(site).read_text()
+    volume = next(path for path in sorted(site.path("01_raw/imaging").glob("*/t1gd.nii.gz")))
+    volume.write_bytes(volume.read_bytes()[:2000])
+    edit(clinical(site), r"(?m)^SIM-003,([^,]*),", "SIM-003,675,")
+    ended = site.run("preprocessing", check_only="true")
+    assert ended.returncode == 2
+    assert "2 problems in the input; nothing was run" in ended.stderr
+    assert "675" in ended.stderr
+    assert volume.parent.name in ended.stderr
+    clinical(site).write_text(sound.replace(",", ";"))
+    unread = site.run("preprocessing", check_only="true")
+    assert unread.returncode == 2
+    assert "separator" in unread.stderr
+    assert "not checked" in unread.stderr
+    assert not site.path("04_feature").exists()
+
+
 def test_other_data_are_swapped_in_by_the_local_catalog(site):
     elsewhere = site.folder / "hospital"
     site.path("01_raw").rename(elsewhere)

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,21 +20,8 @@ from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
-from gliocast.pipelines.preprocessing.imaging_nodes import check_images, extract_slices, summarise_slices
-from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
-
-
-def a_site(root: Path, n_patients: int = 5) -> Site:
-    site = Site(root, slice_parameters(size_px=16))
-    for number in range(1, n_patients + 1):
-        add_patient(site, f"P{number}", at_mm=17.5 + number)
-    return site
-
-
-def add_patient(site: Site, patient_id: str, at_mm: float) -> None:
-    grid = a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
-    site.add(patient_id, grid, grey_voxels(grid) + at_mm)
-    site.add_mask(patient_id, grid, ellipsoid(grid, (3.0, -7.0, at_mm), (8.0, 8.0, 3.4)))
+from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
+from imaging_phantoms import Site, a_site, add_patient, slice_parameters
 
 
 def extraction(site: Site, *patient_ids: str) -> Extraction:
@@ -196,31 +182,6 @@ def test_patients_without_image_and_images_without_patient_are_both_listed(tmp_p
     ]
     with pytest.raises(ImagingError, match="P9"):
         summarise_slices(dataset.load(), "stop")
-
-
-def test_check_only_names_every_problem_and_stores_nothing(tmp_path):
-    site = a_site(tmp_path / "site", 3)
-    (tmp_path / "site/P1/t1gd.nii.gz").write_bytes(b"no volume")
-    (tmp_path / "site/P2/t1gd.nii.gz").unlink()
-    cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
-    with pytest.raises(ImagingError) as raised:
-        check_images(site.source, cohort, site.parameters, "cnn", True)
-    assert [problem.patient for problem in raised.value.problems] == ["P1", "P2"]
-
-
-def test_check_only_names_one_image_under_two_patients(tmp_path):
-    site = a_site(tmp_path / "site", 3)
-    (tmp_path / "site/P3/t1gd.nii.gz").write_bytes((tmp_path / "site/P1/t1gd.nii.gz").read_bytes())
-    cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
-    with pytest.raises(ImagingError) as raised:
-        check_images(site.source, cohort, site.parameters, "cnn", True)
-    assert [(problem.patient, problem.found) for problem in raised.value.problems] == [("P3", "the image of P1")]
-
-
-def test_a_site_without_problems_is_told_how_many_studies_were_checked(tmp_path):
-    site, cohort = a_site(tmp_path / "site", 3), pd.DataFrame({"patient_id": ["P1", "P2", "P3"]})
-    assert check_images(site.source, cohort, site.parameters, "cnn", True) == {"n_checked": 3}
-    assert check_images(site.source, cohort, site.parameters, "cnn", False) == {"n_checked": 0}
 
 
 def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,28 +68,37 @@ def read_table(
     clinical_table: str | pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
 ) -> Reading:
     """Like `read_cohort`, with notes on the table."""
-    cells = cells_of(clinical_table, cohort.separator, cohort.decimal)
+    return read_cells(cells_of(clinical_table, cohort.separator, cohort.decimal), cohort, on_invalid_patient)
+
+
+def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy) -> Reading:
+    """Like `read_table`, of the table's cells as text, the index being the rows' numbers in the file."""
     names = row_names(cells, cohort)
     failed = failed_rule(cells, cohort.keep)
     left_out = rows_left_out(names, failed, cohort.keep)
     if left_out["patient_id"].size == len(cells):
         raise CohortError([*column_problems([*cells.columns], cohort), nothing_left(len(cells), left_out)])
-    table, derived = with_who_status(typed_table(cells[failed.isna()], names, cohort))
-    undeterminable = without_survival(table, on_invalid_patient)
+    table, derived = with_who_status(typed_table(cells[failed.isna()], names, cohort, on_invalid_patient))
+    undeterminable = without_survival(table)
     known = labelled(table.drop(index=undeterminable.index), cohort)
     notes = table_notes(cells, known, cohort) | {"who_status_from_karnofsky": derived}
     logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(known))
     return Reading(known, pd.concat([left_out, undeterminable], ignore_index=True), notes)
 
 
-def typed_table(selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters) -> pd.DataFrame:
+def typed_table(
+    selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
+) -> pd.DataFrame:
     """The selected rows with every canonical column in its type.
 
     Raises:
-        CohortError: every problem of columns, identifiers and cells at once.
+        CohortError: every problem of columns, identifiers and cells at once; where the policy is to stop, every
+            patient of whose survival nothing is known, too.
     """
     columns, problems = typed_columns(selected, names[selected.index], cohort)
     lacking = column_problems([*selected.columns], cohort)
+    if on_invalid_patient == "stop":
+        problems += unknown_survival(selected, names, cohort)
     raise_if_any([*lacking, *identity_problems(selected, cohort), *problems], CohortError)
     return columns.assign(patient_id=identifiers(column_cells(selected, "patient_id", cohort), cohort.identifier))
 
@@ -102,9 +112,14 @@ def labelled(table: pd.DataFrame, cohort: CohortParameters) -> pd.DataFrame:
 
 def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
     """Who each row is, for messages: the identifier, or the number of the row where it has none that can be shown."""
+    rows = pd.Series([f"row {row}" for row in cells.index], index=cells.index, dtype="string")
+    return safe_identifiers(cells, cohort).fillna(rows)
+
+
+def safe_identifiers(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
+    """The identifier of each row, NA where it has none that can be shown."""
     found = identifiers(column_cells(cells, "patient_id", cohort), cohort.identifier)
-    safe = found.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool)
-    return found.where(safe, pd.Series([f"row {row}" for row in cells.index], index=cells.index, dtype="string"))
+    return found.where(found.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool))
 
 
 def identity_problems(selected: pd.DataFrame, cohort: CohortParameters) -> list[Problem]:
@@ -140,24 +155,21 @@ def with_who_status(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table.assign(who_status=filled), int(filled.notna().sum() - table["who_status"].notna().sum())
 
 
-def without_survival(table: pd.DataFrame, on_invalid_patient: InvalidPatientPolicy) -> pd.DataFrame:
-    """The record of the patients of whose survival nothing is known, by the index of the table.
-
-    Raises:
-        CohortError: there are some, and the policy is to stop.
-    """
+def without_survival(table: pd.DataFrame) -> pd.DataFrame:
+    """The record of the patients of whose survival nothing is known, by the index of the table."""
     lacking = pd.Series(pd.NA, index=table.index, dtype="string")
     for column in UNDETERMINABLE:
         lacking = lacking.fillna(table[column].isna().map({True: column}).astype("string"))
     lacking = lacking.dropna()
     patients = table.loc[lacking.index, "patient_id"]
-    if on_invalid_patient == "stop":
-        raise_if_any([*map(unknown_survival, patients, lacking)], CohortError)
     codes, reasons = ([UNDETERMINABLE[column][place] for column in lacking] for place in (0, 1))
     return exclusions(patients, CLINICAL_TABLE, codes, reasons).set_axis(lacking.index)
 
 
-def unknown_survival(patient: str, column: str) -> Problem:
-    """A patient whose survival cannot be known from the table."""
+def unknown_survival(selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters) -> Iterator[Problem]:
+    """Every patient whose survival cannot be known from the table; an absent column is a problem of its own."""
     remedy = "Complete it, or set `on_invalid_patient: exclude` to leave such patients out."
-    return Problem(patient, column, "missing", "a value", remedy)
+    for column in UNDETERMINABLE:
+        if set(cohort.sources(column)) & set(selected):
+            lacking = column_cells(selected, column, cohort).isna()
+            yield from (Problem(who, column, "missing", "a value", remedy) for who in names[lacking[lacking].index])

@@ -20,6 +20,7 @@ BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
 VALUE = r"[+-]?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a number or a date, which no column is called
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
+Problems = list[Problem]
 
 
 def cells_of(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -> pd.DataFrame:
@@ -36,28 +37,54 @@ def cells_of(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -
     Raises:
         CohortError: empty, not a table, another separator, or rows of another length than the header.
     """
+    cells, problems = legible_cells(clinical_table, separator, decimal)
+    raise_if_any(problems, CohortError)
+    return cells
+
+
+def legible_cells(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -> tuple[pd.DataFrame, Problems]:
+    """Like `cells_of`, of a table that need not be whole: the rows that can be read, and why others cannot.
+
+    Of columns that share a name the first is given. Nothing is where the separator or the header is another.
+    """
     if isinstance(clinical_table, str):
-        return cells_of_text(clinical_table.removeprefix(BYTE_ORDER_MARK), separator)
+        return legible_cells_of_text(clinical_table.removeprefix(BYTE_ORDER_MARK), separator)
+    if clinical_table.empty:
+        return pd.DataFrame(), [table_problem("empty", "one row a patient")]
     return cells_of_frame(clinical_table, decimal)
 
 
-def cells_of_text(text: str, separator: str) -> pd.DataFrame:
-    """Every cell of the CSV file `text`; blank lines are no rows."""
-    rows = rows_of(text, separator)
+def legible_cells_of_text(text: str, separator: str) -> tuple[pd.DataFrame, Problems]:
+    """The cells of the CSV file `text`; blank lines are no rows."""
+    rows, problems = rows_of(text, separator)
     if not rows:
-        raise CohortError(table_problem("empty", "a header and one row a patient"))
+        return pd.DataFrame(), problems or [table_problem("empty", "a header and one row a patient")]
     (_, names), *body = rows
     header = named(names)
-    raise_if_any([*separator_problems(text, separator, header)] or [*header_problems(header)], CohortError)
-    if not body:
-        raise CohortError(table_problem("a header without rows", "one row a patient"))
-    raise_if_any([*length_problems(body, len(header), separator)], CohortError)
-    numbers, cells = zip(*body, strict=True)
-    return pd.DataFrame(list(cells), index=pd.Index(numbers, name="row"), columns=header, dtype="string")
+    if other_header := [*separator_problems(text, separator, header)]:
+        return pd.DataFrame(), [*problems, *other_header]
+    if not body and not problems:
+        problems = [table_problem("a header without rows", "one row a patient")]
+    as_long = [(number, cells) for number, cells in body if len(cells) == len(header)]
+    index = pd.Index([number for number, _ in as_long], name="row", dtype=int)
+    table = pd.DataFrame([cells for _, cells in as_long], index=index, columns=header, dtype="string")
+    return with_distinct_names(table), [
+        *problems,
+        *header_problems(header),
+        *length_problems(body, len(header), separator),
+    ]
 
 
-def rows_of(text: str, separator: str) -> Rows:
-    """The rows of the CSV file that are not blank, cells stripped, each with its number in the file."""
+def with_distinct_names(table: pd.DataFrame) -> pd.DataFrame:
+    """The first of the columns that share a name."""
+    return table.loc[:, ~table.columns.duplicated()]
+
+
+def rows_of(text: str, separator: str) -> tuple[Rows, Problems]:
+    """The rows of the CSV file that are not blank, cells stripped, each with its number in the file.
+
+    Where the file stops being one, its rows up to there, and that problem.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows = []
     try:
@@ -66,8 +93,8 @@ def rows_of(text: str, separator: str) -> Rows:
             if any(stripped):
                 rows.append((reader.line_num, stripped))
     except csv.Error as error:
-        raise CohortError(unreadable_row(reader.line_num, error)) from None
-    return rows
+        return rows, [unreadable_row(reader.line_num, error)]
+    return rows, []
 
 
 def unreadable_row(row: int, error: csv.Error) -> Problem:
@@ -76,13 +103,13 @@ def unreadable_row(row: int, error: csv.Error) -> Problem:
     return Problem(f"row {row}", "the file", f"no CSV ({error})", "cells, quoted where they hold a separator", remedy)
 
 
-def cells_of_frame(table: pd.DataFrame, decimal: str) -> pd.DataFrame:
-    """Every cell of a given table as the text that a CSV file would hold."""
-    if table.empty:
-        raise CohortError(table_problem("empty", "one row a patient"))
-    raise_if_any([*header_problems([str(name) for name in table.columns])], CohortError)
-    cells = {str(name): [cell_text(cell, decimal) for cell in table[name]] for name in table.columns}
-    return pd.DataFrame(cells, index=pd.RangeIndex(2, len(table) + 2, name="row"), dtype="string")
+def cells_of_frame(table: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Problems]:
+    """The cells of a given table as the text that a CSV file would hold."""
+    named_by_text = table.set_axis([str(name) for name in table.columns], axis="columns")
+    distinct = with_distinct_names(named_by_text)
+    cells = {name: [cell_text(cell, decimal) for cell in distinct[name]] for name in distinct.columns}
+    index = pd.RangeIndex(2, len(table) + 2, name="row")
+    return pd.DataFrame(cells, index=index, dtype="string"), [*header_problems([*named_by_text.columns])]
 
 
 def cell_text(cell: object, decimal: str) -> str:

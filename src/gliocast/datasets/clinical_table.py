@@ -41,5 +41,5 @@ def undecodable(path: Path, encoding: str, position: int) -> Problem:
         path.name,
         f"not {encoding} (byte {position})",
         f"text encoded as {encoding}",
-        "Set `encoding` (often cp1252 or latin-1) in the catalog entry clinical_table.",
+        "Set `encoding` (often cp1252 or latin-1) in the catalog entry clinical_table; nothing else was looked at.",
     )

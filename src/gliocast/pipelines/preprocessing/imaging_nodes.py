@@ -23,24 +23,6 @@ EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
 INTERNAL_COLUMNS = ("shard", "row", "key")
 
 
-def check_images(
-    imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParameters, image_score: ImageScoreKind, check_only: bool
-) -> dict[str, int]:
-    """Read and cut every study as for training, and keep nothing; the run ends here where only this was asked for.
-
-    Returns:
-        `n_checked`, the number of studies in which nothing is wrong; 0 where no check was asked for.
-
-    Raises:
-        ImagingError: the imaging folder is absent, or studies cannot be used: all problems at once.
-    """
-    if not check_only or image_score != "cnn":
-        return {"n_checked": 0}
-    extraction = _extraction(imaging, cohort, slices)
-    raise_if_any(_problems(check_studies(extraction)), ImagingError)
-    return {"n_checked": len(extraction.central_slice_mm)}
-
-
 def extract_slices(
     imaging: ImageSource,
     cohort: pd.DataFrame,
@@ -60,9 +42,9 @@ def extract_slices(
     Raises:
         ImagingError: the imaging folder is absent, or the check has found problems.
     """
-    extraction = _extraction(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
+    extraction = extraction_of(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
     if on_invalid_patient == "stop":
-        raise_if_any(_problems(check_studies(extraction)), ImagingError)
+        raise_if_any(problems_of(check_studies(extraction)), ImagingError)
     return extraction
 
 
@@ -98,7 +80,8 @@ def shared_images(manifest: pd.DataFrame) -> list[Problem]:
     ]
 
 
-def _extraction(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParameters) -> Extraction:
+def extraction_of(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParameters) -> Extraction:
+    """The slice stacks of these patients, described; ImagingError where the imaging folder is absent."""
     imaging.check()
     patient_ids = [str(patient_id) for patient_id in cohort["patient_id"]]
     chosen = cohort["central_slice_mm"] if "central_slice_mm" in cohort else [None] * len(patient_ids)
@@ -107,7 +90,8 @@ def _extraction(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParamet
     return Extraction(imaging, centres, slices, module_fingerprint("gliocast.imaging.study"), others)
 
 
-def _problems(refused: list[RefusedPatient]) -> list[Problem]:
+def problems_of(refused: list[RefusedPatient]) -> list[Problem]:
+    """One problem a reason."""
     return [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]
 
 

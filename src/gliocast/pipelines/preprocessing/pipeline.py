@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from gliocast.pipelines.preprocessing import imaging_nodes, nodes
+from gliocast.pipelines.preprocessing import check_nodes, imaging_nodes, nodes
 
 
 def create_cohort_pipeline() -> Pipeline:
@@ -26,8 +26,16 @@ def create_image_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                imaging_nodes.check_images,
-                ["imaging", "cohort", "params:slices", "params:image_score", "params:check_only"],
+                check_nodes.check_images,
+                [
+                    "clinical_table",
+                    "imaging",
+                    "params:cohort",
+                    "params:slices",
+                    "params:image_score",
+                    "params:on_invalid_patient",
+                    "params:check_only",
+                ],
                 "image_check",
                 name="check_images",
             ),

@@ -1,0 +1,140 @@
+"""The check of a site before any work: whatever is wrong with the table and with the images, in one ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from gliocast.cohort.parameters import CohortParameters
+from gliocast.errors import InputError, Problem
+from gliocast.pipelines.preprocessing.check_nodes import check_images
+from imaging_phantoms import Site, a_site
+
+BASE = Path(__file__).parents[2] / "conf/base/parameters_preprocessing.yml"
+HEADER = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed"
+SOUND = ",65,M,1,biopsy,331,1"
+
+
+@pytest.fixture
+def site(tmp_path) -> Site:
+    return a_site(tmp_path / "site", 3)
+
+
+def table(*rows: str, header: str = HEADER) -> str:
+    return "\n".join([header, *(row if "," in row else row + SOUND for row in rows)]) + "\n"
+
+
+def check(site: Site, clinical_table: str | pd.DataFrame, policy: str = "exclude", image_score: str = "cnn", **changes):
+    cohort = CohortParameters(**yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"] | changes)
+    return check_images(clinical_table, site.source, cohort, site.parameters, image_score, policy, True)
+
+
+def problems(*arguments, **named) -> list[tuple[str, str]]:
+    """Who and where, of every problem."""
+    with pytest.raises(InputError) as raised:
+        check(*arguments, **named)
+    told: list[Problem] = list(raised.value.problems)
+    return [(problem.patient, problem.where.partition(" (")[0]) for problem in told]
+
+
+def spoil(site: Site, patient_id: str) -> None:
+    (site.root / patient_id / "t1gd.nii.gz").write_bytes(b"no volume")
+
+
+def test_every_problem_of_the_images_is_named(site):
+    spoil(site, "P1")
+    (site.root / "P2/t1gd.nii.gz").unlink()
+    assert problems(site, table("P1", "P2", "P3")) == [("P1", "t1gd.nii.gz"), ("P2", "imaging")]
+
+
+def test_one_image_under_two_patients_is_named(site):
+    (site.root / "P3/t1gd.nii.gz").write_bytes((site.root / "P1/t1gd.nii.gz").read_bytes())
+    with pytest.raises(InputError, match="P3: imaging is the image of P1"):
+        check(site, table("P1", "P2", "P3"))
+
+
+def test_a_wrong_cell_and_a_wrong_image_are_told_together(site):
+    spoil(site, "P3")
+    wrong_age = "P2,675,M,1,biopsy,331,1"
+    assert problems(site, table("P1", wrong_age, "P3")) == [("P2", "age_years"), ("P3", "t1gd.nii.gz")]
+
+
+def test_an_absent_column_does_not_hide_the_images(site):
+    spoil(site, "P3")
+    text = table("P1", "P2", "P3", header=HEADER.replace("sex", "religion"))
+    assert problems(site, text) == [("–", "column sex"), ("P3", "t1gd.nii.gz")]
+
+
+def test_rows_that_cannot_be_read_hide_neither_other_cells_nor_the_images_of_others(site):
+    spoil(site, "P3")
+    text = table("P1,65,5,M,1,biopsy,331,1", "P2,675,M,1,biopsy,331,1", "P3")
+    assert problems(site, text) == [
+        ("row 2", "the row"),
+        ("P2", "age_years"),
+        ("P3", "t1gd.nii.gz"),
+        ("–", "images without a patient"),  # P1 has an image, and perhaps a row
+    ]
+
+
+def test_patients_before_an_open_quotation_mark_have_their_images_checked(site):
+    spoil(site, "P1")
+    told = problems(site, table("P1", "P2", '"P3,1'))
+    assert told == [("row 4", "the file"), ("P1", "t1gd.nii.gz"), ("–", "images without a patient")]
+
+
+def test_a_patient_whose_row_has_an_error_is_no_image_of_nobody(site):
+    text = table("P1", "P2,675,M,1,biopsy,331,1")
+    assert problems(site, text) == [("P2", "age_years"), ("P3", "imaging")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table("P1", "P2").replace(",", ";"),
+        table("P1", "P2").replace("patient_id", "dossier"),
+        "",
+        HEADER,
+        '"patient_id',
+    ],
+)
+def test_where_nobody_can_be_read_it_is_said_that_no_image_was_checked(site, text):
+    spoil(site, "P1")
+    with pytest.raises(InputError, match="names no patient that can be read") as raised:
+        check(site, text)
+    assert raised.value.problems[-1].where == "the images"
+    assert len(raised.value.problems) == 2
+
+
+def test_unknown_survival_is_told_beside_all_others_where_the_policy_is_to_stop(site):
+    spoil(site, "P3")
+    text = table("P1,65,M,1,biopsy,,1", "P2,675,M,1,biopsy,331,1", "P3")
+    assert problems(site, text, "stop") == [
+        ("P2", "age_years"),
+        ("P1", "survival_days"),
+        ("P3", "t1gd.nii.gz"),
+    ]
+
+
+def test_the_rows_that_no_rule_keeps_are_not_looked_for_among_the_images(site):
+    rule = {"column": "sex", "one_of": ["M"], "code": "women", "reason": "only men"}
+    text = table("P1", "P2", "P3,675,M,1,biopsy,331,1", "P9,65,F,1,biopsy,331,1")
+    assert problems(site, text, keep=[rule]) == [("P3", "age_years")]
+
+
+def test_a_table_from_another_source_is_checked_in_the_same_way(site):
+    spoil(site, "P3")
+    cells = dict(zip(HEADER.split(","), ["P3", 675.0, "M", 1, "biopsy", 331, 1], strict=True))
+    assert ("P3", "t1gd.nii.gz") in problems(site, pd.DataFrame([cells]))
+
+
+def test_a_site_without_problems_is_told_how_many_studies_were_checked(site):
+    assert check(site, table("P1", "P2", "P3")) == {"n_checked": 3}
+
+
+def test_without_the_network_the_table_alone_is_checked(site):
+    spoil(site, "P1")
+    assert check(site, table("P1"), image_score="none") == {"n_checked": 0}
+    assert problems(site, table("P1,675,M,1,biopsy,331,1"), image_score="none") == [("P1", "age_years")]
