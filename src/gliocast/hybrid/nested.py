@@ -93,12 +93,12 @@ def _auc_within_folds(one: pd.DataFrame) -> float:
 
 
 def shared_among(workers: int, function: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:
-    """`function` of every job, in order, by so many processes; one starts none, since starting costs seconds."""
+    """`function` of every job, in order, by so many processes; 0 uses every core, 1 starts none."""
     if workers == 1:
         return [function(job) for job in jobs]
     from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=workers)(delayed(function)(job) for job in jobs))
+    return list(Parallel(n_jobs=workers or -1)(delayed(function)(job) for job in jobs))
 
 
 def _held_out(

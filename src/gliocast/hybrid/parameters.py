@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
 from gliocast.types import Parameters
 
@@ -114,7 +114,7 @@ class HybridParameters(Parameters):
     inner_folds: int = Field(ge=2, le=20)
     scoring: Scoring
     choice: Choice
-    workers: PositiveInt
+    workers: NonNegativeInt
     threshold: ThresholdParameters
     grids: dict[ClassifierName, Grid]
     features: FeatureParameters
