@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import resource
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -79,6 +82,18 @@ def three_channel_state(classes: int = 1000) -> tuple[Any, dict[str, Any]]:
     torch.manual_seed(7)
     coloured = import_timm().create_model("test_byobnet", in_chans=3, num_classes=classes)
     return coloured.eval(), coloured.state_dict()
+
+
+@contextmanager
+def a_full_disk() -> Iterator[Callable[..., None]]:
+    """Yield what fills the disk: from then on no file grows beyond four kilobytes, until the block ends."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing on then fails as on a full disk
+    try:
+        yield lambda *_: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
 
 
 class MemoryCheckpoints:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import resource
-import signal
-
 import numpy as np
 import pytest
 import torch
-from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, tiny
+from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
@@ -221,18 +218,11 @@ def test_a_disk_that_fills_up_while_training_loses_nothing_that_was_stored(tmp_p
     folder, params = CheckpointFolder(tmp_path), tiny()
     whole = train(params)
 
-    def fill(report):
-        if report.epoch == 2:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing on then fails as on a full disk
-    try:
-        with pytest.raises(TrainingError, match=r"the checkpoint of fold is .*What was stored is kept"):
-            train(params, checkpoints=folder, on_epoch=fill)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, before)
+    with (
+        a_full_disk() as fill,
+        pytest.raises(TrainingError, match=r"the checkpoint of fold is .*What was stored is kept"),
+    ):
+        train(params, checkpoints=folder, on_epoch=lambda report: report.epoch == 2 and fill())
     assert folder.load("fold").record["epoch"] == 2
     assert same_bits(train(params, checkpoints=folder), whole)
 

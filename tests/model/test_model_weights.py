@@ -9,11 +9,11 @@ import huggingface_hub
 import pytest
 import torch
 from click.testing import CliRunner
-from model_fakes import three_channel_state, tiny
+from model_fakes import a_full_disk, three_channel_state, tiny
 from safetensors.torch import save_file
 
 from gliocast.cli import cli
-from gliocast.errors import ConfigurationError, TrainingError
+from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
 from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
@@ -185,6 +185,21 @@ def test_fetched_weights_are_pinned_by_their_record_and_refused_without_one(tmp_
     path.with_suffix(".json").unlink()
     with pytest.raises(ConfigurationError, match="without its record"):
         pretrained_weights(params)
+
+
+@pytest.mark.parametrize("step", ["_download", "_as_safetensors"])  # the disk is full when it begins
+def test_a_full_disk_ends_in_a_sentence_and_keeps_the_old_weights(tmp_path, monkeypatch, step):
+    folder, asked = tmp_path / "pretrained", tiny(weights="imagenet", weights_folder=str(tmp_path / "pretrained"))
+    published(monkeypatch, Release(tmp_path))
+    fetch_weights("test_byobnet", folder)
+    other, take = Release(tmp_path, classes=7), getattr(weights, step)
+    published(monkeypatch, other)
+    with a_full_disk() as fill:
+        monkeypatch.setattr(weights, step, lambda *given: fill() or take(*given))
+        with pytest.raises(ArtefactError, match=r"pretrained/test_byobnet.safetensors is .*fetch the weights again"):
+            fetch_weights("test_byobnet", folder, other.sha256)
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".safetensors"]
+    assert len(pretrained_weights(asked)["head.fc.bias"]) == 1000
 
 
 def test_an_unreachable_source_says_what_to_do(tmp_path, monkeypatch):

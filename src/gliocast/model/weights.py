@@ -7,10 +7,12 @@ import json
 import logging
 import re
 import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
-from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.errors import UNWRITABLE, ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.model.backbone import import_timm
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
@@ -75,21 +77,17 @@ def fetch_weights(backbone: str, folder: Path, sha256: str | None = None) -> Pat
     Raises:
         ConfigurationError: timm has no weights for this backbone, or the published file is another one.
         TrainingError: the source cannot be reached.
+        ArtefactError: the disk is full or cannot be written; what was stored before is still there.
     """
-    from safetensors.torch import save_file
-
     path = folder / f"{backbone}.safetensors"
-    with tempfile.TemporaryDirectory() as downloads:
+    with _told_where_unwritable(path), tempfile.TemporaryDirectory() as downloads:
         source, published = _download(backbone, Path(downloads))
         digest = _sha256(published)
         _refuse_other(path, digest, sha256 or _record(path).get("source_sha256"))
-        state = _state_in(published)
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
-    record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": _sha256(temporary)}
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+        content = _as_safetensors(published)
+        record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": _sha256_of(content)}
+        folder.mkdir(parents=True, exist_ok=True)
+        _write({path.with_suffix(".json"): (json.dumps(record, indent=1) + "\n").encode(), path: content})
     log.info("Weights of %s stored; SHA-256 as published %s", backbone, digest)
     return path
 
@@ -123,6 +121,8 @@ def _download(backbone: str, folder: Path) -> tuple[str, Path]:
             return config.url, _from_release(config.url, folder)
         return config.hf_hub_id, _from_hub(config.hf_hub_id)
     except (URLError, OSError, RuntimeError, ValueError) as error:
+        if getattr(error, "errno", None) in UNWRITABLE:
+            raise
         raise TrainingError(_unreachable(backbone, error)) from None
 
 
@@ -144,15 +144,14 @@ def _from_hub(repository: str) -> Path:
     return path
 
 
-def _state_in(published: Path) -> dict[str, Tensor]:
+def _as_safetensors(published: Path) -> bytes:
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save
 
     try:
         is_release = published.suffix == ".pth"
-        return dict(
-            torch.load(published, map_location="cpu", weights_only=True) if is_release else load_file(published)
-        )
+        state = torch.load(published, map_location="cpu", weights_only=True) if is_release else load_file(published)
+        return save({name: tensor.contiguous() for name, tensor in state.items()})
     except Exception:  # a file that came from elsewhere may provoke any of torch's errors
         raise ConfigurationError(
             Problem("–", "the published file", "no weights", "tensors by name, and nothing else", "Nothing was stored.")
@@ -207,6 +206,36 @@ def _unreachable(backbone: str, error: Exception) -> Problem:
         "a reachable source that gives the published file",
         "Fetch them on a machine with a network and copy the folder, or set model.weights to a local file or to none.",
     )
+
+
+@contextmanager
+def _told_where_unwritable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        found, remedy = error.strerror or "unwritable", "Make room or give write access, and fetch the weights again."
+        raise ArtefactError(
+            Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
+        ) from None
+
+
+def _write(contents: Mapping[Path, bytes]) -> None:
+    """Write files, none of which is ever there by half; where there is no room for all, all old ones stay."""
+    temporaries = {path: path.with_name(f"{path.name}.part") for path in contents}
+    try:
+        for path, content in contents.items():
+            temporaries[path].write_bytes(content)
+        for path in contents:
+            temporaries[path].replace(path)
+    finally:
+        for temporary in temporaries.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sha256(path: Path) -> str:
