@@ -15,21 +15,22 @@ class TypedParameterHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the whole tree of parameters, and hand each node its own typed section."""
-        from gliocast.model.weights import pinned
         from gliocast.parameters import load_parameters, typed_parameters
 
         # Kedro types only the sections of the pipeline asked for; the simulation may run before it, unasked.
-        typed = typed_parameters(load_parameters(context.config_loader))
-        context.config_loader["parameters"] = typed | {"model": pinned(typed["model"])}
+        context.config_loader["parameters"] = typed_parameters(load_parameters(context.config_loader))
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Refuse a run that would train from weights that are not there, hours before it would look for them."""
-        from gliocast.model.weights import weights_file
+        """Pin the weights that a run trains from; refuse it where they are not there, hours before it would look."""
+        from gliocast.model.weights import pinned, weights_file
 
-        trains = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
-        if trains and catalog.load("params:image_score") == "cnn":
-            weights_file(catalog.load("params:model"))
+        if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
+            return
+        catalog["params:model"] = known = pinned(catalog.load("params:model"))
+        catalog["parameters"] = catalog.load("parameters") | {"model": known}
+        if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
+            weights_file(known)
 
 
 class ResultHooks:

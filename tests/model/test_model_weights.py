@@ -9,11 +9,14 @@ import huggingface_hub
 import pytest
 import torch
 from click.testing import CliRunner
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 from model_fakes import a_full_disk, three_channel_state, tiny
 from safetensors.torch import save_file
 
 from gliocast.cli import cli
 from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
+from gliocast.hooks import TypedParameterHooks
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
 from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
@@ -215,3 +218,21 @@ def test_a_run_that_lacks_its_weights_ends_before_any_work_and_says_how_to_get_t
     assert ended.returncode == 2
     assert "kedro fetch-weights --backbone test_byobnet" in ended.stderr
     assert not project.path("01_raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("reads", "image_score", "expected"),
+    [("params:model", "cnn", True), ("params:model", "features", False), ("params:seed", "cnn", False)],
+)
+def test_the_weights_are_read_where_a_run_that_needs_them_starts_and_nowhere_else(
+    tmp_path, reads, image_score, expected
+):
+    params = tiny(weights=str(stored_weights(tmp_path)))
+    catalog = DataCatalog()
+    for name, value in {"params:model": params, "params:image_score": image_score, "parameters": {}}.items():
+        catalog[name] = value
+    run = Pipeline([Node(lambda given: given, [reads], "cnn_ensemble", name="train")])
+    TypedParameterHooks().before_pipeline_run(run, catalog)
+    known = catalog.load("params:model")
+    assert (known == pinned(params)) == expected
+    assert catalog.load("parameters") == ({"model": known} if expected else {})
