@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from tuning_fakes import a_tuning
 
 from gliocast.errors import ConfigurationError
+from gliocast.model import device
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.training import EpochReport
 from gliocast.pipelines.tuning.nodes import tune_hyperparameters
@@ -146,6 +147,18 @@ def test_a_named_study_refuses_to_go_on_with_other_images_outcomes_ranges_or_dir
     tuned(tmp_path, trials=1, study_name="mine")
     with pytest.raises(ConfigurationError, match=f"its {part} differ"):
         tuned(tmp_path, **{"trials": 2, "study_name": "mine", **changes})
+
+
+def test_a_machine_with_other_arithmetic_has_a_study_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def on_a_machine(has_bfloat16: bool, **changes: Any) -> str:
+        monkeypatch.setattr(device, "has_bfloat16", lambda _: has_bfloat16)
+        return str(tuned(tmp_path, trials=1, **changes)[0]["study_name"])
+
+    names = [on_a_machine(has_bfloat16=True), on_a_machine(has_bfloat16=False), on_a_machine(has_bfloat16=True)]
+    assert names[0] == names[2] != names[1]
+    on_a_machine(has_bfloat16=True, study_name="mine")
+    with pytest.raises(ConfigurationError, match="its training differ"):
+        on_a_machine(has_bfloat16=False, study_name="mine")
 
 
 def test_splits_share_a_configured_name_and_no_study(tmp_path: Path):

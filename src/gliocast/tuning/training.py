@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gliocast.model.classes import auc
-from gliocast.model.device import choose_devices
+from gliocast.model.device import arithmetic, choose_devices
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.resume import WITHOUT_EFFECT
@@ -82,8 +82,13 @@ class FoldTrainer(Trainer):
         }
 
     def settings(self) -> dict[str, Any]:
-        """The network's parameters that a trial's value depends on; by threads it differs in its last digits alone."""
-        return self.params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
+        """What a trial's value depends on, with the arithmetic of this machine's devices in place of `auto`.
+
+        By threads a value differs in its last digits alone.
+        """
+        params, devices = self.params, choose_devices(self.params.devices)
+        chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
+        return chosen | {"precision": sorted({arithmetic(params.precision, device) for device in devices})}
 
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
         classes = self.classes[self.folds[fold].stop]
