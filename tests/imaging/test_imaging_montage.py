@@ -73,6 +73,17 @@ def test_many_patients_stand_on_several_pages_in_the_order_of_doubt_and_every_li
             assert ((tmp_path / "out" / name).parent / target).is_file()
 
 
+def test_patients_without_slices_are_paged_like_the_others(store):
+    exclusions = pd.DataFrame({"patient_id": [f"X{number}" for number in range(5)], "reason": "no volume"})
+    montage = Montage(store, exclusions, str, page_patients=2)  # two patients with slices: one page
+    assert montage.n_pages == 3
+    pages = ["".join(montage.page(number, str)) for number in (1, 2, 3)]
+    assert [re.findall(r"<td>(X\d)</td>", page) for page in pages] == [["X0", "X1"], ["X2", "X3"], ["X4"]]
+    assert ["Rows 1 to 2 of 5" in pages[0], "Rows 5 to 5 of 5" in pages[2]] == [True, True]
+    assert [len(shown(page)) for page in pages] == [2, 0, 0]
+    assert "Page 2 of 3" in pages[1]
+
+
 def test_the_overview_says_on_which_page_everyone_stands(store, tmp_path):
     first = drawn(store, tmp_path / "out", page_patients=1)["montage.html"]
     index = json.loads(re.search(r'id="index">(.*?)</script>', first).group(1))
@@ -94,7 +105,7 @@ def test_a_save_that_fails_leaves_the_old_pages_complete(store, tmp_path, monkey
     before = drawn(store, tmp_path / "out", page_patients=1)
     with monkeypatch.context() as patch:
         patch.setattr("gliocast.imaging.montage.PICTURE_PX", 50)
-        patch.setattr(Montage, "_excluded", lambda self: 1 / 0)  # of the first page, which is written last
+        patch.setattr("gliocast.imaging.montage_html.overview", lambda *_: 1 / 0)  # of the first page, written last
         with pytest.raises(Exception, match="division by zero"):
             drawn(store, tmp_path / "out", page_patients=1)
     assert before.items() <= pages_in(tmp_path / "out").items()

@@ -36,7 +36,7 @@ class Montage:
         store: the slice stacks.
         exclusions: `patient_id`, `code`, `reason` of everyone without a stack.
         named: the pseudonym of a patient, the only name that the pages show.
-        page_patients: patients a page; those of page 1 are the most doubtful.
+        page_patients: patients a page, and rows of those without a stack; those of page 1 are the most doubtful.
     """
 
     store: SliceStackStore
@@ -47,21 +47,28 @@ class Montage:
     @property
     def n_pages(self) -> int:
         """Number of pages: at least one, however few the patients."""
-        return max(1, -(-len(self._manifest) // self.page_patients))
+        return max(self._n_pages_with_slices, self._pages_for(len(self.exclusions)))
+
+    @property
+    def _n_pages_with_slices(self) -> int:
+        return max(1, self._pages_for(len(self._manifest)))
+
+    def _pages_for(self, n_rows: int) -> int:
+        return -(-n_rows // self.page_patients)
 
     def page(self, number: int, link: montage_html.Link) -> Iterator[str]:
         """Self-contained HTML of page `number` (from 1), in pieces; `link` says where the other pages lie, from here.
 
-        The first page has the overview of all, and the table of those without slices.
+        The first page has the overview of all. Those without slices are listed below the slices, as many a page.
         """
         ways = montage_html.navigation(number, self.n_pages, link)
         yield montage_html.HEAD
         yield f"<h1>Slices of the cohort</h1>\n<p>{self._summary()}</p>\n{ways}{montage_html.INTRODUCTION}"
         if number == 1:
-            yield montage_html.overview([self._listed(page) for page in range(1, self.n_pages + 1)], link)
+            yield montage_html.overview([self._listed(page) for page in range(1, self._n_pages_with_slices + 1)], link)
         yield montage_html.CARDS
         yield from self._cards(number)
-        yield "</main>\n" + (self._excluded() if number == 1 else "") + ways + montage_html.FOOT
+        yield "</main>\n" + self._excluded(number) + ways + montage_html.FOOT
 
     @cached_property
     def _manifest(self) -> pd.DataFrame:
@@ -69,7 +76,10 @@ class Montage:
         return doubted.sort_values(["doubt", "patient_id"], ascending=[False, True])
 
     def _members(self, number: int) -> pd.DataFrame:
-        return self._manifest.iloc[(number - 1) * self.page_patients : number * self.page_patients]
+        return self._manifest.iloc[self._rows(number)]
+
+    def _rows(self, number: int) -> slice:
+        return slice((number - 1) * self.page_patients, number * self.page_patients)
 
     def _summary(self) -> str:
         without = self.exclusions["patient_id"].nunique()
@@ -88,10 +98,11 @@ class Montage:
             for row, pixels, lesion in zip(rows, self.store.load(who), self.store.load_lesions(who), strict=True):
                 yield _card(row, self.named(str(row["patient_id"])), _strip(pixels, lesion))
 
-    def _excluded(self) -> str:
-        people = zip(self.exclusions["patient_id"], self.exclusions["reason"], strict=True)
+    def _excluded(self, number: int) -> str:
+        members = self.exclusions.iloc[self._rows(number)]
+        people = zip(members["patient_id"], members["reason"], strict=True)
         rows = [(self.named(who), _renamed(reason, who, self.named(who))) for who, reason in people]
-        return montage_html.excluded_table(rows)
+        return montage_html.excluded_table(rows, (number - 1) * self.page_patients, len(self.exclusions))
 
 
 def doubt_of(manifest: pd.DataFrame) -> pd.Series:

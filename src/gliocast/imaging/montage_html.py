@@ -106,12 +106,13 @@ def overview(pages: Sequence[Sequence[tuple[str, float, float]]], link: Link) ->
     )
 
 
-def excluded_table(rows: Sequence[tuple[str, str]]) -> str:
-    """Who has no slices, by pseudonym, and why."""
+def excluded_table(rows: Sequence[tuple[str, str]], before: int, total: int) -> str:
+    """Who has no slices, by pseudonym, and why: the rows that follow the first `before` of `total`."""
     if not rows:
         return ""
     cells = "".join(f"<tr><td>{html.escape(name)}</td><td>{html.escape(reason)}</td></tr>" for name, reason in rows)
-    return f"<h1>Without slices</h1><table><tr><th>patient</th><th>reason</th></tr>{cells}</table>\n"
+    part = f"<p>Rows {before + 1} to {before + len(rows)} of {total}</p>" if len(rows) < total else ""
+    return f"<h1>Without slices</h1>{part}<table><tr><th>patient</th><th>reason</th></tr>{cells}</table>\n"
 
 
 def _page_row(number: int, members: Sequence[tuple[str, float, float]], link: Link) -> str:
