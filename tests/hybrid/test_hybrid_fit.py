@@ -20,9 +20,18 @@ from hybrid_examples import (
 
 from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
 from gliocast.errors import ArtefactError, CohortError, LeakageError
+from gliocast.hybrid import fit
 from gliocast.hybrid.features import encode, outcome_codes
-from gliocast.hybrid.fit import facts_of, fit_models, model_names, out_of_fold_scores, pre_operative_names
-from gliocast.hybrid.fitted import FittedModels
+from gliocast.hybrid.fit import (
+    facts_of,
+    fit_model,
+    fit_models,
+    model_names,
+    out_of_fold_scores,
+    pre_operative_names,
+    with_threshold,
+)
+from gliocast.hybrid.fitted import FittedModels, with_image_score
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.selection import fit_candidate, list_candidates
 from gliocast.types import Partition, Scores
@@ -50,6 +59,40 @@ def test_a_model_that_was_fitted_on_a_test_patient_cannot_score_them(cohort, par
     leaking = [replace(model, fitted_on=(*model.fitted_on, tested)) for model in fitting.models.models]
     with pytest.raises(LeakageError, match=tested):
         FittedModels(tuple(leaking)).score(predictors_of(cohort, partition), image_scores, partition)
+
+
+def test_mutant_that_fits_on_a_test_patient_too_is_refused_when_it_scores_them(
+    cohort, partition, image_scores, monkeypatch
+):
+    """Whoever stands in the rows that are fitted stands in the fingerprint: scaler, imputer, classifier, prevalence."""
+    tested = partition.splits[0].test[0]
+    everyone = cohort.set_index("patient_id", drop=False)
+
+    def with_a_test_patient(*arguments):
+        return pd.concat([with_image_score(*arguments), everyone.loc[[tested]].assign(image_score=0.5)])
+
+    models = [fit_model(*leaking, quick(), seed=0).models for leaking in fittings(cohort, partition, image_scores)]
+    monkeypatch.setattr(fit, "with_image_score", with_a_test_patient)
+    mutants = [fit_model(*leaking, quick(), seed=0).models for leaking in fittings(cohort, partition, image_scores)]
+    for model, mutant in zip(models, mutants, strict=True):
+        model.score(predictors_of(cohort, partition), image_scores, partition)
+        with pytest.raises(LeakageError, match=tested):
+            mutant.score(predictors_of(cohort, partition), image_scores, partition)
+
+
+def fittings(cohort, partition, image_scores):
+    """A rule and the image score alone: both fit a prevalence, the second a threshold too."""
+    return [(name, partition.splits[0], training_of(cohort, partition), image_scores) for name in ("majority", "cnn")]
+
+
+def test_mutant_that_finds_the_threshold_on_test_patients_is_refused_when_it_scores_them(
+    cohort, partition, image_scores, fitting
+):
+    tested = cohort[cohort["patient_id"].isin(partition.splits[0].test)]
+    for model in fitting.models.models:
+        mutant = with_threshold(model, tested, np.linspace(0, 1, len(tested)), quick())
+        with pytest.raises(LeakageError, match=partition.splits[0].test[0]):
+            FittedModels((mutant,)).score(predictors_of(cohort, partition), image_scores, partition)
 
 
 def test_without_images_only_the_clinical_models_exist(cohort, partition):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from gliocast.errors import CohortError, Problem, raise_if_any
 from gliocast.hybrid.classifiers import check_grids
@@ -128,13 +129,21 @@ def fit_model(
         image_scale=scale,
         prevalence=float(outcome_codes(patients).mean()),
         threshold=0.5,
-        fitted_on=_seen(split, image_scores) if IMAGE_SCORE in facts else split.training,
+        fitted_on=_united(patients["patient_id"], _seen_by_images(split, image_scores) if IMAGE_SCORE in facts else ()),
     )
     if learns(name):
         return _fit_learnt(model, patients, split, hybrid, seed)
     if IMAGE_SCORE in facts:
         return _fit_image_only(model, patients, image_scores, hybrid)
     return Fitting(FittedModels((model,)), joined(), _no_selections())
+
+
+def with_threshold(
+    model: FittedModel, patients: pd.DataFrame, probability: Float[np.ndarray, " patients"], hybrid: HybridParameters
+) -> FittedModel:
+    """The model with the operating threshold found on these patients, who then count as seen by it."""
+    threshold = operating_threshold(outcome_codes(patients) == 1, probability, hybrid.threshold)
+    return replace(model, threshold=threshold, fitted_on=_united(model.fitted_on, patients["patient_id"]))
 
 
 def choose(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> tuple[Selection, FittedPair]:
@@ -174,17 +183,15 @@ def _fit_learnt(
     selection, pair = choose(patients, facts, hybrid, seed)
     scores = out_of_fold_scores(patients, facts, split, model.key, hybrid, seed)
     probability = scores.table.set_index("patient_id")["probability"].loc[patients["patient_id"]].to_numpy()
-    threshold = operating_threshold(outcome_codes(patients) == 1, probability, hybrid.threshold)
-    fitted = replace(model, threshold=threshold, candidate=selection.chosen, pair=pair)
+    fitted = with_threshold(replace(model, candidate=selection.chosen, pair=pair), patients, probability, hybrid)
     return Fitting(FittedModels((fitted,)), scores, _selection_rows(fitted, selection, hybrid))
 
 
 def _fit_image_only(
     model: FittedModel, patients: pd.DataFrame, image_scores: Scores, hybrid: HybridParameters
 ) -> Fitting:
-    threshold = operating_threshold(outcome_codes(patients) == 1, model.probability(patients), hybrid.threshold)
-    scores = _as_predictions(image_scores, model)
-    return Fitting(FittedModels((replace(model, threshold=threshold),)), scores, _no_selections())
+    fitted = with_threshold(model, patients, model.probability(patients), hybrid)
+    return Fitting(FittedModels((fitted,)), _as_predictions(image_scores, model), _no_selections())
 
 
 def _as_predictions(image_scores: Scores, model: FittedModel) -> Scores:
@@ -196,11 +203,14 @@ def _as_predictions(image_scores: Scores, model: FittedModel) -> Scores:
     return Scores(mine.assign(model=mine["model"].map(names)), fitted_on)
 
 
-def _seen(split: Split, image_scores: Scores) -> tuple[str, ...]:
-    """Training patients, and whoever the image models beneath have seen."""
+def _seen_by_images(split: Split, image_scores: Scores) -> set[str]:
+    """Whoever the image models beneath have seen."""
     used = image_scores.table.loc[image_scores.table["split"] == split.name, "model"].unique()
-    beneath = {patient for model in used for patient in image_scores.fitted_on.get(model, ())}
-    return tuple(sorted(beneath | set(split.training)))
+    return {patient for model in used for patient in image_scores.fitted_on.get(model, ())}
+
+
+def _united(*patients: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({str(patient) for some in patients for patient in some}))
 
 
 def _selection_rows(model: FittedModel, selection: Selection, hybrid: HybridParameters) -> pd.DataFrame:
