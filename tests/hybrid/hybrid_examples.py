@@ -39,7 +39,9 @@ def section(file: str, profile: str, name: str | None = None) -> dict[str, Any]:
 
 def quick(**changes: Any) -> HybridParameters:
     """Two small classifiers, for tests that are not about the eight."""
-    return configured(**{"classifiers": tuple(SMALL_GRIDS), "grids": SMALL_GRIDS, "inner_folds": 2, "workers": 1, **changes})
+    return configured(
+        **{"classifiers": tuple(SMALL_GRIDS), "grids": SMALL_GRIDS, "inner_folds": 2, "workers": 1, **changes}
+    )
 
 
 def a_cohort(n: int = 80, seed: int = 0) -> pd.DataFrame:

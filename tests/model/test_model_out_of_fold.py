@@ -100,13 +100,17 @@ def test_the_papers_network_knows_which_patients_it_has_seen():
     assert set(roles[roles == "test"].index) == set(PARTITION.paper.held_out)
 
 
-def test_several_devices_give_the_same_networks_as_one():
+def test_several_devices_give_the_same_networks_as_one(caplog, recwarn):
+    caplog.set_level("INFO")
     params, three_folds = PARAMS.model_copy(update={"epochs": 1}), a_partition(PATIENTS, test=6, folds=3)
     one = trained(params, partition=three_folds)
     both = trained(params.model_copy(update={"devices": ("cpu", "cpu")}), partition=three_folds)
     assert [member.name for member in both.ensemble.members] == [member.name for member in one.ensemble.members]
     for alone, beside in zip(one.ensemble.members, both.ensemble.members, strict=True):
         assert all(np.array_equal(alone.weights[name], beside.weights[name]) for name in alone.weights)
+    ends = [line for line in caplog.messages if "best epoch" in line]
+    assert len(ends) == 6 and set(ends[:3]) == set(ends[3:]), "other processes log as this one does"
+    assert not recwarn
 
 
 def test_each_fold_has_a_seed_of_its_own():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gliocast.model.device import arithmetic, choose_devices, derived_seed, resi
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
-from gliocast.model.progress import fold_progress
+from gliocast.model.progress import OnEpoch, Told, fold_progress, logged_through, relayed
 from gliocast.model.scoring import joined, member_logits, score_table
 from gliocast.model.tensorboard import followed_in
 from gliocast.model.tensors import Device
@@ -156,7 +157,7 @@ def _train_all(
     if len(devices) > 1 and len(jobs) > 1:
         return _train_side_by_side(jobs, cohort, checkpoints, devices)
     shared = replace(cohort, stacks=resident(cohort.stacks, devices[0]))
-    with fold_progress(len(jobs), cohort.params.epochs) as start:
+    with fold_progress([job.name for job in jobs], cohort.params.epochs) as start:
         return [_train_one(job, shared, checkpoints, devices[0], start(job.name)) for job in jobs]
 
 
@@ -167,16 +168,22 @@ def _train_side_by_side(
     from joblib import Parallel, delayed
 
     used = devices[: len(jobs)]
-    work = [delayed(_train_in_turn)(jobs[n :: len(used)], cohort, checkpoints, used[n]) for n in range(len(used))]
-    shares = list(Parallel(n_jobs=len(used))(work))
-    return [shares[place % len(used)][place // len(used)] for place in range(len(jobs))]
+    count = len(used)
+    with fold_progress([job.name for job in jobs], cohort.params.epochs, count) as start, relayed(start) as told:
+        work = [delayed(_train_in_turn)(jobs[n::count], cohort, checkpoints, used[n], told) for n in range(count)]
+        shares = list(Parallel(n_jobs=count, mmap_mode="c")(work))  # c: torch wants arrays that it may write to
+    return [shares[place % count][place // count] for place in range(len(jobs))]
 
 
 def _train_in_turn(
-    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, device: Device
+    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, device: Device, told: Told
 ) -> list[tuple[Member, pd.DataFrame]]:
-    shared = replace(cohort, stacks=resident(cohort.stacks, device))
-    return [_train_one(job, shared, checkpoints, device) for job in jobs]
+    def tell(name: str, report: EpochReport) -> None:
+        told.put((name, report))
+
+    with logged_through(told):
+        shared = replace(cohort, stacks=resident(cohort.stacks, device))
+        return [_train_one(job, shared, checkpoints, device, partial(tell, job.name)) for job in jobs]
 
 
 def _train_one(
@@ -184,7 +191,7 @@ def _train_one(
     cohort: TrainingMaterial,
     checkpoints: Checkpoints | None,
     device: Device,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[Member, pd.DataFrame]:
     with followed_in(cohort.params.tensorboard_folder, job.name, on_epoch) as follow:
         trained = train_fold(
