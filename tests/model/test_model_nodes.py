@@ -68,6 +68,15 @@ def test_results_are_counted_by_patient_and_by_slice(trained, test_scores):
     json.dumps(results, allow_nan=False)
 
 
+def test_patients_of_different_splits_are_not_ranked_against_each_other():
+    """Networks that say the same of all patients of their split are worth one half, however the splits differ."""
+    long = [False, False, True, False, True, True]
+    scored = pd.DataFrame({"patient_id": names(6), "split": ["a"] * 3 + ["b"] * 3, "slice": -1})
+    scored = scored.assign(outcome=np.where(long, LONG_TERM, SHORT_TERM), probability=[0.2] * 3 + [0.8] * 3)
+    assert evaluation_nodes.measured(scored, EVIDENCE, 1)["auc"]["value"] == 0.5
+    assert evaluation_nodes.roc_curves({"patient": scored})[1] == {"CNN by patient": 0.5}
+
+
 def test_table_3_sets_the_papers_slices_beside_our_slices_only(trained, test_scores):
     _, table = evaluate(trained, test_scores)
     by_slice = table[table["level"] == "slice"].set_index("measure")["paper"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gliocast.evidence.guard import WATERMARK
@@ -146,13 +147,14 @@ def both_levels(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
 
 
 def measured(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
-    """Every measure of these scores, with its interval."""
+    """Every measure of these scores, with its interval; the networks of one split rank its patients alone."""
     from gliocast.evidence.classification import performance
 
     outcome, predicted = answers(scored)
     probability = scored["probability"].to_numpy(float)
-    patients = scored["patient_id"].to_numpy(str)
-    return performance(outcome, probability, predicted, evidence.n_bootstrap, seed, patients, evidence.calibration_bins)
+    patients, splits = (scored[name].to_numpy(str) for name in ("patient_id", "split"))
+    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits)
+    return performance(outcome, probability, predicted, *settings)
 
 
 def paper_levels(
@@ -181,8 +183,11 @@ def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
 
 
 def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Points of the ROC curve and area under it, at each level."""
-    from sklearn.metrics import roc_auc_score, roc_curve
+    """Points of the ROC curve, of all splits together, and area under it, within splits, at each level."""
+    from sklearn.metrics import roc_curve
+
+    from gliocast.evidence.bootstrap import as_splits
+    from gliocast.evidence.metrics import auc_within
 
     curves, areas = [], {}
     for level, scored in levels.items():
@@ -193,7 +198,8 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
         name = f"CNN by {level}"
         points = {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
         curves.append(pd.DataFrame(points | {"model": name}))
-        areas[name] = float(roc_auc_score(outcome, probability))
+        area = auc_within(as_splits(scored["split"].to_numpy(str), len(scored)))
+        areas[name] = float(area(outcome, probability, np.ones((1, len(scored))))[0])
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["model"]), areas
 
 
