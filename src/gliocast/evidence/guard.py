@@ -160,12 +160,6 @@ def _scans_of_one_patient(patient_ids: Sequence[str], scan_mark: str) -> list[Pr
     ]
 
 
-def _twin(patient: str, others: Sequence[str]) -> Problem:
-    return Problem(
-        patient, "image", f"the same as that of {', '.join(others)}", "an image of its own", "Keep one of them."
-    )
-
-
 def count_openings(before: Iterable[tuple[str, str]], partition_sha256: str, predictions_sha256: str) -> int:
     """How often a test partition has been opened for different predictions, this time included.
 
