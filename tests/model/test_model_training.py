@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,21 @@ def test_precision_and_memory_format_are_choices(changes):
     trained = train(tiny(epochs=1, **changes))
     assert np.isfinite(trained.curve["train_loss"]).all()
     assert {tensor.dtype for tensor in trained.weights.values()} == {torch.float32, torch.int64}
+
+
+def test_a_compiled_network_trains_to_the_same_bits(monkeypatch):
+    compiled_by(monkeypatch, "eager")  # the default compiler works for minutes
+    assert same_bits(train(tiny(epochs=1, compile=True)), train(tiny(epochs=1)))
+
+
+def test_a_network_that_cannot_be_compiled_ends_in_a_sentence(monkeypatch):
+    compiled_by(monkeypatch, lambda *_: 1 / 0)
+    with pytest.raises(ConfigurationError, match=r"model.compile is true.*set model.compile to false"):
+        train(tiny(epochs=1, compile=True))
+
+
+def compiled_by(monkeypatch, backend):
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
 
 
 @pytest.mark.parametrize(

@@ -16,15 +16,17 @@ from gliocast.model.tensors import Module, Tensor
 KEPT = "What was stored is kept."
 STATES_A_CHECKPOINT = 4  # weights, best weights, and the optimiser's two moments
 CHECKPOINTS_AT_ONCE = 3  # the last, the one before, and the one that is being written
+COMPILER = ("torch._dynamo", "torch._inductor")  # whose errors share no class that is public
 ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed", "ALLOC_FAILED", "out of memory")
 
 
 @contextmanager
 def clear_ending(name: str) -> Iterator[None]:
-    """Turn a full memory or a full disk into our error.
+    """Turn a full memory, a full disk or a failed compilation into our error.
 
     Raises:
         TrainingError: memory or disk is full.
+        ConfigurationError: the network cannot be compiled on this machine.
     """
     try:
         yield
@@ -33,9 +35,11 @@ def clear_ending(name: str) -> Iterator[None]:
             raise
         raise TrainingError(_unwritable(name, error)) from error
     except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise TrainingError(_out_of_memory(name)) from error
+        if is_out_of_memory(error):
+            raise TrainingError(_out_of_memory(name)) from error
+        if type(error).__module__.startswith(COMPILER):
+            raise ConfigurationError(_uncompilable(error)) from error
+        raise
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -111,6 +115,12 @@ def refuse_untrainable(
 def _unfit(backbone: str, side_px: int) -> Problem:
     remedy = "Set slices.size_px to what the network takes (224 for most), or choose another backbone."
     return Problem("–", "model.backbone", backbone, f"a network that takes slices of {side_px} px", remedy)
+
+
+def _uncompilable(error: Exception) -> Problem:
+    remedy = "Install a C++ compiler, or set model.compile to false: it changes the speed alone."
+    found = f"true, and the compilation failed ({type(error).__name__})"
+    return Problem("–", "model.compile", found, "a network and a machine that torch.compile works on", remedy)
 
 
 def _out_of_memory(name: str) -> Problem:
