@@ -149,6 +149,15 @@ def test_measures_of_answers_are_those_of_scikit_learn(ours, theirs):
     assert found == pytest.approx(getattr(sklearn.metrics, theirs)(OUTCOME, predicted))
 
 
+def test_specificity_and_npv_are_sensitivity_and_ppv_of_the_other_class_in_scikit_learn():
+    from sklearn.metrics import precision_score, recall_score
+
+    predicted = PROBABILITY >= 0.5
+    c = metrics.counts(OUTCOME, predicted, ALL)
+    assert metrics.specificity(c)[0] == pytest.approx(recall_score(OUTCOME, predicted, pos_label=False))
+    assert metrics.npv(c)[0] == pytest.approx(precision_score(OUTCOME, predicted, pos_label=False))
+
+
 def test_drawing_a_patient_twice_equals_having_two_of_them():
     weights = np.ones((1, 120))
     weights[0, :5] = 2
@@ -177,6 +186,15 @@ def test_expected_calibration_error_by_hand():
     outcome = np.array([True, False, True, True])  # bin 0.2: 1 of 2, 0.3 too few; bin 0.9: 2 of 2, 0.1 too few
     probability = np.array([0.2, 0.2, 0.9, 0.9])
     assert metrics.expected_calibration_error(10)(outcome, probability, np.ones((1, 4)))[0] == pytest.approx(0.2)
+
+
+def test_expected_calibration_error_is_the_weighted_distance_of_scikit_learns_calibration_curve():
+    from sklearn.calibration import calibration_curve
+
+    observed, predicted = calibration_curve(OUTCOME, PROBABILITY, n_bins=10, strategy="uniform")
+    n = np.histogram(PROBABILITY, bins=10, range=(0, 1))[0]
+    expected = np.average(np.abs(observed - predicted), weights=n[n > 0])
+    assert metrics.expected_calibration_error(10)(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(expected)
 
 
 def test_probabilities_of_zero_and_one_still_have_a_log_loss():

@@ -99,6 +99,14 @@ def test_half_the_error_needs_a_quarter_of_the_patients():
     assert many == 1131  # 100 · ((1.95996 + 0.84162) · 0.06 / 0.05)²
 
 
+def test_the_patients_needed_are_those_of_statsmodels():
+    from statsmodels.stats.power import NormalIndPower
+
+    power = NormalIndPower()  # with ratio 0 of one sample, in which a patient adds 0.06 · √100 of spread
+    n = power.solve_power(0.05 / 0.6, alpha=0.05, power=0.8, ratio=0, alternative="two-sided")
+    assert patients_needed(0.06, 100, 0.05, 0.8) == pytest.approx(n, abs=1)
+
+
 def test_mcnemar_is_that_of_statsmodels():
     from statsmodels.stats.contingency_tables import mcnemar as oracle
 

@@ -29,6 +29,15 @@ def test_reliability_by_hand():
     assert ((curve["lower"] < curve["observed"]) & (curve["observed"] < curve["upper"])).all()
 
 
+def test_reliability_is_scikit_learns_calibration_curve_by_quantiles():
+    from sklearn.calibration import calibration_curve
+
+    observed, predicted = calibration_curve(MANY, HONEST, n_bins=5, strategy="quantile")
+    curve = reliability(MANY, HONEST, "cnn", n_bins=5)
+    assert curve["observed"].to_numpy() == pytest.approx(observed)
+    assert curve["predicted"].to_numpy() == pytest.approx(predicted)
+
+
 @pytest.mark.parametrize("method", ["platt", "isotonic", "beta"])
 def test_recalibration_mends_probabilities_that_are_too_sure(method):
     train, test = slice(0, 1000), slice(1000, 2000)
@@ -92,6 +101,17 @@ def test_net_benefit_by_hand():
     called = np.array([False, False, True, True, True, True])  # 3 hits, 1 false alarm of 6
     assert net_benefit(OUTCOME, called, 0.5) == pytest.approx((3 - 1) / 6)
     assert net_benefit(OUTCOME, called, 0.75) == pytest.approx((3 - 3 * 1) / 6)
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
+def test_net_benefit_is_what_vickers_2019_makes_of_scikit_learns_sensitivity_and_specificity(threshold):
+    """Vickers et al., doi:10.1186/s41512-019-0064-7: hits less weighted false alarms, from rates and prevalence."""
+    from sklearn.metrics import recall_score
+
+    called, prevalence, odds = threshold <= HONEST, MANY.mean(), threshold / (1 - threshold)
+    sensitivity, specificity = (recall_score(MANY, called, pos_label=outcome) for outcome in (True, False))
+    expected = sensitivity * prevalence - (1 - specificity) * (1 - prevalence) * odds
+    assert net_benefit(MANY, called, threshold) == pytest.approx(expected)
 
 
 def test_calling_everyone_is_worth_nothing_at_the_prevalence():

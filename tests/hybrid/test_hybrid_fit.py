@@ -95,6 +95,15 @@ def test_mutant_that_finds_the_threshold_on_test_patients_is_refused_when_it_sco
             FittedModels((mutant,)).score(predictors_of(cohort, partition), image_scores, partition)
 
 
+def test_a_model_on_image_scores_has_seen_whomever_the_image_models_beneath_have_seen(cohort, partition, image_scores):
+    split, tested = partition.splits[0], partition.splits[0].test[0]
+    leaking = image_scores.fitted_on | {"holdout/fold0": (*image_scores.fitted_on["holdout/fold0"], tested)}
+    scores = Scores(image_scores.table, leaking)  # no held-out patient is touched, so the fit itself passes
+    models = fit_model("cnn", split, training_of(cohort, partition), scores, quick(), seed=0).models
+    with pytest.raises(LeakageError, match=tested):
+        models.score(predictors_of(cohort, partition), image_scores, partition)
+
+
 def test_without_images_only_the_clinical_models_exist(cohort, partition):
     models = fitted(cohort, partition, no_scores(), "none").models.models
     assert [model.name for model in models] == ["majority", "surgery_rule", "clinical", "clinical_pre_operative"]

@@ -28,6 +28,24 @@ def test_a_required_specificity_takes_the_lowest_threshold_that_keeps_it():
     assert operating_threshold(OUTCOME, PROBABILITY, rule("required_specificity", 0.9)) == pytest.approx(0.65)
 
 
+def test_no_point_of_scikit_learns_roc_curve_is_better_than_the_threshold():
+    from sklearn.metrics import roc_curve
+
+    generator = np.random.default_rng(2)
+    outcome = generator.random(300) < 0.5
+    probability = 1 / (1 + np.exp(-generator.normal(outcome, 1)))
+    false_alarms, hits, _ = roc_curve(outcome, probability, drop_intermediate=False)
+
+    def rates(threshold: float) -> tuple[float, float]:
+        called = probability >= threshold
+        return called[~outcome].mean(), called[outcome].mean()
+
+    found = rates(operating_threshold(outcome, probability, rule("youden")))
+    assert found[1] - found[0] == pytest.approx((hits - false_alarms).max())
+    found = rates(operating_threshold(outcome, probability, rule("required_specificity", 0.9)))
+    assert found[1] == pytest.approx(hits[1 - false_alarms >= 0.9].max())
+
+
 def test_a_fixed_threshold_does_not_look():
     assert operating_threshold(OUTCOME, PROBABILITY, rule("fixed")) == 0.4
 

@@ -91,6 +91,12 @@ def test_scores_by_a_network_that_has_seen_the_patient_are_refused(trained, test
         evaluate(trained, leaking)
 
 
+def test_held_out_scores_by_a_network_that_has_seen_the_patient_are_refused(trained, test_scores):
+    models = trained[2].fitted_on
+    with pytest.raises(LeakageError, match="a held-out patient"):
+        evaluate([*trained[:2], Scores(trained[2].table, dict.fromkeys(models, PATIENTS)), trained[3]], test_scores)
+
+
 def test_without_the_papers_protocol_there_are_no_papers_scores(test_scores):
     outputs = train(paper_protocol=False)
     assert outputs[3].table.empty
