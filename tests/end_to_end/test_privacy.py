@@ -24,20 +24,31 @@ NAME, RECORD, BORN, ADDRESS = "ZZCANARY", "MRN-ZZ-7734251", "19311224", "17 Cana
 WORDS = (NAME, RECORD, BORN, "1931-12-24", ADDRESS, hashlib.sha256(RECORD.encode()).hexdigest()[:16])
 SMALL = {"simulation__n_patients": 40, "simulation__dicom_share": 0.3, "simulation__geometry__size_px": 64,
          "simulation__geometry__slices": 24, "simulation__geometry__spacing_mm": 4.0,
-         "simulation__geometry__slice_spacing_mm": 6.5, "evidence__n_bootstrap": 200}  # fmt: skip
+         "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
+QUICK = """
+tuning: {trials: 1, epochs: 1}
+model: {backbone: test_resnet, epochs: 1, explained_patients: 1}
+hybrid:
+  classifiers: [gaussian_nb]
+  inner_folds: 2
+  workers: 1
+  pre_operative_models: false
+  robustness: {repeats: 0, explained_patients: 0}
+evidence: {n_bootstrap: 200, sweep_days: [332], horizons_days: [332]}
+"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Project:
-    """A site whose every header and table names its patients; preprocessing and baseline have been run there."""
+    """A site whose every header and table names its patients; the whole study has been run there."""
     project = copy_of_the_project(tmp_path_factory.mktemp("site"))
     made = project.run("simulation", **SMALL)
     assert made.returncode == 0, made.stderr
     for record in project.path("01_raw").rglob("simulation.json"):
         record.unlink()
     plant(project)
-    for pipeline in ("preprocessing", "baseline"):
-        log(project, pipeline, 0)
+    project.write("conf/local/parameters.yml", QUICK)
+    log(project, "hybrid", 0)
     return project
 
 
@@ -102,7 +113,17 @@ def test_the_words_are_in_the_raw_data(site):
 
 def test_no_result_page_store_or_log_names_a_patient(site):
     files = left_behind(site)
-    assert {path.suffix for path in files} >= {".html", ".parquet", ".json", ".csv", ".safetensors", ".log"}
+    kinds = {".html", ".parquet", ".json", ".csv", ".safetensors", ".skops", ".log"}
+    assert {path.suffix for path in files} >= kinds
+    left = {path.relative_to(site.path("")).as_posix() for path in files if path.is_relative_to(site.path(""))}
+    assert {
+        "06_models/tuning_study.log",
+        "06_models/cnn_checkpoints/holdout-fold0/00000001.safetensors",
+        "06_models/bundle/bundle.json",
+        "06_models/fitted_models/manifest.json",
+        "08_reporting/provenance.json",
+        "08_reporting/report.html",
+    } <= left
     assert leaks(files, WORDS) == []
 
 
