@@ -12,6 +12,7 @@ import click
 from kedro.framework.cli import project as kedro_project
 
 from gliocast.errors import InputError
+from gliocast.refusals import users_error
 
 RUNNER = "gliocast.runner.ReusingRunner"
 _kedro_run: Any = kedro_project.run.callback
@@ -58,17 +59,10 @@ def clear_endings() -> Iterator[None]:
         click.echo(f"Interrupted. Finished stages and checkpoints are kept; resume with: {command_line()}", err=True)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        if (wrong := input_error(error)) is None:
+        if (wrong := users_error(error)) is None:
             raise
         click.echo(problem_table(wrong), err=True)
         sys.exit(USERS_INPUT)
-
-
-def input_error(error: BaseException | None) -> InputError | None:
-    """The user's error inside what Kedro has wrapped around it; None where there is none."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error
 
 
 def problem_table(error: InputError) -> str:

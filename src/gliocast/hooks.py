@@ -1,4 +1,4 @@
-"""What happens around a run: parameters are typed before it, the results are shown after it."""
+"""What happens around a run: parameters are typed and entries made before it, the results are shown after it."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ class TypedParameterHooks:
         catalog["parameters"] = catalog.load("parameters") | {"model": known}
         if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
             weights_file(known)
+
+
+class CatalogHooks:
+    """Refuse catalog entries that cannot be made before anything runs, all of them at once."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Make every entry of the pipeline; none is read."""
+        from gliocast.errors import ConfigurationError, raise_if_any
+        from gliocast.refusals import faulty_entries
+
+        raise_if_any(faulty_entries(pipeline.datasets(), catalog), ConfigurationError)
 
 
 class ResultHooks:

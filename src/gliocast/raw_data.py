@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from kedro.pipeline import Pipeline
 
-from gliocast.errors import ConfigurationError, Problem
+from gliocast.errors import ConfigurationError, Problem, raise_if_any
 
 # What the simulation writes, and the raw entry that reads it.
 SIMULATED = {"clinical_table": "simulated_clinical_table", "imaging": "simulated_imaging"}
 NEEDED_FOR = {"clinical_table": ("cnn", "features", "none"), "imaging": ("cnn",), "image_features": ("features",)}
+NEARLY = 0.85  # likeness of two names, as difflib counts it: a letter or two
 
 
 def provide_raw_data(pipeline: Pipeline, catalog: Any) -> Pipeline:
@@ -27,6 +30,7 @@ def provide_raw_data(pipeline: Pipeline, catalog: Any) -> Pipeline:
         from kedro.framework.project import pipelines
 
         simulation: Pipeline = pipelines["simulation"]
+        refuse_misspelt(needed, catalog, {name for one in pipelines.values() for name in one.datasets()})
         refuse_a_part(simulation, catalog)
         return simulation
     absent = [name for name in needed if not catalog.exists(name)]
@@ -54,6 +58,22 @@ def may_simulate(catalog: Any) -> bool:
     return simulation_state(catalog["simulation_truth"].filepath.parent) != "foreign"
 
 
+def refuse_misspelt(needed: Sequence[str], catalog: Any, read: set[str]) -> None:
+    """A cohort is not simulated where a site has pointed to its own, under a name that is slightly wrong.
+
+    Args:
+        needed: the raw entries.
+        catalog: all entries.
+        read: the entries that any pipeline reads or writes.
+
+    Raises:
+        ConfigurationError: an entry that nothing reads is named nearly like a raw one.
+    """
+    unread = sorted(set(catalog.keys()) - read)
+    near = [(name, close) for name in needed for close in get_close_matches(name, unread, n=1, cutoff=NEARLY)]
+    raise_if_any([misspelt_entry(name, close) for name, close in near], ConfigurationError)
+
+
 def refuse_a_part(simulation: Pipeline, catalog: Any) -> None:
     """Tell a simulation that was killed, and goes on, from a finished one of which somebody has taken a part away.
 
@@ -71,6 +91,12 @@ def place(dataset: Any) -> str:
     """The place of a dataset on the disk; inside the project, as its user writes it."""
     path = Path(str(getattr(dataset, "filepath", getattr(dataset, "_filepath", ""))))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def misspelt_entry(name: str, close: str) -> Problem:
+    """The problem of an entry that nothing reads, and that was probably meant to be the raw entry `name`."""
+    expected, remedy = f"`{name}`, which points to no data of yours", "Correct the name in conf/local/catalog.yml."
+    return Problem("–", f"catalog entry {close}", "an entry that nothing reads", expected, remedy)
 
 
 def absent_raw_data(name: str, dataset: Any) -> Problem:

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from gliocast.cli import input_error
 from gliocast.datasets import JsonDataset, ScoresDataset, TableDataset, TextDataset
 from gliocast.datasets.files import FigureDataset
+from gliocast.refusals import input_error
 from gliocast.types import SCORE_COLUMNS, Scores
 
 TABLE = pd.DataFrame({"surgery": ["biopsy", "complete"], "n": [69, 44]})

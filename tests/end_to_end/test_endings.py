@@ -53,6 +53,48 @@ def test_a_wrong_parameter_ends_before_any_work(project, parameters, said):
     assert not project.path("08_reporting").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--pipeline", "hybird"], "hybrid"),
+        (["--pipeline", "baseline", "--nodes", "read_chort"], "read_chort"),
+        (["--pipeline", "baseline", "--env", "nowhere"], "conf/nowhere"),
+    ],
+)
+def test_a_name_that_kedro_does_not_know_ends_in_a_table(project, options, said):
+    ended = project.kedro("run", *options)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+WRONG_ENTRIES = """
+clinical_table: {type: gliocast.datasets.ClinicalTable, filepath: a.csv}
+cohort: {type: gliocast.datasets.TableDataset, path: b.csv}
+"""
+
+
+@pytest.mark.parametrize(
+    ("catalog", "said"),
+    [
+        (WRONG_ENTRIES, ("2 problems", "'ClinicalTable' not found", "unexpected keyword argument 'path'")),
+        ("clinical_table:\n  type: x\n filepath: y\n", ("conf/local/catalog.yml, unable to read line",)),
+        (
+            "clinical_tabel: {type: gliocast.datasets.ClinicalTableDataset, filepath: a.csv}",
+            ("clinical_tabel", "`clinical_table`, which points to no data of yours"),
+        ),
+    ],
+    ids=["wrong entries", "no YAML", "a misspelt name"],
+)
+def test_a_wrong_catalog_ends_before_any_work(project, catalog, said):
+    project.write("conf/local/catalog.yml", catalog)
+    ended = project.run("baseline")
+    assert ended.returncode == 2
+    assert all(text in ended.stderr for text in said), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not project.path("01_raw").exists(), "nothing is simulated in place of data that a site has pointed to"
+
+
 def test_a_profile_set_where_it_cannot_act_is_refused(project):
     project.write("conf/local/parameters.yml", "profile: paper\n")
     ended = project.run("baseline")

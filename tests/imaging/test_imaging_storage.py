@@ -13,7 +13,6 @@ import safetensors.numpy
 from kedro.io import DatasetError
 from safetensors import SafetensorError
 
-from gliocast.cli import input_error
 from gliocast.datasets import slice_shelf
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.errors import ArtefactError, ImagingError, LeakageError
@@ -21,6 +20,7 @@ from gliocast.imaging import pipeline
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
+from gliocast.refusals import input_error
 from imaging_phantoms import Site, a_site, add_patient, slice_parameters
 
 

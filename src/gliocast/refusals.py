@@ -1,0 +1,68 @@
+"""Errors of the user's that come wrapped in Kedro's, or from Kedro itself: all end in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gliocast.errors import ConfigurationError, InputError, Problem
+
+KEDROS_NAMES = ("kedro.framework.", "kedro.pipeline.", "kedro.config.")  # its modules that look names up
+
+
+def users_error(error: BaseException) -> InputError | None:
+    """The user's error inside what Kedro has wrapped around it, or Kedro's own refusal; None where there is neither."""
+    return input_error(error) or kedros_refusal(error)
+
+
+def input_error(error: BaseException | None) -> InputError | None:
+    """An error of ours about the user's input, anywhere in the chain of causes."""
+    while error is not None and not isinstance(error, InputError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def kedros_refusal(error: BaseException) -> InputError | None:
+    """What Kedro says of a pipeline, a node, an environment or a file of conf/ that it cannot make sense of."""
+    from kedro.config import MissingConfigException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    unknown_name = isinstance(error, ValueError) and raised_in(error, KEDROS_NAMES)
+    if not unknown_name and not isinstance(error, (MissingConfigException, OmegaConfBaseException, YAMLError)):
+        return None
+    expected, remedy = "names that the project knows, and valid YAML", "Correct it; docs/reference lists what there is."
+    return ConfigurationError(Problem("–", "the command, or conf/", one_line(error), expected, remedy))
+
+
+def raised_in(error: BaseException, packages: tuple[str, ...]) -> bool:
+    """Whether the innermost line that raised stands in one of these packages."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    return frame is not None and str(frame.tb_frame.f_globals.get("__name__")).startswith(packages)
+
+
+def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
+    """Every catalog entry that cannot be made: an unknown type, an argument too many, a value that it refuses."""
+    from kedro.io import DatasetError
+
+    problems: list[Problem] = []
+    for name in sorted(names):
+        try:
+            catalog.get(name)
+        except DatasetError as error:
+            ours = input_error(error)
+            problems += ours.problems if ours else [faulty_entry(name, error.__cause__ or error)]
+    return problems
+
+
+def faulty_entry(name: str, error: BaseException) -> Problem:
+    """The problem of an entry that Kedro cannot make."""
+    remedy = "Correct it in conf/local/catalog.yml; docs/reference/catalog.md has every entry."
+    return Problem("–", f"catalog entry {name}", one_line(error), "a known type, and its arguments", remedy)
+
+
+def one_line(error: BaseException) -> str:
+    """The message of a foreign error on one line."""
+    return " ".join(str(error).split())
