@@ -6,8 +6,11 @@ import pytest
 
 from gliocast.datasets.imaging import ImagingDataset
 from gliocast.errors import ImagingError
-from gliocast.imaging.findings import Refused
+from gliocast.imaging.findings import Refused, RefusedPatient
 from gliocast.imaging.source import ImageSource
+from gliocast.imaging.stack import SliceStack
+from gliocast.imaging.study import extract_stack
+from imaging_phantoms import Site, a_grid, grey_voxels, slice_parameters
 
 
 def touched(root: Path, *names: str) -> Path:
@@ -52,6 +55,42 @@ def test_a_star_stands_for_any_text_within_one_name(tmp_path):
     source = ImageSource(tmp_path, ("<patient_id>/<patient_id>_*_t1Gd.nii.gz",), ())
     assert source.patient_ids() == ("TCGA-02-0006",)
     assert source.study("TCGA-02-0006").volume.is_file()
+
+
+STARRED = ("<patient_id>/*_t1.nii.gz",), ("<patient_id>/*_mask.nii.gz",)
+
+
+def told(source: ImageSource, patient_id: str = "P1") -> list[str]:
+    """What a user reads of a patient who is refused."""
+    refused = extract_stack(source, patient_id, None, slice_parameters())
+    assert isinstance(refused, RefusedPatient)
+    return [str(finding.problem(patient_id)) for finding in refused.findings]
+
+
+def test_a_file_that_a_star_has_found_is_called_by_its_pattern(tmp_path):
+    touched(tmp_path, "P1/DUPONT_1931.12.24_t1.nii.gz", "P1/DUPONT_mask.nii.gz")
+    (message,) = told(ImageSource(tmp_path, *STARRED))
+    assert message.startswith("P1: *_t1.nii.gz is ")
+
+
+def test_several_files_that_a_star_has_found_are_counted_and_not_named(tmp_path):
+    touched(tmp_path, "P1/DUPONT_t1.nii.gz", "P1/DURAND_t1.nii.gz")
+    (message,) = told(ImageSource(tmp_path, *STARRED))
+    assert message.startswith("P1: volume is P1/*_t1.nii.gz (2 found); expected one.")
+
+
+def test_a_number_that_a_star_has_found_is_named_as_a_file_of_a_series_is(tmp_path):
+    touched(tmp_path, "P1/IM0012")
+    assert ImageSource(tmp_path, ("<patient_id>/*",), ()).study("P1").shown == {}
+
+
+def test_a_doubt_about_a_file_that_a_star_has_found_calls_it_by_its_pattern(tmp_path):
+    grid = a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
+    Site(tmp_path).add("P1", grid, grey_voxels(grid))
+    (tmp_path / "P1/t1gd.nii.gz").rename(tmp_path / "P1/DUPONT_t1.nii.gz")
+    stack = extract_stack(ImageSource(tmp_path, *STARRED), "P1", None, slice_parameters())
+    assert isinstance(stack, SliceStack)
+    assert [doubt.where for doubt in stack.doubts] == ["*_t1.nii.gz"]
 
 
 def test_an_absent_folder_is_named(tmp_path):

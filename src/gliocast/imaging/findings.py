@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
@@ -14,9 +14,14 @@ TECHNICAL_NAME = re.compile(
 )  # IM0012, a UID
 
 
+def is_technical(name: str) -> bool:
+    """Whether a name is a number or a UID, so that it is no person's and no date."""
+    return TECHNICAL_NAME.fullmatch(name) is not None
+
+
 def shown_name(file: Path) -> str:
     """A file of a series in a message: by name where that is no person's and no record's, else by place."""
-    if TECHNICAL_NAME.fullmatch(file.name):
+    if is_technical(file.name):
         return file.name
     return f"file {sorted(other.name for other in file.parent.iterdir()).index(file.name) + 1} of its folder, by name"
 
@@ -45,6 +50,12 @@ class Finding:
     def problem(self, patient_id: str) -> Problem:
         """The same as a line of the table that a user sees."""
         return Problem(patient_id, self.where, self.found, self.expected, self.remedy)
+
+    def naming(self, name: str, shown: str) -> Finding:
+        """The same with a file named otherwise."""
+        whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
+        where, found, expected = (whole.sub(lambda _: shown, text) for text in (self.where, self.found, self.expected))
+        return replace(self, where=where, found=found, expected=expected)
 
     def __str__(self) -> str:
         return f"{self.where} is {self.found}; expected {self.expected}"

@@ -54,12 +54,12 @@ class PathPattern:
             texts = [text + choice for text in texts for choice in _choices(token, patient_id)]
         return texts
 
-    def find(self, root: Path, patient_id: str) -> list[Path]:
-        """The patient's files (or folders) that exist, sorted."""
+    def find(self, root: Path, patient_id: str) -> dict[Path, str]:
+        """The patient's files (or folders) that exist, sorted, and the glob that each fits."""
         if not SAFE_ID.fullmatch(patient_id):
-            return []
-        found = {path for glob in self.globs(patient_id) for path in _existing(root, glob)}
-        return sorted(path for path in found if path.is_dir() == self.is_folder)
+            return {}
+        found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob)}
+        return {path: found[path] for path in sorted(found) if path.is_dir() == self.is_folder}
 
     def identifiers(self, root: Path) -> dict[str, str]:
         """What stands in the identifier's place in every path that fits: the text (or number), and the path."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
-from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.findings import Finding, Refused, is_technical
 from gliocast.imaging.patterns import SAFE_ID, PathPattern
 
 DEFAULT_VOLUMES = ("<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/")
@@ -23,12 +25,21 @@ class StudyFiles:
         lesion_mask: file or folder; None where there is none.
         lesion_labels: values, segment numbers or names of the mask that are lesion; empty: all of them.
         spacing_mm: distance of voxels along the stored axes, where the headers are known to be wrong.
+        shown: names of files that may hold a person's, and what messages call the file instead.
     """
 
     volume: Path
     lesion_mask: Path | None = None
     lesion_labels: tuple[int | str, ...] = ()
     spacing_mm: tuple[float, float, float] | None = None
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+        """The findings, in which a file that a `*` has found is called by its pattern."""
+        told = tuple(findings)
+        for name, shown in self.shown.items():
+            told = tuple(finding.naming(name, shown) for finding in told)
+        return told
 
     def listing(self, root: Path) -> list[tuple[str, int, int]]:
         """Relative path, size and modification time (ns) of every file of the study, sorted."""
@@ -85,33 +96,44 @@ class ImageSource:
         if not SAFE_ID.fullmatch(patient_id):
             expected = "1 to 64 letters, digits, - or _"
             raise Refused(Finding("unsafe_patient_id", "patient_id", repr(patient_id), expected, "Rename the patient."))
-        volume = self._only_one("volume", self.volumes, patient_id)
-        if volume is None:
+        volumes = self._only_one("volume", self.volumes, patient_id)
+        if not volumes:
             expected = " or ".join(glob for text in self.volumes for glob in PathPattern(text).globs(patient_id))
             raise Refused(Finding("image_missing", "imaging", "no volume", expected, "Add the image."))
-        mask = self._only_one("lesion mask", self.lesion_masks, patient_id)
-        return StudyFiles(volume, mask, self.lesion_labels, self.spacing_mm)
+        masks = self._only_one("lesion mask", self.lesion_masks, patient_id)
+        shown = {
+            path.name: glob.rpartition("/")[2] for path, glob in (volumes | masks).items() if _may_name(path, glob)
+        }
+        return StudyFiles(next(iter(volumes)), next(iter(masks), None), self.lesion_labels, self.spacing_mm, shown)
 
     def listing(self) -> list[tuple[str, int, int]]:
         """Relative path, size and modification time (ns) of every file below the imaging folder, sorted."""
         stats = [(file.relative_to(self.root).as_posix(), file.stat()) for file in files_below(self.root)]
         return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
 
-    def _only_one(self, kind: str, patterns: tuple[str, ...], patient_id: str) -> Path | None:
-        found = [path for text in patterns for path in PathPattern(text).find(self.root, patient_id)]
+    def _only_one(self, kind: str, patterns: tuple[str, ...], patient_id: str) -> dict[Path, str]:
+        found = {
+            path: glob for text in patterns for path, glob in PathPattern(text).find(self.root, patient_id).items()
+        }
         if any(not path.resolve().is_relative_to(self.root.resolve()) for path in found):
             raise Refused(Finding("outside_the_folder", kind, "a link out of the imaging folder", "a file inside it"))
         if len(found) > 1:
-            names = ", ".join(path.relative_to(self.root).as_posix() for path in found)
+            counts = Counter(found.values())
+            names = ", ".join(f"{glob} ({count} found)" if "*" in glob else glob for glob, count in counts.items())
             remedy = "Remove all but one, or make the path pattern narrower."
             raise Refused(Finding(f"several_{kind.replace(' ', '_')}s", kind, names, "one", remedy))
-        return found[0] if found else None
+        return found
 
     def _written(self, who: str) -> str:
         if "<number:" not in self.patient_id:
             return who
         before, _, after = self.patient_id.partition("<number:")
         return before + who.lstrip("0").zfill(int(after[0])) + after[2:]
+
+
+def _may_name(path: Path, glob: str) -> bool:
+    """Whether a file's name holds something that neither the pattern nor the patient's identifier says."""
+    return "*" in glob.rpartition("/")[2] and not is_technical(path.name)
 
 
 def files_below(folder: Path) -> list[Path]:

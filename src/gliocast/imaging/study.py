@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,17 @@ def extract_stack(
         The slice stack, or every reason why there is none. Nothing else is raised for a bad file.
     """
     try:
-        return _extracted(source.study(patient_id), patient_id, central_slice_mm, parameters)
+        study = source.study(patient_id)
     except Refused as refused:
         return RefusedPatient(patient_id, refused.findings)
+    try:
+        stack = _extracted(study, patient_id, central_slice_mm, parameters)
+    except Refused as refused:
+        return RefusedPatient(patient_id, study.told(refused.findings))
     except MemoryError:
         finding = Finding("out_of_memory", "the study", "larger than the memory", "a study that fits into the memory")
         return RefusedPatient(patient_id, (finding,))
+    return replace(stack, doubts=study.told(stack.doubts))
 
 
 def open_volume(study: StudyFiles, parameters: SliceParameters) -> Volume:
