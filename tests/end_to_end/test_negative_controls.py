@@ -24,7 +24,7 @@ NOTHING_PLANTED = {
 
 
 def test_shuffled_outcomes_leave_an_auc_interval_that_contains_one_half(project):
-    """Shuffled labels. The classifier is a forest, which knows by heart whom it is fitted on: test patients would show."""
+    """Shuffled labels. The classifier is a forest, which knows by heart whom it is fitted on, test patients too."""
     said = NOTHING_PLANTED | {"hybrid__classifiers": "random_forest"}
     assert project.run("simulation", **said).returncode == 0
     shuffle_survival(project)

@@ -21,7 +21,7 @@ from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
 from gliocast.refusals import input_error
-from imaging_phantoms import Site, a_site, add_patient, slice_parameters
+from imaging_phantoms import Site, a_grid, a_site, add_patient, grey_voxels, slice_parameters
 
 
 def extraction(site: Site, *patient_ids: str) -> Extraction:
@@ -189,6 +189,20 @@ def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):
     (tmp_path / "site/P2/t1gd.nii.gz").write_bytes((tmp_path / "site/P1/t1gd.nii.gz").read_bytes())
     dataset.save(extraction(site))
     with pytest.raises(LeakageError, match="P1 = P2"):
+        summarise_slices(dataset.load(), "exclude")
+
+
+def test_a_copy_with_other_grey_values_under_a_second_patient_is_a_leak(tmp_path, dataset):
+    site, generator = a_site(tmp_path / "site"), np.random.default_rng(1)
+    grid = a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
+    heads = [grey_voxels(grid) + 300 * generator.random((24, 24, 30)) for _ in range(5)]
+    heads[1] = 2 * heads[0] + 1
+    for number, head in enumerate(heads, start=1):
+        site.add(f"P{number}", grid, head)
+    shutil.copy(tmp_path / "site/P1/lesion_mask.nii.gz", tmp_path / "site/P2/lesion_mask.nii.gz")
+    dataset.save(extraction(site))
+    assert dataset.load().manifest["image_sha256"].is_unique
+    with pytest.raises(LeakageError, match=r"P1 = P2: imaging is nearly the same image"):
         summarise_slices(dataset.load(), "exclude")
 
 

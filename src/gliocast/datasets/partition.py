@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gliocast.cohort.partitions import check_partition, partition_from_json, partition_to_json
+from gliocast.cohort.partitions import partition_from_json, partition_to_json
 from gliocast.datasets.base import AtomicDataset
-from gliocast.errors import PartitionError, raise_if_any
 from gliocast.types import Partition
 
 
@@ -24,6 +23,4 @@ class PartitionDataset(AtomicDataset[Partition]):
         Raises:
             PartitionError: a patient is trained on and tested, or stands twice.
         """
-        partition = partition_from_json(json.loads(path.read_text(encoding="utf-8")))
-        raise_if_any(check_partition(partition), PartitionError)
-        return partition
+        return partition_from_json(json.loads(path.read_text(encoding="utf-8")))
