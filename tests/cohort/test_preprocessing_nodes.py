@@ -118,8 +118,16 @@ def test_without_a_threshold_yet_no_censored_patient_has_an_outcome(selected, fo
 
 
 def test_the_flow_holds_no_identifier(selected):
-    _, flow, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
-    assert "P00" not in str(flow)
+    findings = exclusions(["P000"], "imaging", ["image_missing"], ["P000/t1gd.nii.gz is no volume"])
+    _, flow, left = selected(slice_manifest=manifest("P001", "P002", "P003"), findings=findings)
+    assert "P000" in str(left["reason"].tolist()) and "P00" not in str(flow)
+
+
+def test_a_person_is_told_how_many_left_and_why(selected, caplog):
+    selected(slice_manifest=manifest("P001", "P002", "P003"))
+    (told,) = caplog.messages
+    assert told.startswith("The study has 2 patients; left out: 1 survival missing (clinical_table), 1 ")
+    assert caplog.records[0].levelname == "WARNING" and "P00" not in told
 
 
 def test_images_of_nobody_are_counted(selected):

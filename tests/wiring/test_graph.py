@@ -12,7 +12,7 @@ from gliocast.settings import CONFIG_LOADER_ARGS
 from project_copy import ROOT
 
 PIPELINES = register_pipelines()
-CATALOG = OmegaConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)["catalog"]
+CATALOG = OmegaConfigLoader(str(ROOT / "conf"), env="base", **CONFIG_LOADER_ARGS)["catalog"]
 
 
 def layer_of(name):

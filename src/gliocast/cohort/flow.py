@@ -100,9 +100,17 @@ def counted(exclusions: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def common_reason(group: pd.DataFrame) -> str:
-    """The sentence that all share; where each has a value of its own, the code in words."""
+    """The sentence that several patients share; a sentence of one alone may tell who it is: the code in words."""
     reasons = group["reason"].unique()
-    return str(reasons[0]) if len(reasons) == 1 else str(group["code"].iloc[0]).replace("_", " ")
+    return str(reasons[0]) if len(reasons) == 1 and len(group) > 1 else str(group["code"].iloc[0]).replace("_", " ")
+
+
+def in_words(flow: Mapping[str, Any]) -> str:
+    """How many patients the study has, and how many left for which reason."""
+    left = ", ".join(
+        f"{group['n']} {group['code'].replace('_', ' ')} ({group['stage']})" for group in flow["exclusions"]
+    )
+    return f"The study has {flow['stages'][-1]['n']} patients" + (f"; left out: {left}." if left else ".")
 
 
 def in_stages(exclusions: pd.DataFrame, stages: tuple[str, ...]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from gliocast.errors import InputError, PartitionError, raise_if_any
 from gliocast.evidence.guard import check_one_scan_a_patient
 from gliocast.types import ImageScoreKind, Partition
 
+_log = logging.getLogger(__name__)
 OUTCOME_COLUMNS = ["survival_days", "event_observed", "outcome"]
 
 
@@ -59,6 +61,7 @@ def select_patients(
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
     images = flow.image_notes(cohort, slice_manifest, imaging_exclusions)
     told = flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score, images)
+    _log.log(logging.WARNING if len(everyone) else logging.INFO, flow.in_words(told))
     return study_cohort, told, everyone
 
 
