@@ -34,6 +34,7 @@ from gliocast.hybrid.fit import (
 from gliocast.hybrid.fitted import FittedModels, with_image_score
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.selection import fit_candidate, list_candidates
+from gliocast.hybrid.threshold import operating_threshold
 from gliocast.types import Partition, Scores
 
 
@@ -124,6 +125,18 @@ def test_the_image_models_own_out_of_fold_scores_stand_among_the_predictions(par
     expected = image_scores.table.set_index("patient_id")["probability"].loc[of_cnn.index]
     np.testing.assert_array_equal(of_cnn["probability"], expected)
     assert fitting.out_of_fold.fitted_on["holdout/cnn/fold1"] == image_scores.fitted_on["holdout/fold1"]
+
+
+def test_the_threshold_is_found_on_probabilities_of_folds_that_held_the_patient_out(cohort, fitting):
+    """What a classifier says of those it was fitted on is too sure, and a threshold on it too high or too low."""
+    long_term = cohort.set_index("patient_id")["outcome"] == "long_term"
+    table = fitting.out_of_fold.table
+    for model in fitting.models.models:
+        mine = table[table["model"].str.startswith(f"{model.key}/")]
+        if not mine.empty:
+            outcome = long_term[mine["patient_id"]].to_numpy()
+            expected = operating_threshold(outcome, mine["probability"].to_numpy(), quick().threshold)
+            assert model.threshold == expected, model.name
 
 
 def test_a_held_out_patients_own_outcome_does_not_reach_their_probability(cohort, partition):
