@@ -97,18 +97,24 @@ def test_training_leaves_the_callers_random_state_and_threads_alone():
     assert torch.get_num_threads() == threads
 
 
+MOVING = {"flip": True, "rotation_degrees": 20, "shift_fraction": 0.05, "intensity_fraction": 0.1}
 COSINE = {"kind": "cosine", "factor": 0.1, "patience": 1}
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("changes", [{}, {"pooling": "attention"}, {"scheduler": COSINE}])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"pooling": "attention"}, {"scheduler": COSINE}, {"augmentation": MOVING}, {"precision": "bfloat16"}],
+)
 def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(changes):
     params = tiny(epochs=2, batch_size=12, **changes)
-    every = MemoryCheckpoints()
-    whole = train(params, checkpoints=every)
+    every, larger = MemoryCheckpoints(), np.ones((2, 2))  # of one pixel, oneDNN's bfloat16 gradients are unset memory
+    stacks, classes = a_cohort(18)
+    given = (np.kron(stacks, larger), classes, FOLD, params.hyperparameters, params, 1)
+    whole = train_fold(*given, checkpoints=every)
     assert len(every.kept) > 4
     for _, moment in every.kept:
-        assert same_bits(whole, train(params, checkpoints=OneCheckpoint(moment)))
+        assert same_bits(whole, train_fold(*given, checkpoints=OneCheckpoint(moment)))
 
 
 def test_resumed_curve_and_epoch_are_those_of_the_whole_training():
