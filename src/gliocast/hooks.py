@@ -27,8 +27,9 @@ class TypedParameterHooks:
 
         if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
             return
-        catalog["params:model"] = known = pinned(catalog.load("params:model"))
-        catalog["parameters"] = catalog.load("parameters") | {"model": known}
+        known = pinned(catalog.load("params:model"))
+        catalog["params:model"].save(known)
+        catalog["parameters"].save(catalog.load("parameters") | {"model": known})
         if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
             weights_file(known)
 

@@ -48,6 +48,11 @@ def test_the_run_ends_with_the_table_beside_the_papers_and_the_place_of_the_repo
     assert str(project.path("08_reporting/report.html")) in ended.stdout
 
 
+def test_nobody_is_warned_where_nothing_is_wrong(study):
+    _, ended = study
+    assert not [line for line in ended.stderr.splitlines() if "warning" in line.lower()]
+
+
 def test_every_result_of_the_contract_is_there(study):
     project, _ = study
     names = {path.name for path in project.path("08_reporting").iterdir()}

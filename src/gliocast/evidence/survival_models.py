@@ -66,7 +66,7 @@ def discrete_time_network(
 
     networks = [
         MLPClassifier(
-            (HIDDEN_UNITS,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=500, random_state=seed + number
+            (HIDDEN_UNITS,), activation="tanh", solver="lbfgs", alpha=1.0, max_iter=5000, random_state=seed + number
         )
         for number in range(NETWORKS)
     ]
