@@ -85,8 +85,8 @@ def test_only_the_pixels_of_the_needed_slices_are_read(tmp_path, monkeypatch):
     read = []
     from gliocast.imaging import dicom_volume
 
-    picture = dicom_volume._picture
-    monkeypatch.setattr(dicom_volume, "_picture", lambda frame, shape: read.append(frame.path) or picture(frame, shape))
+    picture = dicom_volume._stored
+    monkeypatch.setattr(dicom_volume, "_stored", lambda frame, shape: read.append(frame.path) or picture(frame, shape))
     extracted(site)
     assert len(set(read)) <= 11  # nine slices, one beside them, and the middle one that identifies the image
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, Shaped
 
 from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.dicom_headers import Frame, read_instances
@@ -48,16 +48,25 @@ class DicomVolume(Volume):
     def read(self, region: Region) -> Float32[np.ndarray, "i j k"]:
         """Grey values inside `region`: the pixels of other slices are never touched."""
         columns, rows, slices = region
-        pictures = [picture[rows, columns] for picture in _pictures(self._frames[slices], self.grid.shape[:2])]
-        return np.stack(pictures).T
+        frames = self._frames[slices]
+        stored = [_stored(frame, self.grid.shape[:2])[rows, columns] for frame in frames]
+        grey = np.stack(stored, dtype=np.float32, casting="unsafe")
+        return _rescaled(grey, frames).T
 
 
-def _pictures(frames: Sequence[Frame], shape: tuple[int, int]) -> list[Float32[np.ndarray, "rows columns"]]:
-    return [_picture(frame, shape) for frame in frames]
+def _rescaled(
+    grey: Float32[np.ndarray, "slices rows columns"], frames: Sequence[Frame]
+) -> Float32[np.ndarray, "slices rows columns"]:
+    """The stored values scaled as each frame's header says."""
+    slope, intercept = np.array([(frame.slope, frame.intercept) for frame in frames], dtype=np.float32).T
+    if (slope != 1).any() or intercept.any():
+        grey *= slope[:, None, None]
+        grey += intercept[:, None, None]
+    return grey
 
 
-def _picture(frame: Frame, shape: tuple[int, int]) -> Float32[np.ndarray, "rows columns"]:
-    """One frame's grey values, rescaled as its header says."""
+def _stored(frame: Frame, shape: tuple[int, int]) -> Shaped[np.ndarray, "rows columns"]:
+    """One frame's values as they are stored."""
     from pydicom.pixels.utils import pixel_array
 
     try:
@@ -73,4 +82,4 @@ def _picture(frame: Frame, shape: tuple[int, int]) -> Float32[np.ndarray, "rows 
         raise Refused(
             Finding("not_scalar", shown_name(frame.path), f"pixels of shape {stored.shape}", f"{shape[::-1]}")
         )
-    return (stored.astype(np.float32) * frame.slope + frame.intercept).astype(np.float32)
+    return np.asarray(stored)

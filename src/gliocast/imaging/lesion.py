@@ -61,13 +61,20 @@ def cut_out(labels: Shaped[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, 
 
 def _box(labels: Shaped[np.ndarray, "i j k"]) -> Region:
     """The smallest region with every voxel that is not 0; the whole where all are 0."""
-    parts, inside = [slice(0, size) for size in labels.shape], labels
-    for axis in np.argsort(labels.strides)[::-1]:  # the slowest axis first: after it, little is left to look at
-        hit = np.flatnonzero([section.any() for section in np.moveaxis(inside, axis, 0)])
-        if hit.size:
-            parts[axis] = slice(int(hit[0]), int(hit[-1]) + 1)
-            inside = inside[tuple(parts[axis] if other == axis else slice(None) for other in range(3))]
+    slow, *others = (int(axis) for axis in np.argsort(labels.strides)[::-1])  # as they lie in memory
+    sections = labels.transpose(slow, *others)
+    parts = {slow: _extent(np.array([section.any() for section in sections]))}
+    shadow = np.zeros(sections.shape[1:], dtype=np.bool_)
+    for section in sections[parts[slow]]:
+        np.logical_or(shadow, section, out=shadow)
+    parts |= {others[0]: _extent(np.asarray(shadow.any(axis=1))), others[1]: _extent(np.asarray(shadow.any(axis=0)))}
     return parts[0], parts[1], parts[2]
+
+
+def _extent(hit: Bool[np.ndarray, " places"]) -> slice:
+    """From the first place that is hit to the last; all of them where none is."""
+    places = np.flatnonzero(hit) if hit.any() else np.arange(len(hit))
+    return slice(int(places[0]), int(places[-1]) + 1)
 
 
 def largest_section_mm(lesion: Lesion, axis: int, volume: Grid) -> tuple[float, float]:

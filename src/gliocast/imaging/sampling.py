@@ -74,19 +74,19 @@ def _separable(
     shape: tuple[int, int, int],
     refinement: int,
 ) -> Float32[np.ndarray, "slices height width"]:
-    """Along anatomical axes, interpolation and averaging are one small matrix an axis; columns, dear to move, last."""
-    on_slices = voxels.transpose(stored[2], stored[1], stored[0])  # slice, row, column
-    for axis, pixels, averaged in ((0, 2, 1), (1, 1, refinement), (2, 0, refinement)):
-        at = step[stored[pixels], 3] + step[stored[pixels], pixels] * np.arange(shape[pixels])
-        on_slices = _weighted(_weights(at, on_slices.shape[axis], averaged), on_slices, axis)
-    return on_slices
+    """Along anatomical axes, interpolation and averaging are one small matrix an axis.
 
-
-def _weighted(weights: Any, values: Float32[np.ndarray, "a b c"], axis: int) -> Float32[np.ndarray, "d e f"]:
-    """Apply a sparse matrix of weights along one axis."""
-    first = np.moveaxis(values, axis, 0)
-    product = weights @ np.ascontiguousarray(first).reshape(len(first), -1)
-    return np.ascontiguousarray(np.moveaxis(product.reshape(-1, *first.shape[1:]), 0, axis))
+    Slice by slice: what is turned over for the columns then fits into the processor's cache.
+    """
+    ordered = np.ascontiguousarray(voxels.transpose(stored[2], stored[1], stored[0]))  # slice, row, column
+    across, down, along = (
+        _weights(step[stored[axis], 3] + step[stored[axis], axis] * np.arange(shape[axis]), size, averaged)
+        for axis, size, averaged in zip((2, 1, 0), ordered.shape, (1, refinement, refinement), strict=True)
+    )
+    pictures = (across @ ordered.reshape(len(ordered), -1)).reshape(-1, *ordered.shape[1:])
+    return np.ascontiguousarray(
+        np.stack([(along @ np.ascontiguousarray((down @ picture).T)).T for picture in pictures])
+    )
 
 
 def _weights(positions: Float64[np.ndarray, " fine"], n_voxels: int, averaged: int) -> Any:
