@@ -234,7 +234,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 def own_arithmetic() -> str:
     """What `model.precision: auto` computes in here."""
-    return arithmetic("auto", choose_devices(("auto",))[0])
+    return arithmetic("auto", choose_devices(("auto",))[0], SIDE_PX)
 
 
 def device_name() -> str:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
+from model_fakes import SIDE_PX, MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
@@ -59,13 +59,18 @@ def compiled_by(monkeypatch, backend):
 
 
 @pytest.mark.parametrize(
-    ("features", "expected"),
-    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({"avx512_f": True}, "float32")],
+    ("features", "side_px", "expected"),
+    [
+        ({"avx512_bf16": True}, 32, "bfloat16"),
+        ({"amx_bf16": True}, 32, "bfloat16"),
+        ({"amx_bf16": True}, 31, "float32"),
+        ({"avx512_f": True}, 32, "float32"),
+    ],
 )
-def test_auto_is_bfloat16_only_where_the_processor_has_it(monkeypatch, features, expected):
+def test_auto_is_bfloat16_where_the_processor_has_it_and_slices_are_not_tiny(monkeypatch, features, side_px, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
-    assert arithmetic("auto", torch.device("cpu")) == expected
-    assert arithmetic("float32", torch.device("cpu")) == "float32"
+    assert arithmetic("auto", torch.device("cpu"), side_px) == expected
+    assert arithmetic("float32", torch.device("cpu"), side_px) == "float32"
 
 
 def test_a_network_trained_in_bfloat16_scores_in_float32():
@@ -147,6 +152,7 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
 
 def test_a_checkpoint_of_a_machine_with_other_arithmetic_is_not_gone_on_from(monkeypatch):
     every, params = MemoryCheckpoints(), tiny(precision="auto")
+    monkeypatch.setattr(device, "SMALLEST_BFLOAT16_PX", SIDE_PX)
     monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
     train(params, checkpoints=every)
     monkeypatch.setattr(device, "has_bfloat16", lambda _: False)

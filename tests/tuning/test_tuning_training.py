@@ -154,6 +154,7 @@ def test_a_machine_with_other_arithmetic_has_a_study_of_its_own(tmp_path: Path, 
         monkeypatch.setattr(device, "has_bfloat16", lambda _: has_bfloat16)
         return str(tuned(tmp_path, trials=1, **changes)[0]["study_name"])
 
+    monkeypatch.setattr(device, "SMALLEST_BFLOAT16_PX", 16)
     names = [on_a_machine(has_bfloat16=True), on_a_machine(has_bfloat16=False), on_a_machine(has_bfloat16=True)]
     assert names[0] == names[2] != names[1]
     on_a_machine(has_bfloat16=True, study_name="mine")

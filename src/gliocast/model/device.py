@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 else:
     Generator = Any
 
+SMALLEST_BFLOAT16_PX = 32
+
 
 def choose_devices(names: Sequence[str]) -> list[Device]:
     """The devices to train on: `auto` stands for every CUDA device, else Apple's GPU (MPS), else the processor.
@@ -45,20 +47,24 @@ def resident(stacks: Float[Any, "patients slices height width"], device: Device)
 
 
 @contextmanager
-def mixed_precision(precision: Precision, device: Device) -> Iterator[None]:
+def mixed_precision(precision: Precision, device: Device, side_px: int) -> Iterator[None]:
     """Training in the precision that `arithmetic` names; weights stay float32."""
     import torch
 
-    enabled = arithmetic(precision, device) == "bfloat16"
+    enabled = arithmetic(precision, device, side_px) == "bfloat16"
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
         yield
 
 
-def arithmetic(precision: Precision, device: Device) -> Precision:
-    """The precision that training computes in: with `auto`, bfloat16 on a device that has instructions for it."""
+def arithmetic(precision: Precision, device: Device, side_px: int) -> Precision:
+    """The precision that training computes in: with `auto`, bfloat16 on a device that has instructions for it.
+
+    Not on slices so small that the last convolutions see a single pixel: what oneDNN gives as their gradient in
+    bfloat16 is then in part unset memory.
+    """
     if precision != "auto":
         return precision
-    return "bfloat16" if has_bfloat16(device) else "float32"
+    return "bfloat16" if side_px >= SMALLEST_BFLOAT16_PX and has_bfloat16(device) else "float32"
 
 
 def has_bfloat16(device: Device) -> bool:

@@ -153,7 +153,8 @@ def _train_all(
     """One after the other on one device; with several, as many at once as there are devices."""
     devices = choose_devices(cohort.params.devices)
     for device in devices:
-        log.info("Networks are trained on %s in %s.", device, arithmetic(cohort.params.precision, device))
+        precision = arithmetic(cohort.params.precision, device, cohort.stacks.shape[-1])
+        log.info("Networks are trained on %s in %s.", device, precision)
     if len(devices) > 1 and len(jobs) > 1:
         return _train_side_by_side(jobs, cohort, checkpoints, devices)
     shared = replace(cohort, stacks=resident(cohort.stacks, devices[0]))

@@ -123,7 +123,8 @@ def train_fold(
     """
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
-    params = params.model_copy(update={"precision": arithmetic(params.precision, device)})  # told apart in checkpoints
+    precision = arithmetic(params.precision, device, stacks.shape[-1])
+    params = params.model_copy(update={"precision": precision})  # told apart in checkpoints
     fold = determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
@@ -198,7 +199,7 @@ def train_step(
 ) -> Tensor:
     """One step of the optimiser on the chosen examples; the batch's mean loss."""
     batch = augment(material.fit_examples[chosen], params.augmentation, generator)
-    with mixed_precision(params.precision, batch.device):
+    with mixed_precision(params.precision, batch.device, batch.shape[-1]):
         loss = loss_of(training.forward(batch), material.fit_classes[chosen], params.loss)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()

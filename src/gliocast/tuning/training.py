@@ -86,9 +86,10 @@ class FoldTrainer(Trainer):
 
         By threads a value differs in its last digits alone.
         """
-        params, devices = self.params, choose_devices(self.params.devices)
+        params, side_px = self.params, self.stacks.shape[-1]
         chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
-        return chosen | {"precision": sorted({arithmetic(params.precision, device) for device in devices})}
+        precisions = {arithmetic(params.precision, device, side_px) for device in choose_devices(params.devices)}
+        return chosen | {"precision": sorted(precisions)}
 
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
         classes = self.classes[self.folds[fold].stop]
