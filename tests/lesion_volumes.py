@@ -79,8 +79,8 @@ def brightest_mm(volume: Volume) -> float:
     return float(volume.grid.to_mm(index)[2])
 
 
-def simulate(root: Path, n_patients: int) -> ImageSource:
-    """Patients of the simulated cohort, in the demo profile's geometry, on which the localiser was not developed."""
+def simulate(root: Path, n_patients: int, seed: int = 0) -> ImageSource:
+    """Patients of the simulated cohort, in the demo profile's geometry; nothing was chosen on those of seed 0."""
     from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
     from gliocast.cohort.simulation.studies import phantoms, write_study
     from gliocast.cohort.simulation.truth import truth
@@ -89,7 +89,7 @@ def simulate(root: Path, n_patients: int) -> ImageSource:
     conf = OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files), {"profile": "demo"}), resolve=True)
     paper = PaperParameters.model_validate(conf["paper"])
     simulation = SimulationParameters(**{**conf["simulation"], "n_patients": n_patients})
-    for batch in phantoms(truth(paper.table1, paper.figure1, simulation, seed=0)):
+    for batch in phantoms(truth(paper.table1, paper.figure1, simulation, seed=seed)):
         for study in batch.studies:
             (root / study.patient_id).mkdir(parents=True)
             write_study(study, root / study.patient_id)

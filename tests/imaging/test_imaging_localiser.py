@@ -50,10 +50,28 @@ def test_without_a_lesion_the_confidence_says_so(tmp_path):
     assert [doubt.code for doubt in stack.doubts] == ["lesion_uncertain"]
 
 
+def test_without_a_lesion_the_slices_lie_where_most_lesions_do_and_that_is_said(tmp_path):
+    grid = a_grid("LPS", (84, 100, 100), (2.0, 2.0, 2.0), CENTRE_MM)
+    stack = extracted(tmp_path, grid, a_head(grid), localiser__doubt_below=0.0)
+    assert isinstance(stack, SliceStack)
+    assert stack.record["center_slice_mm"] == pytest.approx(95.0 - 74.0, abs=5.0)  # the vertex is at 95 mm
+    assert not stack.lesion.any()
+    assert [doubt.found for doubt in stack.doubts] == ["confidence 0.00, so that the slices lie where most lesions do"]
+
+
+def test_of_two_candidates_the_one_at_the_usual_height_is_taken_though_it_is_smaller(tmp_path):
+    grid = a_grid("LPS", (84, 100, 100), (2.0, 2.0, 2.0), CENTRE_MM)
+    voxels = a_head(grid, (20.0, 10.0, 60.0))
+    voxels[ellipsoid(grid, (-28.0, -20.0, 20.0), (10.0,) * 3)] = 650
+    stack = extracted(tmp_path, grid, voxels)
+    assert isinstance(stack, SliceStack)
+    assert abs(stack.record["center_slice_mm"] - 20.0) < 2.0
+
+
 def test_two_equal_candidates_lower_the_confidence_and_can_exclude(tmp_path):
     grid = a_grid("LPS", (84, 100, 100), (2.0, 2.0, 2.0), CENTRE_MM)
-    voxels = a_head(grid, (28.0, 15.0, 35.0), (-28.0, -20.0, 0.0))
-    refused = extracted(tmp_path, grid, voxels, localiser__min_confidence=0.5)
+    voxels = a_head(grid, (28.0, 20.0, 20.0), (-28.0, -20.0, 20.0))
+    refused = extracted(tmp_path, grid, voxels, localiser__min_confidence=0.6)
     assert isinstance(refused, RefusedPatient)
     assert [finding.code for finding in refused.findings] == ["lesion_not_found"]
 
