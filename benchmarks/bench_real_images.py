@@ -12,7 +12,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,24 +33,24 @@ from gliocast.model.training import train_fold
 DATA = Path(os.environ.get("GLIOCAST_DATA", Path(__file__).parents[1] / "../shared/data")) / "cheng_t1ce"
 KINDS = ("meningioma", "glioma")  # glioma is the positive class
 CALM = {"flip": True, "rotation_degrees": 15, "shift_fraction": 0.05, "intensity_fraction": 0.1}
-FOREST, FRAME_FOREST = "forest", "forest of the frame"
 FRAME = 10 / 64  # of the side: what lies further out holds less than a hundredth of the tumours
 TUMOUR_SIDE_PX = 256  # of 512: the square around the tumour
-MEMBERS, PARTS, RUN = 3, 5, 10  # networks of an ensemble, each fitted on all parts but one; files that stay together
+MEMBERS, RUN = 3, 10  # networks of an ensemble; files that stay together
 
 
 def main() -> int:
     """Print one JSON line a rival and blocking."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument(
-        "--rivals", nargs="+", default=[FOREST, FRAME_FOREST, "test_resnet"], help="forests, or any timm backbone"
-    )
+    asked.add_argument("--rivals", nargs="+", default=[*FORESTS, "test_resnet"], help="forests, or any timm backbone")
     asked.add_argument(
         "--around-tumour", action="store_true", help="see a square around the tumour, not the whole slice"
     )
     asked.add_argument("--blocks", type=int, nargs="+", default=[4, 5, 6])
     asked.add_argument("--side-px", type=int, default=64)
     asked.add_argument("--epochs", type=int, default=20)
+    asked.add_argument("--parts", type=int, default=5, help="each network is fitted on all of so many parts but one")
+    asked.add_argument("--precision", default="float32", help="auto, float32 or bfloat16")
+    asked.add_argument("--weights", default="none", help="none, imagenet (fetched before) or a safetensors file")
     options = asked.parse_args()
     if not DATA.is_dir():
         print(json.dumps({"benchmark": "real images", "skipped": "the images are absent; set GLIOCAST_DATA"}))
@@ -59,33 +59,28 @@ def main() -> int:
     for blocks in options.blocks:
         block = blocks_of(number, glioma, blocks)
         for rival in options.rivals:
-            found = probability_of(rival, stacks, glioma, number, block, options.epochs)
-            report(rival, blocks, glioma, found, options.around_tumour)
+            if rival in FORESTS:
+                found = forest(FORESTS[rival](stacks), glioma, block)
+            else:
+                found = network(stacks, glioma, number, block, recipe(rival, options), options.parts)
+            report(rival, blocks, glioma, found, options)
     return 0
 
 
-def probability_of(
-    rival: str, stacks: np.ndarray, glioma: np.ndarray, number: np.ndarray, block: np.ndarray, epochs: int
-) -> np.ndarray:
-    """Probability of glioma of every slice, by a rival that has not seen its block."""
-    if rival == FOREST:
-        return forest(stacks, glioma, block)
-    if rival == FRAME_FOREST:
-        return forest(frame(stacks), glioma, block)
-    return network(stacks, glioma, number, block, recipe(rival, epochs))
-
-
-def recipe(backbone: str, epochs: int) -> ModelParameters:
+def recipe(backbone: str, options: argparse.Namespace) -> ModelParameters:
     """How the networks are trained; chosen with seven blocks, which are not reported."""
     return tiny(
         backbone=backbone,
+        weights=options.weights,
+        weights_folder=str(Path(__file__).parents[1] / "data" / "06_models" / "pretrained"),
         batch_size=16,
-        epochs=epochs,
+        epochs=options.epochs,
         stop_by="nothing",
         scheduler={"kind": "cosine", "factor": 0.1, "patience": 5},
         learning_rate=0.003,
         weight_decay=0.01,
         augmentation=CALM,
+        precision=options.precision,
         devices=("auto",),
         threads=None,
     )
@@ -141,15 +136,15 @@ def turns(block: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield np.flatnonzero(block != tested), np.flatnonzero(block == tested)
 
 
-def folds(known: np.ndarray, number: np.ndarray, glioma: np.ndarray, seed: int) -> Iterator[FoldIndices]:
-    """A network each, fitted on four fifths of the runs of ten files.
+def folds(known: np.ndarray, number: np.ndarray, glioma: np.ndarray, parts: int, seed: int) -> Iterator[FoldIndices]:
+    """A network each, fitted on all runs of ten files but those of one part.
 
     Whole blocks would not do: the files are ordered by plane, and a network fitted without one never sees that plane.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     runs = glioma[known] * 1000 + number[known] // RUN
-    splitter = StratifiedGroupKFold(PARTS, shuffle=True, random_state=seed)
+    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     for fit, stop in islice(splitter.split(known, glioma[known], runs), MEMBERS):
         yield FoldIndices(known[fit], known[stop])
 
@@ -166,31 +161,39 @@ def forest(stacks: np.ndarray, glioma: np.ndarray, block: np.ndarray) -> np.ndar
 
 
 def network(
-    stacks: np.ndarray, glioma: np.ndarray, number: np.ndarray, block: np.ndarray, params: ModelParameters
+    stacks: np.ndarray,
+    glioma: np.ndarray,
+    number: np.ndarray,
+    block: np.ndarray,
+    params: ModelParameters,
+    parts: int,
 ) -> np.ndarray:
-    """Ours, from random weights: the mean logit of a fold ensemble, as a new patient is scored."""
+    """Ours: the mean logit of a fold ensemble, as a new patient is scored."""
     classes, logit = glioma.astype(np.int64), np.empty(len(stacks))
     for turn, (known, tested) in enumerate(turns(block)):
         logits = []
-        for fold in folds(known, number, glioma, turn):
+        for fold in folds(known, number, glioma, parts, turn):
             weights = train_fold(stacks, classes, fold, params.hyperparameters, params, len(logits)).weights
             logits.append(member_logits(Member("", "", weights, (), params.dropout), params, stacks[tested])[1])
         logit[tested] = np.mean(logits, axis=0)
     return 1 / (1 + np.exp(-logit))
 
 
-def report(rival: str, blocks: int, glioma: np.ndarray, probability: np.ndarray, around_tumour: bool) -> None:
+def report(rival: str, blocks: int, glioma: np.ndarray, probability: np.ndarray, options: argparse.Namespace) -> None:
     """Balanced accuracy and AUC with their intervals, over all blocks."""
     found: dict[str, Any] = performance(glioma, probability, probability >= 0.5, 1000, 0)
     said = {
         "benchmark": "real images",
-        "around_tumour": around_tumour,
+        "around_tumour": options.around_tumour,
+        "side_px": options.side_px,
         "rival": rival,
         "blocks": blocks,
         "n": len(glioma),
     }
     print(json.dumps(said | {name: found[name] for name in ("balanced_accuracy", "auc")}), flush=True)
 
+
+FORESTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"forest": lambda stacks: stacks, "forest of the frame": frame}
 
 if __name__ == "__main__":
     sys.exit(main())
