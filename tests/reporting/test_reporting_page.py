@@ -167,6 +167,8 @@ def test_headings_carry_their_units() -> None:
     assert tables.header("survival_days") == "Survival (days)"
     assert tables.header("age_years") == "Age (years)"
     assert tables.header("hybrid") == "Hybrid (MRI + clinical)"
+    assert tables.header("auc_180_days") == "AUC at 180 days"
+    assert tables.header("harrell_c") == "Harrell's C"
 
 
 def test_statistics_that_cannot_be_computed_say_why(page: str) -> None:

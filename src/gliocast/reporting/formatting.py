@@ -11,8 +11,8 @@ MISSING = "–"
 
 
 def fraction(value: float | None) -> str:
-    """`0.90`; a dash where there is none."""
-    return MISSING if value is None else f"{value:.2f}"
+    """`0.90`, `−0.02`; a dash where there is none."""
+    return MISSING if value is None else f"{value:.2f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -34,7 +35,17 @@ HEADERS = {
     "npv": "NPV",
     "df": "df",
     "f1": "F1",
+    "auc_lost": "AUC lost",
+    "auc_lost_sd": "SD of AUC lost",
+    "auc_sd": "SD of AUC",
+    "accuracy_sd": "SD of accuracy",
+    "inner_sd": "Inner SD",
+    "sd": "SD",
+    "harrell_c": "Harrell's C",
+    "uno_c": "Uno's C",
+    "integrated_brier": "Integrated Brier score",
 }
+DIFFERENCES = ("difference", "delta", "auc_lost")  # columns that are printed with their sign
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
         limits = ["lower", "upper"] if columns[place + 1 : place + 3] == ["lower", "upper"] else []
         limits = limits or [f"{name}_{end}" for end in ("lower", "upper") if f"{name}_{end}" in columns]
         if len(limits) == 2:
-            form = formatting.difference if name.startswith(("difference", "delta")) else formatting.estimate
+            form = formatting.difference if name.startswith(DIFFERENCES) else formatting.estimate
             rows = zip(*(plain(table[part]) for part in [name, *limits]), strict=True)
             joined = [form({"value": value, "ci95": None if None in ends else list(ends)}) for value, *ends in rows]
             table = table.assign(**{name: joined}).drop(columns=limits)
@@ -100,6 +111,8 @@ def header(column: str) -> str:
     """A column's name as a heading: `age_years` becomes `Age (years)`."""
     if column in HEADERS:
         return HEADERS[column]
+    if horizon := re.fullmatch(r"auc_(\d+)_days", column):
+        return f"AUC at {horizon[1]} days"
     if column.startswith("n_"):
         return f"n {column.removeprefix('n_').replace('_', ' ')}"
     for suffix, unit in (("_days", "days"), ("_years", "years"), ("_mm", "mm"), ("_seconds", "s")):

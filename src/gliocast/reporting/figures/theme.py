@@ -51,6 +51,14 @@ NAMES = {
     "treat_all": "Call everyone long-term",
     "treat_none": "Call no one long-term",
     "auc": "AUC",
+    "cox": "Cox",
+    "platt": "Platt",
+    "who_status": "WHO status",
+    "lda": "LDA",
+    "svc": "SVC",
+    "gaussian_nb": "gaussian naive Bayes",
+    "k_neighbours": "nearest neighbours",
+    "xgboost": "XGBoost",
 }
 COLOURS = {
     "majority": GREY,
