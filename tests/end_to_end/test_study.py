@@ -24,7 +24,8 @@ SMALL = {
 
 MARKED = (
     "metrics.json", "model_results.json", "table4.csv", "figure4_roc.json", "figure4_confusion.json",
-    "leakage_gap.json", "paper_protocol_record.json", "report.html",
+    "leakage_gap.json", "leakage_gap.csv", "leakage_seen.csv", "figure_leakage_gap.json",
+    "paper_protocol_record.json", "cnn_results.json", "report.html",
 )  # fmt: skip
 
 
