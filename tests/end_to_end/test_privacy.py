@@ -36,6 +36,12 @@ hybrid:
   robustness: {repeats: 0, explained_patients: 0}
 evidence: {n_bootstrap: 200, sweep_days: [332], horizons_days: [332]}
 """
+CATALOG = """
+imaging:
+  type: gliocast.datasets.ImagingDataset
+  filepath: data/01_raw/imaging
+  volumes: ["<patient_id>/*t1gd.<nii.gz|nii>", "<patient_id>/t1gd/"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +54,7 @@ def site(tmp_path_factory) -> Project:
         record.unlink()
     plant(project)
     project.write("conf/local/parameters.yml", QUICK)
+    project.write("conf/local/catalog.yml", CATALOG)
     log(project, "hybrid", 0)
     return project
 
@@ -60,6 +67,8 @@ def plant(project: Project) -> None:
         file.rename(file.with_name(f"{NAME}_JO_{number:05d}.dcm"))
     for volume in project.path("01_raw/imaging").rglob("*.nii.gz"):
         plant_in_nifti(volume)
+    for volume in project.path("01_raw/imaging").rglob("t1gd.nii.gz"):
+        volume.rename(volume.with_name(f"{NAME}_{BORN}_t1gd.nii.gz"))
     table = project.path("01_raw/clinical.csv")
     said = {"name": NAME, "record_number": RECORD, "birth_date": "1931-12-24", "address": ADDRESS}
     pd.read_csv(table, dtype=str, keep_default_na=False).assign(**said).to_csv(table, index=False)
@@ -129,7 +138,7 @@ def test_no_result_page_store_or_log_names_a_patient(site):
 
 def test_an_image_that_cannot_be_read_names_nobody(site):
     folder = site.path("01_raw/imaging")
-    nifti, (displaced, cut) = min(folder.glob("*/t1gd.nii.gz")), one_file_each(folder)[:2]
+    nifti, (displaced, cut) = min(folder.glob("*/*t1gd.nii.gz")), one_file_each(folder)[:2]
     whole = {path: path.read_bytes() for path in (nifti, displaced, cut)}
     nifti.write_bytes(whole[nifti][:3000])
     cut.write_bytes(whole[cut][:200])
