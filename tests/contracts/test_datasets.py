@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from gliocast.datasets import JsonDataset, ScoresDataset, TableDataset, TextDataset
+from gliocast.datasets import JsonDataset, PaperScoresDataset, ScoresDataset, TableDataset, TextDataset
 from gliocast.datasets.files import FigureDataset
 from gliocast.refusals import input_error
 from gliocast.types import SCORE_COLUMNS, Scores
@@ -24,6 +24,7 @@ CASES = {
     "nothing as csv": (TableDataset, "table.csv", pd.DataFrame(), TABLE),
     "parquet": (TableDataset, "table.parquet", TABLE, TABLE.head(1)),
     "scores": (ScoresDataset, "scores", SCORES, Scores(SCORES.table, {})),
+    "paper scores": (PaperScoresDataset, "scores", SCORES, Scores(SCORES.table, {})),
 }
 
 

@@ -162,6 +162,9 @@ def test_under_the_papers_protocol_every_output_says_so(study):
     assert "comparison only" in protocol["watermark"]
     assert 0 < protocol["n_test_patients_seen_in_training"] < protocol["n_test_patients"]
     told = [project.path("08_reporting") / name for name in MARKED] + [project.path("06_models/bundle/bundle.json")]
+    told += [
+        project.path(f"07_model_output/{name}/watermark.txt") for name in ("cnn_paper_scores", "paper_predictions")
+    ]
     assert [path.name for path in told if "comparison only" not in path.read_text(encoding="utf-8")] == []
 
 

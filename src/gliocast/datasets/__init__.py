@@ -13,6 +13,7 @@ _HOMES = {
     "TextDataset": "files",
     "PartitionDataset": "partition",
     "ScoresDataset": "scores",
+    "PaperScoresDataset": "scores",
     "ImageFeaturesDataset": "image_features",
     "WorkspaceDataset": "workspace",
     "StageRecordsDataset": "workspace",

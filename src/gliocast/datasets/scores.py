@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from gliocast.datasets.base import AtomicFolderDataset
+from gliocast.evidence.guard import WATERMARK
 from gliocast.types import Scores
 
 
@@ -25,3 +26,12 @@ class ScoresDataset(AtomicFolderDataset[Scores]):
         fitted_on = json.loads((path / "fitted_on.json").read_text(encoding="utf-8"))
         table = pd.read_parquet(path / "scores.parquet")
         return Scores(table, {model: tuple(patients) for model, patients in fitted_on.items()})
+
+
+class PaperScoresDataset(ScoresDataset):
+    """Scores under the paper's protocol: whoever opens the folder reads in `watermark.txt` what they are worth."""
+
+    def write(self, path: Path, value: Scores) -> None:
+        """Write the scores and the watermark."""
+        super().write(path, value)
+        (path / "watermark.txt").write_text(WATERMARK + "\n", encoding="utf-8")
