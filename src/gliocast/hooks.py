@@ -55,7 +55,8 @@ class ResultHooks:
         if "image_check" in pipeline.all_outputs() and catalog.load("params:check_only"):
             import click
 
-            click.echo(f"{catalog.load('image_check')['n_checked']} studies checked: nothing is wrong with them.")
+            n_checked = catalog.load("image_check")["n_checked"]
+            click.echo(f"The clinical table and {n_checked} studies were checked: nothing is wrong with them.")
             return
         if "report" not in pipeline.all_outputs():
             return
