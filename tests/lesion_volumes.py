@@ -80,7 +80,10 @@ def brightest_mm(volume: Volume) -> float:
 
 
 def simulate(root: Path, n_patients: int, seed: int = 0) -> ImageSource:
-    """Patients of the simulated cohort, in the demo profile's geometry; the rule was chosen on seed 1, with seed 0 in sight."""
+    """Patients of the simulated cohort, in the demo profile's geometry.
+
+    The localiser's rule was chosen on seed 1, with figures of seed 0 in sight.
+    """
     from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
     from gliocast.cohort.simulation.studies import phantoms, write_study
     from gliocast.cohort.simulation.truth import truth
