@@ -35,7 +35,7 @@ KINDS = ("meningioma", "glioma")  # glioma is the positive class
 CALM = {"flip": True, "rotation_degrees": 15, "shift_fraction": 0.05, "intensity_fraction": 0.1}
 FRAME = 10 / 64  # of the side: what lies further out holds less than a hundredth of the tumours
 TUMOUR_SIDE_PX = 256  # of 512: the square around the tumour
-MEMBERS, RUN = 3, 10  # networks of an ensemble; files that stay together
+RUN = 10  # files that stay together
 
 
 def main() -> int:
@@ -48,6 +48,7 @@ def main() -> int:
     asked.add_argument("--blocks", type=int, nargs="+", default=[4, 5, 6])
     asked.add_argument("--side-px", type=int, default=64)
     asked.add_argument("--epochs", type=int, default=20)
+    asked.add_argument("--members", type=int, default=3, help="networks of an ensemble")
     asked.add_argument("--parts", type=int, default=5, help="each network is fitted on all of so many parts but one")
     asked.add_argument("--precision", default="float32", help="auto, float32 or bfloat16")
     asked.add_argument("--weights", default="none", help="none, imagenet (fetched before) or a safetensors file")
@@ -62,7 +63,7 @@ def main() -> int:
             if rival in FORESTS:
                 found = forest(FORESTS[rival](stacks), glioma, block)
             else:
-                found = network(stacks, glioma, number, block, recipe(rival, options), options.parts)
+                found = network(stacks, glioma, number, block, recipe(rival, options), options)
             report(rival, blocks, glioma, found, options)
     return 0
 
@@ -136,7 +137,9 @@ def turns(block: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield np.flatnonzero(block != tested), np.flatnonzero(block == tested)
 
 
-def folds(known: np.ndarray, number: np.ndarray, glioma: np.ndarray, parts: int, seed: int) -> Iterator[FoldIndices]:
+def folds(
+    known: np.ndarray, number: np.ndarray, glioma: np.ndarray, seed: int, options: argparse.Namespace
+) -> Iterator[FoldIndices]:
     """A network each, fitted on all runs of ten files but those of one part.
 
     Whole blocks would not do: the files are ordered by plane, and a network fitted without one never sees that plane.
@@ -144,8 +147,8 @@ def folds(known: np.ndarray, number: np.ndarray, glioma: np.ndarray, parts: int,
     from sklearn.model_selection import StratifiedGroupKFold
 
     runs = glioma[known] * 1000 + number[known] // RUN
-    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    for fit, stop in islice(splitter.split(known, glioma[known], runs), MEMBERS):
+    splitter = StratifiedGroupKFold(options.parts, shuffle=True, random_state=seed)
+    for fit, stop in islice(splitter.split(known, glioma[known], runs), options.members):
         yield FoldIndices(known[fit], known[stop])
 
 
@@ -166,13 +169,13 @@ def network(
     number: np.ndarray,
     block: np.ndarray,
     params: ModelParameters,
-    parts: int,
+    options: argparse.Namespace,
 ) -> np.ndarray:
     """Ours: the mean logit of a fold ensemble, as a new patient is scored."""
     classes, logit = glioma.astype(np.int64), np.empty(len(stacks))
     for turn, (known, tested) in enumerate(turns(block)):
         logits = []
-        for fold in folds(known, number, glioma, parts, turn):
+        for fold in folds(known, number, glioma, turn, options):
             weights = train_fold(stacks, classes, fold, params.hyperparameters, params, len(logits)).weights
             logits.append(member_logits(Member("", "", weights, (), params.dropout), params, stacks[tested])[1])
         logit[tested] = np.mean(logits, axis=0)
