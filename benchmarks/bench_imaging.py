@@ -121,13 +121,13 @@ def many(root: Path) -> None:
 def scaling(root: Path, n_studies: int) -> None:
     """All cores beside one, and beside processes that share nothing."""
     cores = n_cores()
-    alone, together = (cohort(root, n_studies, workers) for workers in (1, cores))
-    apart = {"seconds": unshared(root, n_studies, cores)}
+    alone, together = (slowest([cohort_command(root, n_studies, workers)]) for workers in (1, cores))
+    apart = slowest([cohort_command(root, n_studies // cores, 1)] * cores)
     for what, taken, more in (
         (f"{n_studies} studies on {cores} cores, with the start of the workers", together, {"target": ">= 0.9"}),
         (f"the same by {cores} processes that share nothing, less their start: what the machine gives", apart, {}),
     ):
-        told = {"what": what} | taken | {"of linear": round(alone["seconds"] / taken["seconds"] / cores, 2)} | more
+        told = {"what": what, "seconds": taken, "of linear": round(alone / taken / cores, 2)} | more
         print(json.dumps({"benchmark": "imaging", "case": "cohort"} | told), flush=True)
 
 
@@ -145,12 +145,11 @@ def cohort(root: Path, n_studies: int, workers: int) -> dict[str, float]:
         return {"seconds": float(process.stdout.read()), "peak_gb": round(peak_kb / 2**20, 2)}
 
 
-def unshared(root: Path, n_studies: int, processes: int) -> float:
-    """Seconds until the last of several processes has cut its part of the studies, one after the other."""
+def slowest(commands: list[list[str]]) -> float:
+    """Seconds of the slowest of several cohorts that are cut at once; nobody looks at their memory meanwhile."""
     import subprocess
 
-    command = cohort_command(root, n_studies // processes, 1)
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
     return max(float(process.communicate()[0]) for process in running)
 
 
