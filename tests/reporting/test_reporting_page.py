@@ -167,6 +167,7 @@ def test_headings_carry_their_units() -> None:
     assert tables.header("survival_days") == "Survival (days)"
     assert tables.header("age_years") == "Age (years)"
     assert tables.header("hybrid") == "Hybrid (MRI + clinical)"
+    assert formatting.fraction(-0.001) == "0.00" and formatting.fraction(-0.02) == "−0.02"
     assert tables.header("auc_180_days") == "AUC at 180 days"
     assert tables.header("harrell_c") == "Harrell's C"
 

@@ -12,7 +12,7 @@ MISSING = "–"
 
 def fraction(value: float | None) -> str:
     """`0.90`, `−0.02`; a dash where there is none."""
-    return MISSING if value is None else f"{value:.2f}".replace("-", "−")
+    return MISSING if value is None else f"{value:z.2f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:
@@ -43,7 +43,7 @@ def signed(value: float) -> str:
 
 def interval(bounds: tuple[float, float] | list[float]) -> str:
     """`(0.81–0.95)`, or `(−0.4 to 0.2)` where a bound is negative."""
-    low, high = (f"{bound:.2f}".replace("-", "−") for bound in bounds)
+    low, high = map(fraction, bounds)
     return f"({low} to {high})" if bounds[0] < 0 else f"({low}–{high})"
 
 
