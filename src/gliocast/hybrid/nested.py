@@ -87,9 +87,8 @@ def by_repeat(nested: pd.DataFrame) -> pd.DataFrame:
 
 
 def _auc_within_folds(one: pd.DataFrame) -> float:
-    area = metrics.auc_within(one["fold"].to_numpy(dtype=np.int64))
-    probability = one["probability"].to_numpy(dtype=np.float64)
-    return float(area(one["long_term"].to_numpy(dtype=bool), probability, np.ones((1, len(one))))[0])
+    folds, probability = one["fold"].to_numpy(dtype=np.int64), one["probability"].to_numpy(dtype=np.float64)
+    return metrics.area_within(folds, one["long_term"].to_numpy(dtype=bool), probability)
 
 
 def shared_among(workers: int, function: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from gliocast.evidence.guard import WATERMARK
@@ -187,7 +186,7 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
     from sklearn.metrics import roc_curve
 
     from gliocast.evidence.bootstrap import as_splits
-    from gliocast.evidence.metrics import auc_within
+    from gliocast.evidence.metrics import area_within
 
     curves, areas = [], {}
     for level, scored in levels.items():
@@ -198,8 +197,7 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
         name = f"CNN by {level}"
         points = {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
         curves.append(pd.DataFrame(points | {"model": name}))
-        area = auc_within(as_splits(scored["split"].to_numpy(str), len(scored)))
-        areas[name] = float(area(outcome, probability, np.ones((1, len(scored))))[0])
+        areas[name] = area_within(as_splits(scored["split"].to_numpy(str), len(scored)), outcome, probability)
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["model"]), areas
 
 
