@@ -27,6 +27,11 @@ def train(params=None, classes=None, seed=1, fold=FOLD, **more):
     return train_fold(stacks, classes, fold, params.hyperparameters, params, seed, **more)
 
 
+def twice_as_large(stacks):
+    """Of 32 px, the least that a processor trains in bfloat16."""
+    return np.kron(stacks, np.ones((2, 2)))
+
+
 def same_bits(one, other):
     return all(torch.equal(one.weights[name], other.weights[name]) for name in one.weights)
 
@@ -38,7 +43,9 @@ def test_the_loss_of_the_fitted_patients_falls():
 
 @pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"channels_last": False}])
 def test_precision_and_memory_format_are_choices(changes):
-    trained = train(tiny(epochs=1, **changes))
+    stacks, classes = a_cohort(18)
+    params = tiny(epochs=1, **changes)
+    trained = train_fold(twice_as_large(stacks), classes, FOLD, params.hyperparameters, params, 1)
     assert np.isfinite(trained.curve["train_loss"]).all()
     assert {tensor.dtype for tensor in trained.weights.values()} == {torch.float32, torch.int64}
 
@@ -71,6 +78,13 @@ def test_auto_is_bfloat16_where_the_processor_has_it_and_slices_are_not_tiny(mon
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
     assert arithmetic("auto", torch.device("cpu"), side_px) == expected
     assert arithmetic("float32", torch.device("cpu"), side_px) == "float32"
+
+
+def test_bfloat16_is_refused_where_a_processor_would_leave_a_gradient_unset():
+    with pytest.raises(ConfigurationError, match=r"bfloat16 on a processor, for slices of 16 px.*at least 32 px"):
+        train(tiny(epochs=1, precision="bfloat16"))
+    assert arithmetic("bfloat16", torch.device("cpu"), 32) == "bfloat16"
+    assert arithmetic("bfloat16", torch.device("cuda"), 16) == "bfloat16"
 
 
 def test_a_network_trained_in_bfloat16_scores_in_float32():
@@ -113,9 +127,9 @@ COSINE = {"kind": "cosine", "factor": 0.1, "patience": 1}
 )
 def test_a_training_goes_on_to_the_same_bits_from_every_step_it_ever_stored(changes):
     params = tiny(epochs=2, batch_size=12, **changes)
-    every, larger = MemoryCheckpoints(), np.ones((2, 2))  # of one pixel, oneDNN's bfloat16 gradients are unset memory
+    every = MemoryCheckpoints()
     stacks, classes = a_cohort(18)
-    given = (np.kron(stacks, larger), classes, FOLD, params.hyperparameters, params, 1)
+    given = (twice_as_large(stacks), classes, FOLD, params.hyperparameters, params, 1)
     whole = train_fold(*given, checkpoints=every)
     assert len(every.kept) > 4
     for _, moment in every.kept:

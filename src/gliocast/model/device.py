@@ -61,10 +61,16 @@ def arithmetic(precision: Precision, device: Device, side_px: int) -> Precision:
 
     Not on slices so small that the last convolutions see a single pixel: what oneDNN gives as their gradient in
     bfloat16 is then in part unset memory.
+
+    Raises:
+        ConfigurationError: bfloat16 is asked of a processor for such slices.
     """
+    small = side_px < SMALLEST_BFLOAT16_PX
+    if precision == "bfloat16" and small and device.type == "cpu":
+        raise ConfigurationError(_too_small_for_bfloat16(side_px))
     if precision != "auto":
         return precision
-    return "bfloat16" if side_px >= SMALLEST_BFLOAT16_PX and has_bfloat16(device) else "float32"
+    return "bfloat16" if not small and has_bfloat16(device) else "float32"
 
 
 def has_bfloat16(device: Device) -> bool:
@@ -109,3 +115,9 @@ def derived_seed(*parts: int) -> int:
 
 def _absent_device(name: str, expected: str) -> Problem:
     return Problem("–", "model.devices", name, expected, "Name a device of this machine, or `auto`.")
+
+
+def _too_small_for_bfloat16(side_px: int) -> Problem:
+    found, expected = f"bfloat16 on a processor, for slices of {side_px} px", f"at least {SMALLEST_BFLOAT16_PX} px"
+    remedy = "Set it to `auto` or `float32`: in bfloat16 part of a gradient would be left unset."
+    return Problem("–", "model.precision", found, expected, remedy)

@@ -1,0 +1,166 @@
+"""How near does training come to the device's limit? Its rate beside that on one fixed batch, its share of the peak.
+
+The limit of a training is the same network on the same batch again and again, with nothing chosen or fetched; both
+run in turns. The share of the peak is counted operations a second, over what a large matrix product reaches here and,
+for cards in `DATA_SHEET`, over what their maker promises. Meant for GPUs, it runs on any device.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
+
+from model_fakes import tiny
+
+from gliocast.model.classes import loss_of
+from gliocast.model.device import arithmetic, choose_devices, mixed_precision
+from gliocast.model.material import FoldIndices, Material, prepare
+from gliocast.model.parameters import ModelParameters
+from gliocast.model.resume import Saver
+from gliocast.model.training import Training, start, train_epoch
+
+SLICES, BATCH = 9, 30
+# Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM modules).
+DATA_SHEET = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
+
+
+def main() -> None:
+    """Print one JSON line a network."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--backbones", nargs="+", default=["test_byobnet", "resnet10t", "resnet51q"])
+    asked.add_argument("--side-px", type=int, default=64)
+    asked.add_argument("--batch", type=int, default=BATCH)
+    asked.add_argument("--patients", type=int, default=20, help="whose slices lie on the device; an epoch sees all")
+    asked.add_argument("--rounds", type=int, default=5)
+    asked.add_argument("--compile", action="store_true")
+    options = asked.parse_args()
+    device = choose_devices(("auto",))[0]
+    for backbone in options.backbones:
+        params = tiny(
+            backbone=backbone,
+            batch_size=options.batch,
+            threads=None,
+            precision="auto",
+            devices=("auto",),
+            compile=options.compile,
+        )
+        params = params.model_copy(update={"precision": arithmetic("auto", device, options.side_px)})
+        compare(params, options, device)
+
+
+def compare(params: ModelParameters, options: argparse.Namespace, device: torch.device) -> None:
+    """Slices a second of an epoch of ours, and of as many steps on one batch."""
+    training, material = begun(params, options, device)
+    steps = -(-len(material.fit_examples) // params.batch_size)
+    generator = torch.Generator(device)
+    saver = Saver(training, None, "benchmark", "", 0.0)
+    batch = material.fit_examples[: params.batch_size].clone()
+    classes = material.fit_classes[: params.batch_size].clone()
+
+    def epoch() -> None:
+        training.step, training.loss_sum = 0, 0.0
+        train_epoch(training, material, params, 0, generator, saver)
+
+    def fixed() -> None:
+        for _ in range(steps):
+            fixed_step(training, batch, classes, params)
+
+    eager = replace(training, forward=training.network)  # what a compiler made of it cannot be counted
+    operations = counted(lambda: fixed_step(eager, batch, classes, params))
+    seconds = in_turns({"epoch": epoch, "fixed": fixed}, options.rounds, device)
+    rate = len(material.fit_examples) / seconds["epoch"]
+    limit = steps * params.batch_size / seconds["fixed"]
+    used = operations / params.batch_size * rate
+    card = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    promised = next((peak for name, peak in DATA_SHEET.items() if name in card), None)
+    said = {
+        "benchmark": "training beside the device's limit",
+        "device": card,
+        "backbone": params.backbone,
+        "side_px": options.side_px,
+        "batch": params.batch_size,
+        "arithmetic": params.precision,
+        "compiled": params.compile,
+        "slices_per_s": round(rate),
+        "slices_per_s_fixed_batch": round(limit),
+        "ratio": round(rate / limit, 3),
+        "target_ratio": 0.9,
+        "tera_operations_per_s": round(used / 1e12, 3),
+        "share_of_matrix_product": round(used / matrix_product(params, device), 3),
+        "share_of_data_sheet": round(used / promised, 4) if promised and params.precision == "bfloat16" else None,
+    }
+    print(json.dumps(said), flush=True)
+
+
+def begun(params: ModelParameters, options: argparse.Namespace, device: torch.device) -> tuple[Training, Material]:
+    """A training before its first step, its slices on the device."""
+    shape = (options.patients + 2, SLICES, options.side_px, options.side_px)
+    stacks = torch.as_tensor(np.random.default_rng(0).random(shape, dtype=np.float32), device=device)
+    classes = np.arange(len(stacks), dtype=np.int64) % 2
+    fold = FoldIndices(np.arange(options.patients), np.arange(options.patients, len(stacks)))
+    torch.manual_seed(0)
+    return start(params.hyperparameters, params, device), prepare(stacks, classes, fold, params)
+
+
+def fixed_step(training: Training, batch: torch.Tensor, classes: torch.Tensor, params: ModelParameters) -> None:
+    """A step of the same network, optimiser and arithmetic, with nothing else about it."""
+    with mixed_precision(params.precision, batch.device, batch.shape[-1]):
+        loss = loss_of(training.forward(batch), classes, params.loss)
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    training.optimizer.step()
+
+
+def counted(step: Callable[[], Any]) -> float:
+    """Operations of convolutions and matrix products in one step, forward and backward."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
+
+
+def matrix_product(params: ModelParameters, device: torch.device) -> float:
+    """Operations a second of a large square product in the training's arithmetic."""
+    side = 8192 if device.type == "cuda" else 2048
+    kind = torch.bfloat16 if params.precision == "bfloat16" else torch.float32
+    one = torch.randn(side, side, device=device, dtype=kind)
+    return 2 * side**3 / in_turns({"product": lambda: one @ one}, 5, device)["product"]
+
+
+def in_turns(turns: dict[str, Callable[[], Any]], rounds: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of each, in turns, after one that warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in turns}
+    for number in range(rounds + 1):
+        for name, work in turns.items():
+            wait(device)
+            began = time.perf_counter()
+            work()
+            wait(device)
+            if number:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was told to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+if __name__ == "__main__":
+    main()
