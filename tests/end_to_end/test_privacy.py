@@ -33,7 +33,7 @@ hybrid:
   inner_folds: 2
   workers: 1
   pre_operative_models: false
-  robustness: {repeats: 0, explained_patients: 0}
+  robustness: {repeats: 0, explained_patients: 2}
 evidence: {n_bootstrap: 200, sweep_days: [332], horizons_days: [332]}
 """
 CATALOG = """

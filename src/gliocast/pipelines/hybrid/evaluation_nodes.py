@@ -137,7 +137,7 @@ def _figure4(
 
     best = "hybrid" if "hybrid" in models else "clinical"
     aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
-    mark = f" ({watermark})" if watermark else ""
+    mark = f". {watermark}" if watermark else ""
     several = len(set(predictions.table["split"])) > 1
     title = f"ROC curves, test patients{POOLED if several else ''}{mark}"
     curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, title)
