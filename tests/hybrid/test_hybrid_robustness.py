@@ -51,6 +51,15 @@ def probed(cohort):
     return robustness.probe(cohort, FACTS, probing(), seed=0)
 
 
+def test_every_question_is_told_before_it_is_asked(cohort):
+    asked, few = [], probing(shares=(0.02, 0.5), repeats=1)
+    robustness.probe(cohort, FACTS, few, seed=0, report=asked.append)
+    assert asked[0] == "with all predictors"
+    assert asked[1:-1] == [f"without {name}" for name in FACTS]
+    assert asked[-1] == "on 50% of the patients"
+    assert len(asked) == robustness.n_questions(cohort, FACTS, few)
+
+
 def test_leaving_out_what_carries_the_signal_costs_most(probed):
     table = probed.ablation.set_index("left_out")
     assert list(table.index) == ["all predictors", "age_years", "sex", "who_status", "surgery"]

@@ -6,6 +6,7 @@ paired: the only thing that changes between two rows is what the question change
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -38,7 +39,13 @@ class Robustness:
     chosen: pd.DataFrame
 
 
-def probe(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int) -> Robustness | None:
+def probe(
+    patients: pd.DataFrame,
+    facts: Facts,
+    hybrid: HybridParameters,
+    seed: int,
+    report: Callable[[str], None] = lambda question: None,
+) -> Robustness | None:
     """Ask everything; None where there are too few patients of a class for the folds.
 
     Args:
@@ -46,40 +53,52 @@ def probe(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: 
         facts: what the classifiers read.
         hybrid: classifiers, grids, folds, and `robustness`.
         seed: of the first repeat.
+        report: called before each of the `n_questions`, with what is asked.
     """
     if not enough(outcome_codes(patients), 1.0, hybrid):
         return None
-    whole = repeated(patients, facts, hybrid, seed)
+
+    def ask(question: str, kept: Facts, share: float = 1.0) -> pd.DataFrame:
+        report(question)
+        folds, repeats = hybrid.robustness.outer_folds, hybrid.robustness.repeats
+        return nested_selection(patients, kept, hybrid, folds, repeats, seed, share)
+
+    whole = ask(f"with {ALL}", facts)
+    without = {name: ask(f"without {name}", rest) for name, rest in without_each(facts).items()}
+    smaller = [ask(f"on {share:.0%} of the patients", facts, share) for share in shares(patients, hybrid)]
     return Robustness(
-        ablation(patients, facts, whole, hybrid, seed),
-        learning_curve(patients, facts, whole, hybrid, seed),
-        spread(whole),
-        chosen_classifiers(whole),
+        ablation(whole, without), learning_curve([*smaller, whole]), spread(whole), chosen_classifiers(whole)
     )
 
 
-def ablation(
-    patients: pd.DataFrame, facts: Facts, whole: pd.DataFrame, hybrid: HybridParameters, seed: int
-) -> pd.DataFrame:
+def n_questions(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters) -> int:
+    """How many times `probe` lets the whole procedure run its repeats."""
+    return 1 + len(without_each(facts)) + len(shares(patients, hybrid))
+
+
+def without_each(facts: Facts) -> dict[str, Facts]:
+    """The facts without each in turn; a single one cannot be left out."""
+    if len(facts) < 2:
+        return {}
+    return {left_out: {name: fact for name, fact in facts.items() if name != left_out} for left_out in facts}
+
+
+def shares(patients: pd.DataFrame, hybrid: HybridParameters) -> list[float]:
+    """The configured shares of the patients, but those with too few of a class for the inner folds."""
+    return [share for share in hybrid.robustness.shares if enough(outcome_codes(patients), share, hybrid)]
+
+
+def ablation(whole: pd.DataFrame, without: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The procedure without each predictor in turn, against `whole`, which is the one with all of them."""
     rows = [{"left_out": ALL, **_summary(whole), **dict.fromkeys(LOST, 0.0)}]
-    for left_out in facts if len(facts) > 1 else ():
-        kept = {name: fact for name, fact in facts.items() if name != left_out}
-        without = repeated(patients, kept, hybrid, seed)
-        lost = by_repeat(whole)["auc"] - by_repeat(without)["auc"]
-        rows.append({"left_out": left_out, **_summary(without), "auc_lost": lost.mean(), "auc_lost_sd": lost.std()})
+    for left_out, table in without.items():
+        lost = by_repeat(whole)["auc"] - by_repeat(table)["auc"]
+        rows.append({"left_out": left_out, **_summary(table), "auc_lost": lost.mean(), "auc_lost_sd": lost.std()})
     return pd.DataFrame(rows)
 
 
-def learning_curve(
-    patients: pd.DataFrame, facts: Facts, whole: pd.DataFrame, hybrid: HybridParameters, seed: int
-) -> pd.DataFrame:
-    """The procedure fitted on shares of each fold's patients, and tested on the same held-out ones.
-
-    A share with too few patients of a class for the inner folds is left out.
-    """
-    smaller = [share for share in hybrid.robustness.shares if enough(outcome_codes(patients), share, hybrid)]
-    tables = [*(repeated(patients, facts, hybrid, seed, share) for share in smaller), whole]
+def learning_curve(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The procedure fitted on shares of each fold's patients, and tested on the same held-out ones."""
     return pd.DataFrame([{"n_fitted": round(table["n_fitted"].mean()), **_summary(table)} for table in tables])
 
 
@@ -94,14 +113,6 @@ def chosen_classifiers(whole: pd.DataFrame) -> pd.DataFrame:
     """Which classifiers are chosen, and in what share of the outer folds."""
     chosen = whole.drop_duplicates(["repeat", "fold"])["classifier"].value_counts(normalize=True)
     return chosen.rename("share").rename_axis("classifier").reset_index()
-
-
-def repeated(
-    patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed: int, share: float = 1.0
-) -> pd.DataFrame:
-    """The nested selection that every question is asked of."""
-    folds, repeats = hybrid.robustness.outer_folds, hybrid.robustness.repeats
-    return nested_selection(patients, facts, hybrid, folds, repeats, seed, share)
 
 
 def enough(outcome: np.ndarray, share: float, hybrid: HybridParameters) -> bool:

@@ -13,6 +13,7 @@ from gliocast.hybrid.image_features import FeatureModel
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.model.ensemble import Ensemble
+from gliocast.pipelines.hybrid.steps import shown_steps
 from gliocast.types import ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 logger = logging.getLogger(__name__)
@@ -59,17 +60,8 @@ def fit_models(
     seed: int,
 ) -> tuple[FittedModels, Scores, Table]:
     """The compared models, what they say of training patients out of fold, and how each classifier was chosen."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        total = len(partition.splits) * len(fit.model_names(image_score))
-        task = progress.add_task("Fitting models", total=total)
-
-        def report(step: str) -> None:
-            logger.info("Fitting %s.", step)
-            progress.update(task, advance=1, description=f"Fitting {step}")
-
+    total = len(partition.splits) * len(fit.model_names(image_score))
+    with shown_steps("Fitting", total) as report:
         fitting = fit.fit_models(training_cohort, image_scores, partition, hybrid, image_score, seed, report)
     return fitting.models, fitting.out_of_fold, fitting.selections
 

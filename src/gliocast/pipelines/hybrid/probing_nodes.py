@@ -8,6 +8,7 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, explanations, fit, robustness
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
+from gliocast.pipelines.hybrid.steps import shown_steps
 from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
 
 NOTHING: Figure = {"data": [], "layout": {}}
@@ -59,7 +60,10 @@ def probe_robustness(
     split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
     scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
-    found = robustness.probe(patients, facts, hybrid, seed) if hybrid.robustness.repeats else None
+    found = None
+    if hybrid.robustness.repeats:
+        with shown_steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
+            found = robustness.probe(patients, facts, hybrid, seed, report)
     if found is None:
         return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NOTHING
     points = found.learning_curve.assign(series=name)
