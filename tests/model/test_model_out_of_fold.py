@@ -73,6 +73,19 @@ def test_test_patients_are_scored_by_the_mean_logit_of_the_folds(result):
     assert set(scored["role"]) == {"test"}
 
 
+def test_patients_who_come_one_by_one_are_scored_as_together_by_networks_that_are_built_once(result, monkeypatch):
+    test, built = PARTITION.splits[0].test, []
+    stacks = STACKS[[PATIENTS.index(patient) for patient in test]]
+    together = scoring.score_patients(result.ensemble, stacks, test, PARTITION.splits[0]).table
+    build = scoring.build_network
+    monkeypatch.setattr(scoring, "build_network", lambda *given: built.append(0) or build(*given))
+    scorer = scoring.scorer_of(result.ensemble, "holdout")
+    alone = scoring.joined([scorer.score(stacks[[place]], (who,)) for place, who in enumerate(test)]).table
+    assert len(built) == len(result.ensemble.members)
+    assert alone.drop(columns=["logit", "probability"]).equals(together.drop(columns=["logit", "probability"]))
+    assert np.allclose(alone["logit"], together["logit"])
+
+
 def test_a_patient_whom_a_network_has_seen_is_never_scored_as_test(result):
     seen = result.ensemble.members[0].fitted_on[:1]
     with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,34 +20,55 @@ from gliocast.model.tensors import Device, Module
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Role, Scores, Split
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """The networks of one split, built once, for patients who come one by one."""
+
+    params: ModelParameters
+    split: str
+    networks: tuple[Module, ...]
+    device: Device
+    seen: frozenset[str]
+
+    def score(self, stacks: Float[Any, "patients slices height width"], patient_ids: Sequence[str]) -> Scores:
+        """Score patients whom no network has seen, by the mean of the networks (role `test`).
+
+        Args:
+            stacks: the patients' slices.
+            patient_ids: one a stack.
+
+        Returns:
+            Scores at slice and patient level; the ensemble bears the split's name.
+
+        Raises:
+            LeakageError: a network has seen one of the patients.
+        """
+        _refuse_seen(self.seen, patient_ids)
+        there = resident(stacks, self.device)
+        logits = [long_term_logits(*stack_logits(one, there, self.params), self.params) for one in self.networks]
+        slice_logit, patient_logit = (np.stack(of_networks) for of_networks in zip(*logits, strict=True))
+        pooling: Pooling = "mean_probability" if self.params.pooling == "mean_probability" else "mean_logit"
+        mean_slice, mean_patient = pooled(np.moveaxis(slice_logit, 0, -1), pooling), pooled(patient_logit.T, pooling)
+        table = score_table(mean_slice, mean_patient, patient_ids, self.split, "test", self.split)
+        return Scores(table, {self.split: tuple(sorted(self.seen))})
+
+
+def scorer_of(ensemble: Ensemble, split: str) -> Scorer:
+    """The networks of that split on the first of the devices, ready to score."""
+    device, members = choose_devices(ensemble.params.devices)[0], ensemble.of_split(split)
+    networks = tuple(rebuilt(member, ensemble.params, device) for member in members)
+    seen = frozenset(who for member in members for who in member.fitted_on)
+    return Scorer(ensemble.params, split, networks, device, seen)
+
+
 def score_patients(
     ensemble: Ensemble,
     stacks: Float[Any, "patients slices height width"],
     patient_ids: Sequence[str],
     split: Split,
 ) -> Scores:
-    """Score patients whom no network of the split has seen, by the mean of the split's networks (role `test`).
-
-    Args:
-        ensemble: the fitted networks.
-        stacks: the patients' slices.
-        patient_ids: one a stack.
-        split: whose networks score.
-
-    Returns:
-        Scores at slice and patient level; the ensemble bears the split's name.
-
-    Raises:
-        LeakageError: a network has seen one of the patients.
-    """
-    members = ensemble.of_split(split.name)
-    _refuse_seen(members, patient_ids)
-    of_members = [member_logits(member, ensemble.params, stacks) for member in members]
-    slice_logit, patient_logit = (np.stack(logits) for logits in zip(*of_members, strict=True))
-    pooling: Pooling = "mean_probability" if ensemble.params.pooling == "mean_probability" else "mean_logit"
-    mean_slice, mean_patient = pooled(np.moveaxis(slice_logit, 0, -1), pooling), pooled(patient_logit.T, pooling)
-    table = score_table(mean_slice, mean_patient, patient_ids, split.name, "test", split.name)
-    return Scores(table, {split.name: tuple(sorted({who for member in members for who in member.fitted_on}))})
+    """Score patients once by the networks of a split; see `Scorer.score`."""
+    return scorer_of(ensemble, split.name).score(stacks, patient_ids)
 
 
 def member_logits(
@@ -109,8 +131,7 @@ def joined(scores: Sequence[Scores]) -> Scores:
     return Scores(pd.concat([one.table for one in scores], ignore_index=True), fitted_on)
 
 
-def _refuse_seen(members: Sequence[Member], patient_ids: Sequence[str]) -> None:
-    seen = {who for member in members for who in member.fitted_on}
+def _refuse_seen(seen: Set[str], patient_ids: Sequence[str]) -> None:
     expected, remedy = "a patient no network has seen", "Score the patients of another split."
     leaks = [Problem(who, "a test patient", "seen in training", expected, remedy) for who in patient_ids if who in seen]
     raise_if_any(leaks, LeakageError)
