@@ -71,6 +71,14 @@ def test_image_panel_keeps_every_picture_and_caption(drawn: dict[str, Figure]) -
     assert {picture["x"] for picture in layout["images"]} == {0.5, 1.5, 2.5, 3.5}
 
 
+def test_the_caption_of_a_row_begins_at_its_first_picture_however_narrow() -> None:
+    layout = figures.image_panel(["data:,"] * 9, ["long-term survivor, correct", *[""] * 8], columns=9)["layout"]
+    (caption,) = layout["annotations"]
+    assert (caption["xanchor"], caption["x"] < layout["images"][0]["x"]) == ("left", True)
+    assert caption["y"] < layout["images"][0]["y"] - layout["images"][0]["sizey"]
+    assert layout["height"] < 230
+
+
 @pytest.mark.parametrize("background", [theme.PAPER, theme.DARK[theme.PAPER]])
 def test_every_colour_stands_out_on_paper_and_on_a_dark_screen(background: str) -> None:
     shades = theme.PALETTE if background == theme.PAPER else [theme.DARK[colour] for colour in theme.PALETTE]

@@ -216,7 +216,7 @@ def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
 def facts_html(facts: Mapping[str, Any]) -> Markup:
     """Names and values as a definition list; nested values by their dotted names."""
     pairs = (
-        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value))
+        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value) or "none")
         for name, value in flattened(facts).items()
     )
     return Markup('<dl class="facts">') + Markup("").join(pairs) + Markup("</dl>")

@@ -26,6 +26,10 @@ _SERIES = {
     "stop_loss": ("Patients that stop training", VERMILION, "dash"),
 }
 
+PANEL_PX = 900  # the width of a page's figures
+PICTURE_SHARE = 0.78  # of a column's width
+CAPTION_PX = 55
+
 
 def learning_curves(curves: pd.DataFrame, title: str = "Learning curves of the CNN") -> Figure:
     """Loss by epoch, each fold as a thin line and their mean as a thick one.
@@ -185,9 +189,12 @@ def image_panel(
         columns: pictures in a row.
     """
     rows = -(-len(images) // columns)
+    picture_px = round(PICTURE_SHARE * PANEL_PX / columns)
+    row_px = picture_px + CAPTION_PX
     places = [(place % columns, rows - 1 - place // columns) for place in range(len(images))]
-    pictures = [_picture(image, *place) for image, place in zip(images, places, strict=True)]
-    notes = [_note(caption, *place) for caption, place in zip(captions, places, strict=True)]
+    pictures = [_picture(image, *place, picture_px / row_px) for image, place in zip(images, places, strict=True)]
+    top = CAPTION_PX * 0.8 / row_px
+    notes = [_note(caption, *place, top) for caption, place in zip(captions, places, strict=True) if caption]
     hidden = {"visible": False, "fixedrange": True}
     axes: dict[str, Any] = {"xaxis": hidden | {"range": [0, columns]}, "yaxis": hidden | {"range": [-0.3, rows]}}
     corners = {
@@ -198,18 +205,18 @@ def image_panel(
         "marker": {"opacity": 0},
         "hoverinfo": "skip",
     }
-    alt = f"{len(images)} slices: " + "; ".join(caption.replace("<br>", ", ") for caption in captions)
+    alt = f"{len(images)} slices: " + "; ".join(caption.replace("<br>", ", ") for caption in captions if caption)
     margin = {"l": 4, "r": 4, "t": 44, "b": 4}
     return figure(
-        [corners], title, alt, images=pictures, annotations=notes, height=60 + 230 * rows, margin=margin, **axes
+        [corners], title, alt, images=pictures, annotations=notes, height=60 + row_px * rows, margin=margin, **axes
     )
 
 
-def _picture(image: str, column: int, row: int) -> dict[str, Any]:
+def _picture(image: str, column: int, row: int, height: float) -> dict[str, Any]:
     place = {"xref": "x", "yref": "y", "x": column + 0.5, "y": row + 0.98, "xanchor": "center", "yanchor": "top"}
-    return place | {"source": image, "sizex": 0.94, "sizey": 0.76, "sizing": "contain", "layer": "above"}
+    return place | {"source": image, "sizex": 0.94, "sizey": height, "sizing": "contain", "layer": "above"}
 
 
-def _note(caption: str, column: int, row: int) -> dict[str, Any]:
-    place = {"xref": "x", "yref": "y", "x": column + 0.5, "y": row + 0.2, "xanchor": "center", "yanchor": "top"}
-    return place | {"text": caption, "showarrow": False, "font": {"size": 11}}
+def _note(caption: str, column: int, row: int, top: float) -> dict[str, Any]:
+    place = {"xref": "x", "yref": "y", "x": column + 0.03, "y": row + top, "xanchor": "left", "yanchor": "top"}
+    return place | {"text": caption, "align": "left", "showarrow": False, "font": {"size": 11}}
