@@ -44,8 +44,8 @@ CNN = (
     "Nine slices around the largest cross-section of the tumour, one network. Training patients are scored out of "
     "fold, test patients by the ensemble of the folds; a patient's probability is that of all their slices together. "
     "The confusion matrix, and slices everywhere, go by a probability of one half; where models are compared, patients "
-    "go by a threshold found on training patients. Single networks spread wider than their mean, so that what was found "
-    "on the one may suit the other badly."
+    "go by a threshold found on training patients. Single networks spread wider than their mean, so that what was "
+    "found on the one may suit the other badly."
 )
 HYBRID = (
     "The CNN's out-of-fold probability beside age, sex, WHO performance status and surgery, in eight classifiers. "
