@@ -77,7 +77,7 @@ def fit_models(
     raise_if_any(_without_outcome(training_cohort), CohortError)
     fittings = []
     for split in partition.splits:
-        for name in (*model_names(image_score), *pre_operative_names(image_score, hybrid)):
+        for name in fitted_names(image_score, hybrid):
             report(f"{split.name}: {name}")
             fittings.append(fit_model(name, split, training_cohort, image_scores, hybrid, seed))
     return Fitting(
@@ -91,6 +91,11 @@ def model_names(image_score: ImageScoreKind) -> tuple[str, ...]:
     """The models that are compared; without an image score only the clinical ones exist."""
     clinical = (MAJORITY, SURGERY_RULE, CLINICAL)
     return clinical if image_score == "none" else (*clinical, IMAGE_MODELS[image_score], HYBRID)
+
+
+def fitted_names(image_score: ImageScoreKind, hybrid: HybridParameters) -> tuple[str, ...]:
+    """The models that are fitted in each split: the compared ones, and those on what is known before the operation."""
+    return (*model_names(image_score), *pre_operative_names(image_score, hybrid))
 
 
 def pre_operative_names(image_score: ImageScoreKind, hybrid: HybridParameters) -> tuple[str, ...]:

@@ -60,8 +60,8 @@ def fit_models(
     seed: int,
 ) -> tuple[FittedModels, Scores, Table]:
     """The compared models, what they say of training patients out of fold, and how each classifier was chosen."""
-    names = (*fit.model_names(image_score), *fit.pre_operative_names(image_score, hybrid))
-    with shown_steps("Fitting", len(partition.splits) * len(names)) as report:
+    total = len(partition.splits) * len(fit.fitted_names(image_score, hybrid))
+    with shown_steps("Fitting", total) as report:
         fitting = fit.fit_models(training_cohort, image_scores, partition, hybrid, image_score, seed, report)
     return fitting.models, fitting.out_of_fold, fitting.selections
 
