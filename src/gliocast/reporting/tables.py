@@ -125,7 +125,7 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping) and "value" in value:
         return formatting.estimate(value)
     if isinstance(value, list | tuple):
-        return ", ".join(map(formatting.cell, value))
+        return ", ".join(map(formatting.cell, value)) or "none"
     is_word = isinstance(value, str) and (value in NAMES or (value == value.lower() and "_" in value))
     return name_of(value) if is_word else formatting.cell(value)
 
@@ -216,7 +216,7 @@ def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
 def facts_html(facts: Mapping[str, Any]) -> Markup:
     """Names and values as a definition list; nested values by their dotted names."""
     pairs = (
-        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value) or "none")
+        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value))
         for name, value in flattened(facts).items()
     )
     return Markup('<dl class="facts">') + Markup("").join(pairs) + Markup("</dl>")
