@@ -10,28 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-
-from model_fakes import tiny
+from benchmarks.bench_training import BATCH, STEPS_A_TURN, device_name, in_turns, noise, parameters, turn
 
 from gliocast.model.classes import loss_of
-from gliocast.model.device import arithmetic, choose_devices, mixed_precision
+from gliocast.model.device import arithmetic, choose_devices, mixed_precision, resident
 from gliocast.model.material import FoldIndices, Material, prepare
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.resume import Saver
 from gliocast.model.training import Training, start, train_epoch
 
-SLICES, BATCH = 9, 30
 # Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM modules).
 DATA_SHEET = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
 
@@ -43,21 +36,14 @@ def main() -> None:
     asked.add_argument("--side-px", type=int, default=64)
     asked.add_argument("--batch", type=int, default=BATCH)
     asked.add_argument("--patients", type=int, default=20, help="whose slices lie on the device; an epoch sees all")
-    asked.add_argument("--rounds", type=int, default=5)
+    asked.add_argument("--rounds", type=int, default=2, help=f"turns of {STEPS_A_TURN} epochs")
     asked.add_argument("--compile", action="store_true")
     options = asked.parse_args()
     device = choose_devices(("auto",))[0]
     for backbone in options.backbones:
-        params = tiny(
-            backbone=backbone,
-            batch_size=options.batch,
-            threads=None,
-            precision="auto",
-            devices=("auto",),
-            compile=options.compile,
-        )
-        params = params.model_copy(update={"precision": arithmetic("auto", device, options.side_px)})
-        compare(params, options, device)
+        precision = arithmetic("auto", device, options.side_px)
+        params = parameters(backbone, precision=precision, compile=options.compile)
+        compare(params.model_copy(update={"batch_size": options.batch}), options, device)
 
 
 def compare(params: ModelParameters, options: argparse.Namespace, device: torch.device) -> None:
@@ -79,11 +65,12 @@ def compare(params: ModelParameters, options: argparse.Namespace, device: torch.
 
     eager = replace(training, forward=training.network)  # what a compiler made of it cannot be counted
     operations = counted(lambda: fixed_step(eager, batch, classes, params))
-    seconds = in_turns({"epoch": epoch, "fixed": fixed}, options.rounds, device)
+    turns = {name: turn(finished(work, device)) for name, work in (("epoch", epoch), ("fixed", fixed))}
+    seconds = {name: statistics.median(taken) for name, taken in in_turns(turns, options.rounds).items()}
     rate = len(material.fit_examples) / seconds["epoch"]
     limit = steps * params.batch_size / seconds["fixed"]
     used = operations / params.batch_size * rate
-    card = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    card = device_name()
     promised = next((peak for name, peak in DATA_SHEET.items() if name in card), None)
     said = {
         "benchmark": "training beside the device's limit",
@@ -106,12 +93,11 @@ def compare(params: ModelParameters, options: argparse.Namespace, device: torch.
 
 def begun(params: ModelParameters, options: argparse.Namespace, device: torch.device) -> tuple[Training, Material]:
     """A training before its first step, its slices on the device."""
-    shape = (options.patients + 2, SLICES, options.side_px, options.side_px)
-    stacks = torch.as_tensor(np.random.default_rng(0).random(shape, dtype=np.float32), device=device)
-    classes = np.arange(len(stacks), dtype=np.int64) % 2
+    stacks, classes = noise(options.patients + 2, options.side_px)
     fold = FoldIndices(np.arange(options.patients), np.arange(options.patients, len(stacks)))
     torch.manual_seed(0)
-    return start(params.hyperparameters, params, device), prepare(stacks, classes, fold, params)
+    training = start(params.hyperparameters, params, device)
+    return training, prepare(resident(stacks, device), classes, fold, params)
 
 
 def fixed_step(training: Training, batch: torch.Tensor, classes: torch.Tensor, params: ModelParameters) -> None:
@@ -137,21 +123,17 @@ def matrix_product(params: ModelParameters, device: torch.device) -> float:
     side = 8192 if device.type == "cuda" else 2048
     kind = torch.bfloat16 if params.precision == "bfloat16" else torch.float32
     one = torch.randn(side, side, device=device, dtype=kind)
-    return 2 * side**3 / in_turns({"product": lambda: one @ one}, 5, device)["product"]
+    return 2 * side**3 / statistics.median(turn(finished(lambda: one @ one, device))())
 
 
-def in_turns(turns: dict[str, Callable[[], Any]], rounds: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of each, in turns, after one that warms up."""
-    seconds: dict[str, list[float]] = {name: [] for name in turns}
-    for number in range(rounds + 1):
-        for name, work in turns.items():
-            wait(device)
-            began = time.perf_counter()
-            work()
-            wait(device)
-            if number:
-                seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
+def finished(work: Callable[[], Any], device: torch.device) -> Callable[[], None]:
+    """The work and the wait for the device, so that what is timed is done."""
+
+    def whole() -> None:
+        work()
+        wait(device)
+
+    return whole
 
 
 def wait(device: torch.device) -> None:
