@@ -13,7 +13,7 @@ from gliocast.persistence.code import SOURCE, imported, is_ours
 
 HEAVY = {"torch", "timm", "torchvision", "xgboost", "sklearn", "statsmodels", "plotly", "SimpleITK", "skimage", "shap",
          "captum", "sksurv", "optuna", "scipy", "pydicom", "highdicom", "skops"}  # fmt: skip
-SHARED = {"errors", "types"}
+SHARED = {"errors", "types", "progress"}
 MAY_IMPORT = {
     "cohort": SHARED,
     "imaging": SHARED,
@@ -63,7 +63,7 @@ def test_a_room_enters_only_the_rooms_it_may(path):
         assert rooms_entered(path) <= MAY_IMPORT[room]
 
 
-@pytest.mark.parametrize("name", ["errors.py", "types.py"])
+@pytest.mark.parametrize("name", ["errors.py", "types.py", "progress.py"])
 def test_the_shared_words_import_nothing_of_ours(name):
     assert not rooms_entered(SOURCE / name)
 

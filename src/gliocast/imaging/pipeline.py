@@ -19,6 +19,7 @@ from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from gliocast.imaging.workers import worker_pool
+from gliocast.progress import counted
 
 FEW_PATIENTS = 16  # below, starting worker processes takes longer than they save
 AHEAD = 4  # patients a worker that are under way: a slow one does not leave the others without work
@@ -90,28 +91,12 @@ def extract_slices(
         if workers < 2 or len(central_slice_mm) < FEW_PATIENTS
         else _in_parallel(source, central_slice_mm, parameters, workers)
     )
-    yield from with_progress(results, len(central_slice_mm), "slices")
+    yield from counted(results, len(central_slice_mm), "Cutting slices")
 
 
 def n_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def with_progress(results: Iterator[Result], total: int, what: str) -> Iterator[Result]:
-    """Show on a terminal how far the work is and how long it will take; log it at every tenth elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal or total == 0) as progress:
-        task = progress.add_task(what, total=total)
-        for done, result in enumerate(results, start=1):
-            yield result
-            progress.advance(task)
-            if done == total or done * 10 // total > (done - 1) * 10 // total:
-                _log.info("%s: %d of %d patients", what, done, total)
 
 
 def _one_by_one(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import QueueHandler
@@ -12,6 +11,7 @@ from threading import Thread
 from typing import Any, TypeAlias
 
 from gliocast.model.training import EpochReport
+from gliocast.progress import bars
 
 OnEpoch: TypeAlias = Callable[[EpochReport], None]
 Start: TypeAlias = Callable[[str], OnEpoch]
@@ -27,24 +27,20 @@ def fold_progress(names: Sequence[str], epochs: int, side_by_side: int = 1) -> I
         epochs: that a fold lasts at most.
         side_by_side: devices, with a bar each.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        all_folds = progress.add_task("folds", total=len(names) * epochs)
-        bars = [progress.add_task("epochs", total=epochs) for _ in range(side_by_side)]
+    with bars() as shown:
+        all_folds = shown.add_task("folds", total=len(names) * epochs)
+        of_devices = [shown.add_task("epochs", total=epochs) for _ in range(side_by_side)]
         done = [0] * side_by_side
 
         def start(name: str) -> OnEpoch:
             before, bar = divmod(names.index(name), side_by_side)
-            progress.reset(bars[bar], description=name)
+            shown.reset(of_devices[bar], description=name)
 
             def move_on(report: EpochReport) -> None:
                 done[bar] = before * epochs + report.epoch  # a fold that stopped early counts in full
-                progress.update(bars[bar], completed=report.epoch, description=f"{name}  loss {report.stop_loss:.3f}")
-                progress.update(all_folds, completed=sum(done))
+                description = f"{name}  loss {report.stop_loss:.3f}"
+                shown.update(of_devices[bar], completed=report.epoch, description=description)
+                shown.update(all_folds, completed=sum(done))
 
             return move_on
 

@@ -13,7 +13,7 @@ from gliocast.hybrid.image_features import FeatureModel
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.model.ensemble import Ensemble
-from gliocast.pipelines.hybrid.steps import shown_steps
+from gliocast.progress import steps
 from gliocast.types import ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def fit_models(
 ) -> tuple[FittedModels, Scores, Table]:
     """The compared models, what they say of training patients out of fold, and how each classifier was chosen."""
     total = len(partition.splits) * len(fit.fitted_names(image_score, hybrid))
-    with shown_steps("Fitting", total) as report:
+    with steps("Fitting", total) as report:
         fitting = fit.fit_models(training_cohort, image_scores, partition, hybrid, image_score, seed, report)
     return fitting.models, fitting.out_of_fold, fitting.selections
 

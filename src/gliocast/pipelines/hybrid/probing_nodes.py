@@ -8,7 +8,7 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, explanations, fit, robustness
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.pipelines.hybrid.steps import shown_steps
+from gliocast.progress import steps
 from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
 
 NOTHING: Figure = {"data": [], "layout": {}}
@@ -62,7 +62,7 @@ def probe_robustness(
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
     found = None
     if hybrid.robustness.repeats:
-        with shown_steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
+        with steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
             found = robustness.probe(patients, facts, hybrid, seed, report)
     if found is None:
         return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NOTHING

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from gliocast.cohort.simulation.parameters import PaperParameters, SimulationPar
 from gliocast.cohort.simulation.studies import StudyBatch, phantoms
 from gliocast.cohort.simulation.truth import simulated_patients, truth
 from gliocast.errors import ArtefactError, Problem
+from gliocast.progress import counted
 
 _log = logging.getLogger(__name__)
 
@@ -24,17 +24,9 @@ def describe_truth(paper: Mapping[str, Any], simulation: SimulationParameters, s
 
 def simulate_patients(simulation_truth: dict[str, Any]) -> Iterator[StudyBatch]:
     """The patients' studies, a few at a time, with a progress bar; those already written cost nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     n_patients = len(simulation_truth["patients"])
     _log.info("Simulating %d patients; they do not exist, and nothing learnt from them is medicine.", n_patients)
-    columns = (TextColumn("Simulating patients"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        bar = progress.add_task("", total=n_patients)
-        for batch in phantoms(simulation_truth):
-            yield batch
-            progress.advance(bar, len(batch.studies))
+    yield from counted(phantoms(simulation_truth), n_patients, "Simulating", lambda batch: len(batch.studies))
 
 
 def tabulate_patients(
