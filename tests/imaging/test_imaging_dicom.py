@@ -91,6 +91,21 @@ def test_only_the_pixels_of_the_needed_slices_are_read(tmp_path, monkeypatch):
     assert len(set(read)) <= 11  # nine slices, one beside them, and the middle one that identifies the image
 
 
+@pytest.mark.parametrize(
+    "reader", ["pydicom.pixels.utils.pixel_array", "gliocast.imaging.segmentations.lesion_of_segments"]
+)
+def test_a_study_larger_than_the_memory_is_not_called_damaged(tmp_path, monkeypatch, reader):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    files = a_series(site.root, grid)
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", files, [ellipsoid(grid, LESION_MM, RADII_MM)])
+
+    def too_large(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(reader, too_large)
+    assert codes(site) == ["out_of_memory"]
+
+
 def test_two_eligible_series_are_refused_unless_a_rule_chooses(tmp_path):
     site, long, short = Site(tmp_path), a_grid("LPS", (56, 56, 40)), a_grid("LPS", (56, 56, 20))
     a_series(site.root, long)

@@ -34,7 +34,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
     file = masks[0]
     try:
         return _read(file, kinds[file], labels, volume)
-    except Refused:
+    except (Refused, MemoryError):
         raise
     except Exception:
         found, expected = "cut or damaged", "a whole DICOM SEG or RTSTRUCT"

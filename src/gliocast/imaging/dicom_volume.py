@@ -73,6 +73,8 @@ def _stored(frame: Frame, shape: tuple[int, int]) -> Shaped[np.ndarray, "rows co
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stored = pixel_array(frame.path, index=frame.index)
+    except MemoryError:
+        raise
     except Exception:
         found, expected = "cut, damaged, or compressed in a way no decoder reads", "whole pixel data"
         raise Refused(
