@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
 
-from gliocast.errors import LeakageError
+from gliocast.errors import ConfigurationError, LeakageError
 from gliocast.model import scoring
+from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.out_of_fold import jobs_of, train_out_of_fold, train_paper_cnn
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
 
@@ -90,6 +91,18 @@ def test_a_patient_whom_a_network_has_seen_is_never_scored_as_test(result):
     seen = result.ensemble.members[0].fitted_on[:1]
     with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training"):
         scoring.score_patients(result.ensemble, STACKS[:1], seen, PARTITION.splits[0])
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "expected"),
+    [
+        (Ensemble(PARAMS, (Member("a", "split0", {}, (), 0.1), Member("b", "split1", {}, (), 0.1))), "split0, split1"),
+        (Ensemble(PARAMS, (), "image_score is features"), "there is none: image_score is features"),
+    ],
+)
+def test_a_split_without_networks_is_told_beside_those_that_have_some(ensemble, expected):
+    with pytest.raises(ConfigurationError, match=f"split is holdout; expected .*{expected}"):
+        scoring.scorer_of(ensemble, "holdout")
 
 
 def test_the_learning_curves_name_their_fold_and_their_best_epoch(result):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem, raise_if_any
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
 
@@ -29,5 +30,18 @@ class Ensemble:
     reason: str | None = None
 
     def of_split(self, split: str) -> tuple[Member, ...]:
-        """The networks of one split."""
-        return tuple(member for member in self.members if member.split == split)
+        """The networks of one split.
+
+        Raises:
+            ConfigurationError: the split has none.
+        """
+        found = tuple(member for member in self.members if member.split == split)
+        raise_if_any([] if found else [self._without_networks(split)], ConfigurationError)
+        return found
+
+    def _without_networks(self, split: str) -> Problem:
+        known = ", ".join(dict.fromkeys(member.split for member in self.members))
+        expected = (
+            f"one of {known}" if known else f"a split with networks; there is none: {self.reason or 'not trained'}"
+        )
+        return Problem(NOT_APPLICABLE, "the networks' split", split, expected, "Name a split that has networks.")

@@ -54,7 +54,11 @@ class Scorer:
 
 
 def scorer_of(ensemble: Ensemble, split: str) -> Scorer:
-    """The networks of that split on the first of the devices, ready to score."""
+    """The networks of that split on the first of the devices, ready to score.
+
+    Raises:
+        ConfigurationError: the split has none.
+    """
     device, members = choose_devices(ensemble.params.devices)[0], ensemble.of_split(split)
     networks = tuple(rebuilt(member, ensemble.params, device) for member in members)
     seen = frozenset(who for member in members for who in member.fitted_on)
