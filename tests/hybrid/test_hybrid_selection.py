@@ -11,13 +11,15 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 
 from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.hybrid import shared_fits
+from gliocast.hybrid import classifiers, shared_fits
 from gliocast.hybrid.classifiers import build_classifier, effective_settings
 from gliocast.hybrid.features import build_preprocessor, encode, outcome_codes
 from gliocast.hybrid.forests import grow_forests
-from gliocast.hybrid.selection import Candidate, Selection, inner_folds, list_candidates, select
+from gliocast.hybrid.selection import Candidate, Selection, fit_candidate, inner_folds, list_candidates, select
 
 COHORT = a_cohort(60)
+FACTS = [configured().predictor_facts[predictor] for predictor in configured().predictors]
+ENCODED = encode(COHORT, dict(zip(configured().predictors, FACTS, strict=True))), outcome_codes(COHORT)
 SMALL = {
     "random_forest": {
         "plain": {
@@ -130,6 +132,14 @@ def test_settings_without_effect_are_recognised(name, first, second):
 )
 def test_settings_with_an_effect_stay_apart(name, first, second):
     assert effective_settings(name, first, 6) != effective_settings(name, second, 6)
+
+
+def test_a_support_vector_classifier_that_does_not_converge_ends_and_is_judged_by_its_score(monkeypatch):
+    monkeypatch.setattr(classifiers, "SVC_STEPS", 5)
+    hard = {"svc": {"plain": {"kernel": ("linear",), "C": (100.0,)}}}
+    fitted = fit_candidate(Candidate("svc", {"C": 100.0}), *ENCODED, FACTS, seed=7).classifier
+    assert max(one.estimator.n_iter_.max() for one in fitted.calibrated_classifiers_) == 5
+    assert np.isfinite(select(*ENCODED, FACTS, configured(classifiers=("svc",), grids=hard), seed=7).means).all()
 
 
 def test_more_neighbours_than_patients_is_no_candidate():
