@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +39,17 @@ class Parameters(BaseModel):
     """A typed section of the parameters: frozen, and closed to keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@runtime_checkable
+class Pieces(Protocol):
+    """Where finished pieces of long work are kept; `key` names all that a piece depends on but its number."""
+
+    def load(self, key: str, number: int) -> pd.DataFrame | None:
+        """The finished piece, or None."""
+
+    def save(self, key: str, number: int, piece: pd.DataFrame) -> None:
+        """Keep a finished piece."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from gliocast.datasets.audit_chunks import AuditChunks
+from gliocast.datasets.finished_pieces import PieceFolder
 from gliocast.evidence import audit_classifiers as classifiers
 from gliocast.evidence.auc import delong
 from gliocast.evidence.audit import audit_chunk, chosen_family, n_chunks
@@ -192,7 +192,7 @@ def test_coverage_by_hand():
 
 
 def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path, runs, monkeypatch):
-    chunks = AuditChunks(tmp_path)
+    chunks = PieceFolder(tmp_path)
     whole = nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
     files = sorted(tmp_path.rglob("*.parquet"))
     files[1].unlink()
@@ -211,14 +211,14 @@ def refuse_the_first(original):
 
 
 def test_a_damaged_piece_is_done_again(tmp_path):
-    chunks = AuditChunks(tmp_path)
+    chunks = PieceFolder(tmp_path)
     chunks.save("key", 3, pd.DataFrame({"a": [1]}))
     next(tmp_path.rglob("*.parquet")).write_bytes(b"torn")
     assert chunks.load("key", 3) is None
 
 
 def test_other_parameters_find_no_pieces(tmp_path):
-    chunks = AuditChunks(tmp_path)
+    chunks = PieceFolder(tmp_path)
     chunks.save("one" * 10, 0, pd.DataFrame({"a": [1]}))
     assert chunks.load("other" * 10, 0) is None
 

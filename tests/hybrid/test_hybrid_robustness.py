@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hybrid_examples import few_resamples, outcomes_of, predictors_of, quick, training_of
 
+from gliocast.datasets.finished_pieces import PieceFolder
 from gliocast.hybrid import explanations, fit, robustness
 from gliocast.hybrid.features import encode
 from gliocast.hybrid.fitted import with_image_score
@@ -53,7 +54,9 @@ def probed(cohort):
 
 def test_every_question_is_told_before_it_is_asked(cohort):
     asked, few = [], probing(shares=(0.02, 0.5), repeats=1)
-    robustness.probe(cohort, FACTS, few, seed=0, report=asked.append)
+    robustness.probe(
+        cohort, FACTS, few, seed=0, answered=lambda question, answer: (asked.append(question), answer())[1]
+    )
     assert asked[0] == "with all predictors"
     assert asked[1:-1] == [f"without {name}" for name in FACTS]
     assert asked[-1] == "on 50% of the patients"
@@ -125,22 +128,51 @@ def test_a_rule_has_nothing_to_explain(cohort, fitting):
         explanations.mean_absolute_shap(fitting.models.models[0], cohort, 5, seed=0)
 
 
-def test_what_is_switched_off_is_empty_and_costs_nothing(cohort, partition, image_scores):
+def test_what_is_switched_off_is_empty_and_costs_nothing(cohort, partition, image_scores, tmp_path):
     off = probing(repeats=0, explained_patients=0)
     training = training_of(cohort, partition)
-    *tables, figure = probing_nodes.probe_robustness(training, image_scores, partition, off, "cnn", seed=0)
+    nowhere = PieceFolder(tmp_path)
+    *tables, figure = probing_nodes.probe_robustness(training, image_scores, partition, off, "cnn", 0, nowhere)
     assert all(table.empty for table in tables) and figure["data"] == []
 
 
-def test_all_probes_of_the_training_patients_have_something_to_show(cohort, partition, image_scores):
-    training = training_of(cohort, partition)
-    ablated, curve, repeats, chosen, figure = probing_nodes.probe_robustness(
-        training, image_scores, partition, probing(repeats=1), "cnn", seed=0
-    )
+@pytest.fixture(scope="module")
+def ask(cohort, partition, image_scores):
+    """The node on the training patients, with the answers at hand, a seed and other parameters."""
+
+    def asked(answers, seed=0, **changes):
+        training, hybrid = training_of(cohort, partition), probing(repeats=1, **changes)
+        return probing_nodes.probe_robustness(training, image_scores, partition, hybrid, "cnn", seed, answers)
+
+    return asked
+
+
+def test_all_probes_of_the_training_patients_have_something_to_show(ask, tmp_path):
+    ablated, curve, repeats, chosen, figure = ask(PieceFolder(tmp_path))
     assert "image_score" in set(ablated["left_out"])
     assert len(curve) == 2 and list(repeats["measure"]) == ["auc", "accuracy"]
     assert chosen["share"].sum() == pytest.approx(1)
     assert figure["data"]
+
+
+def test_a_killed_probing_goes_on_after_its_last_answer_and_ends_the_same(ask, tmp_path, monkeypatch):
+    *whole, _ = ask(PieceFolder(tmp_path))
+    *kept, last = sorted(tmp_path.rglob("*.parquet"))
+    last.unlink()
+    done = []
+    monkeypatch.setattr(robustness, "nested_selection", lambda *given: done.append(0) or nested_selection(*given))
+    *resumed, _ = ask(PieceFolder(tmp_path))
+    assert kept and len(done) == 1
+    for one, other in zip(whole, resumed, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"outer_folds": 2}])
+def test_answers_to_other_questions_are_not_taken(ask, tmp_path, change):
+    ask(PieceFolder(tmp_path))
+    before = len(list(tmp_path.rglob("*.parquet")))
+    ask(PieceFolder(tmp_path), **change)
+    assert len(list(tmp_path.rglob("*.parquet"))) == 2 * before
 
 
 def test_models_before_and_after_the_operation_stand_side_by_side(cohort, partition, image_scores, fitting):

@@ -46,7 +46,7 @@ def test_no_entry_outside_the_reports_has_a_preview():
     assert not [name for name, settings in viz.items() if settings.get("preview") is True]
 
 
-WORKSPACES = {"tuning_study", "cnn_checkpoints", "test_openings_ledger"}
+WORKSPACES = {"tuning_study", "cnn_checkpoints", "robustness_answers", "test_openings_ledger"}
 RECORDS_OF_OTHER_RUNS = {"simulation_record", "audit_record"}
 SECRETS = {"pseudonym_key"}  # the site's own, made when first needed
 

@@ -27,7 +27,7 @@ _HOMES = {
     "StudyDataset": "study",
     "FittedModelsDataset": "fitted_models",
     "FeatureModelsDataset": "feature_models",
-    "AuditChunksDataset": "audit_chunks",
+    "FinishedPiecesDataset": "finished_pieces",
     "OpeningsDataset": "openings",
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from gliocast.hybrid.nested import by_repeat, nested_selection
 from gliocast.hybrid.parameters import HybridParameters
 
 ALL = "all predictors"
+Answered: TypeAlias = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
 LOST = ("auc_lost", "auc_lost_sd")
 
 
@@ -44,7 +46,7 @@ def probe(
     facts: Facts,
     hybrid: HybridParameters,
     seed: int,
-    report: Callable[[str], None] = lambda question: None,
+    answered: Answered = lambda question, answer: answer(),
 ) -> Robustness | None:
     """Ask everything; None where there are too few patients of a class for the folds.
 
@@ -53,15 +55,15 @@ def probe(
         facts: what the classifiers read.
         hybrid: classifiers, grids, folds, and `robustness`.
         seed: of the first repeat.
-        report: called before each of the `n_questions`, with what is asked.
+        answered: gives the answer of each of the `n_questions`, told what is asked and how the answer is found; one who
+            remembers it need not look for it.
     """
     if not enough(outcome_codes(patients), 1.0, hybrid):
         return None
 
     def ask(question: str, kept: Facts, share: float = 1.0) -> pd.DataFrame:
-        report(question)
         folds, repeats = hybrid.robustness.outer_folds, hybrid.robustness.repeats
-        return nested_selection(patients, kept, hybrid, folds, repeats, seed, share)
+        return answered(question, lambda: nested_selection(patients, kept, hybrid, folds, repeats, seed, share))
 
     whole = ask(f"with {ALL}", facts)
     without = {name: ask(f"without {name}", rest) for name, rest in without_each(facts).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pandas as pd
 
@@ -12,21 +12,10 @@ from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chu
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_of_value
-from gliocast.types import Figure, Table
+from gliocast.types import Figure, Pieces, Table
 
 
-@runtime_checkable
-class Chunks(Protocol):
-    """Where finished pieces are kept."""
-
-    def load(self, key: str, chunk: int) -> pd.DataFrame | None:
-        """The finished piece, or None."""
-
-    def save(self, key: str, chunk: int, runs: pd.DataFrame) -> None:
-        """Keep a finished piece."""
-
-
-def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int, audit_chunks: Chunks) -> Table:
+def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int, audit_chunks: Pieces) -> Table:
     """Every cohort through every scenario; goes on after the last finished piece."""
     table1 = paper["table1"]
     key = sha256_of_value([audit.model_dump(exclude={"workers"}), table1, seed, code_fingerprint(audit_chunk)])

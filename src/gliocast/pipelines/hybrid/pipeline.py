@@ -146,7 +146,15 @@ def probing() -> Pipeline:
             ),
             Node(
                 probing_nodes.probe_robustness,
-                ["training_cohort", "image_scores", "partition", "params:hybrid", "params:image_score", "params:seed"],
+                [
+                    "training_cohort",
+                    "image_scores",
+                    "partition",
+                    "params:hybrid",
+                    "params:image_score",
+                    "params:seed",
+                    "robustness_answers",
+                ],
                 [
                     "predictor_ablation",
                     "hybrid_learning_curve",

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
 import pandas as pd
 
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, explanations, fit, robustness
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
+from gliocast.persistence.code import code_fingerprint
+from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.progress import steps
-from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Table
+from gliocast.types import Figure, ImageScoreKind, Partition, Pieces, Scores, Table
 
 NOTHING: Figure = {"data": [], "layout": {}}
 
@@ -53,8 +59,12 @@ def probe_robustness(
     hybrid: HybridParameters,
     image_score: ImageScoreKind,
     seed: int,
+    robustness_answers: Pieces,
 ) -> tuple[Table, Table, Table, Table, Figure]:
-    """Ablation, learning curve, spread over repeats and classifiers chosen, in the first split's training patients."""
+    """Ablation, learning curve, spread over repeats and classifiers chosen, in the first split's training patients.
+
+    Goes on after the last answered question.
+    """
     from gliocast.reporting import figures
 
     split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
@@ -63,7 +73,9 @@ def probe_robustness(
     found = None
     if hybrid.robustness.repeats:
         with steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
-            found = robustness.probe(patients, facts, hybrid, seed, report)
+            depends_on = [patients.to_csv(index=False), facts, hybrid.model_dump(exclude={"workers"}), seed]
+            answered = _remembered(robustness_answers, [*depends_on, code_fingerprint(robustness.probe)], report)
+            found = robustness.probe(patients, facts, hybrid, seed, answered)
     if found is None:
         return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NOTHING
     points = found.learning_curve.assign(series=name)
@@ -72,6 +84,22 @@ def probe_robustness(
     title = "What more patients would bring"
     drawn = figures.dots(points, title, "Patients that a model learns from", "AUC ± SD over repeats")
     return found.ablation, found.learning_curve, found.spread, found.chosen, drawn
+
+
+def _remembered(pieces: Pieces, depends_on: list[Any], report: Callable[[str], None]) -> robustness.Answered:
+    """Answers that are kept as they are found, each announced before it is looked for."""
+    key, numbers = sha256_of_value(depends_on), count()
+
+    def answered(question: str, answer: Callable[[], Table]) -> Table:
+        report(question)
+        number = next(numbers)
+        if (kept := pieces.load(key, number)) is not None:
+            return kept
+        found = answer()
+        pieces.save(key, number, found)
+        return found
+
+    return answered
 
 
 def _nobody(column: str) -> Table:
