@@ -46,6 +46,7 @@ def main() -> int:
         "--around-tumour", action="store_true", help="see a square around the tumour, not the whole slice"
     )
     asked.add_argument("--blocks", type=int, nargs="+", default=[4, 5, 6])
+    asked.add_argument("--shift", type=float, default=0.0, help="part of a block by which all cuts are moved")
     asked.add_argument("--side-px", type=int, default=64)
     asked.add_argument("--epochs", type=int, default=20)
     asked.add_argument("--members", type=int, default=3, help="networks of an ensemble")
@@ -58,7 +59,7 @@ def main() -> int:
         return 0
     stacks, glioma, number = slices(options.side_px, options.around_tumour)
     for blocks in options.blocks:
-        block = blocks_of(number, glioma, blocks)
+        block = blocks_of(number, glioma, blocks, options.shift)
         for rival in options.rivals:
             if rival in FORESTS:
                 found = forest(FORESTS[rival](stacks), glioma, block)
@@ -121,13 +122,17 @@ def frame(stacks: np.ndarray) -> np.ndarray:
     return stacks[..., near]
 
 
-def blocks_of(number: np.ndarray, glioma: np.ndarray, blocks: int) -> np.ndarray:
-    """Consecutive file numbers of one kind in one block; each block holds both kinds."""
+def blocks_of(number: np.ndarray, glioma: np.ndarray, blocks: int, shift: float = 0.0) -> np.ndarray:
+    """Consecutive file numbers of one kind in one block; each block holds both kinds.
+
+    Where the cuts are shifted, the first block is made of the last files and the first ones.
+    """
     block = np.empty(len(number), dtype=np.int64)
     for kind in (False, True):
         own = np.flatnonzero(glioma == kind)
         ordered = own[np.argsort(number[own])]
-        block[ordered] = np.arange(len(ordered)) * blocks // len(ordered)
+        places = (np.arange(len(ordered)) + int(shift * len(ordered) / blocks)) % len(ordered)
+        block[ordered] = places * blocks // len(ordered)
     return block
 
 
@@ -191,6 +196,7 @@ def report(rival: str, blocks: int, glioma: np.ndarray, probability: np.ndarray,
         "side_px": options.side_px,
         "rival": rival,
         "blocks": blocks,
+        "shift": options.shift,
         "n": len(glioma),
     }
     print(json.dumps(said | {name: found[name] for name in ("balanced_accuracy", "auc")}), flush=True)
