@@ -91,6 +91,13 @@ def test_contents_are_folded_on_a_phone_and_open_on_a_desk(browser: Any, report:
     assert Visit(browser, report, viewport=DESK).ask(is_open) is True
 
 
+def test_the_buttons_of_a_figure_wait_for_a_pointer_and_are_not_drawn_for_a_finger(browser: Any, report: Path) -> None:
+    count = "[document.querySelectorAll('.modebar-btn').length, document.querySelectorAll('.modebar--hover').length]"
+    buttons, hidden = Visit(browser, report, viewport=DESK).ask(count)
+    assert buttons > hidden > 0
+    assert Visit(browser, report, viewport=PHONE, is_mobile=True, has_touch=True).ask(count) == [0, 0]
+
+
 def test_figures_follow_the_dark_scheme(browser: Any, report: Path) -> None:
     ink = "getComputedStyle(document.querySelector('.plot .xtitle')).fill"
     assert Visit(browser, report, viewport=DESK, color_scheme="light").ask(ink) == "rgb(26, 29, 33)"

@@ -99,6 +99,7 @@ TEMPLATE: dict[str, Any] = {
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": list(PALETTE),
         "hoverlabel": {"font": {"size": 12}},
+        "modebar": {"bgcolor": PAPER, "color": MUTED, "activecolor": INK},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 12}},
         "margin": {"l": 56, "r": 16, "t": 56, "b": 48},
         "xaxis": _AXIS,
