@@ -19,7 +19,7 @@ from gliocast.hybrid.selection import Candidate, Selection, fit_candidate, inner
 
 COHORT = a_cohort(60)
 FACTS = [configured().predictor_facts[predictor] for predictor in configured().predictors]
-ENCODED = encode(COHORT, dict(zip(configured().predictors, FACTS, strict=True))), outcome_codes(COHORT)
+ENCODED, OUTCOME = encode(COHORT, dict(zip(configured().predictors, FACTS, strict=True))), outcome_codes(COHORT)
 SMALL = {
     "random_forest": {
         "plain": {
@@ -42,15 +42,13 @@ def selected(name: str, scoring: str) -> tuple[Any, np.ndarray]:
     """Our scores, and those of GridSearchCV over the same candidates with the preprocessing inside."""
     grids = {**configured().grids, **SMALL}
     hybrid = configured(classifiers=(name,), grids=grids, scoring=scoring)
-    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
-    encoded, outcome = encode(COHORT, facts), outcome_codes(COHORT)
-    ours = select(encoded, outcome, list(facts.values()), hybrid, seed=7)
-    steps = [("preprocessor", build_preprocessor(list(facts.values()))), ("classifier", build_classifier(name, {}, 7))]
+    ours = select(ENCODED, OUTCOME, FACTS, hybrid, seed=7)
+    steps = [("preprocessor", build_preprocessor(FACTS)), ("classifier", build_classifier(name, {}, 7))]
     grid = [
         {f"classifier__{key}": [value] for key, value in candidate.settings.items()} for candidate in ours.candidates
     ]
     folds = StratifiedKFold(5, shuffle=True, random_state=7)
-    peer = GridSearchCV(Pipeline(steps), grid, scoring=scoring, cv=folds, refit=False).fit(encoded, outcome)
+    peer = GridSearchCV(Pipeline(steps), grid, scoring=scoring, cv=folds, refit=False).fit(ENCODED, OUTCOME)
     return ours, np.column_stack([peer.cv_results_[f"split{fold}_test_score"] for fold in range(5)])
 
 
@@ -77,10 +75,7 @@ def test_other_scores_are_scikit_learns_too(name, scoring):
 
 
 def test_the_forests_are_those_of_scikit_learn_to_the_last_bit():
-    hybrid = configured(grids={**configured().grids, **SMALL})
-    facts = [hybrid.predictor_facts[predictor] for predictor in hybrid.predictors]
-    encoded = encode(COHORT, dict(zip(hybrid.predictors, facts, strict=True)))
-    fold = inner_folds(encoded, outcome_codes(COHORT), facts, 5, seed=3)[0]
+    fold = inner_folds(ENCODED, OUTCOME, FACTS, 5, seed=3)[0]
     sample = (fold.fit, fold.fit_outcome, fold.held_out)
     grown = grow_forests({"min_samples_leaf": 2}, [2, 6, None], 9, *sample, seed=3)
     for depth, sums in grown.items():
@@ -96,8 +91,7 @@ def test_candidates_that_differ_in_nothing_that_counts_are_fitted_once(monkeypat
     monkeypatch.setattr(shared_fits, "build_classifier", lambda *call: fitted.append(call) or build(*call))
     grids = {"svc": {"plain": {"kernel": ("linear",), "gamma": ("scale", 0.1, 1.0), "C": (1.0, 10.0)}}}
     hybrid = configured(classifiers=("svc",), grids=grids)
-    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
-    select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
+    select(ENCODED, OUTCOME, FACTS, hybrid, seed=0)
     assert len(fitted) == 2 * hybrid.inner_folds
 
 
@@ -137,16 +131,17 @@ def test_settings_with_an_effect_stay_apart(name, first, second):
 def test_a_support_vector_classifier_that_does_not_converge_ends_and_is_judged_by_its_score(monkeypatch):
     monkeypatch.setattr(classifiers, "SVC_STEPS", 5)
     hard = {"svc": {"plain": {"kernel": ("linear",), "C": (100.0,)}}}
-    fitted = fit_candidate(Candidate("svc", {"C": 100.0}), *ENCODED, FACTS, seed=7).classifier
+    fitted = fit_candidate(Candidate("svc", {"C": 100.0}), ENCODED, OUTCOME, FACTS, seed=7).classifier
     assert max(one.estimator.n_iter_.max() for one in fitted.calibrated_classifiers_) == 5
-    assert np.isfinite(select(*ENCODED, FACTS, configured(classifiers=("svc",), grids=hard), seed=7).means).all()
+    assert np.isfinite(
+        select(ENCODED, OUTCOME, FACTS, configured(classifiers=("svc",), grids=hard), seed=7).means
+    ).all()
 
 
 def test_more_neighbours_than_patients_is_no_candidate():
     grids = {"k_neighbours": {"plain": {"n_neighbors": (3, 500)}}}
     hybrid = configured(classifiers=("k_neighbours",), grids=grids)
-    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
-    selection = select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
+    selection = select(ENCODED, OUTCOME, FACTS, hybrid, seed=0)
     assert selection.chosen.settings["n_neighbors"] == 3
     assert np.isnan(selection.means[1])
 
@@ -179,13 +174,11 @@ def test_candidates_stand_in_the_order_of_preference():
 def test_too_few_patients_of_a_class_stop_before_any_fit():
     outcome = np.array([1] * 3 + [0] * 57)
     hybrid = configured()
-    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
     with pytest.raises(TrainingError, match="3 long-term and 57 short-term"):
-        select(encode(COHORT, facts), outcome, list(facts.values()), hybrid, seed=0)
+        select(ENCODED, outcome, FACTS, hybrid, seed=0)
 
 
 def test_a_value_that_scikit_learn_refuses_is_an_error_of_the_configuration():
     hybrid = configured(classifiers=("svc",), grids={"svc": {"plain": {"C": (-1.0,)}}})
-    facts = {predictor: hybrid.predictor_facts[predictor] for predictor in hybrid.predictors}
     with pytest.raises(ConfigurationError, match=r"hybrid\.grids\.svc"):
-        select(encode(COHORT, facts), outcome_codes(COHORT), list(facts.values()), hybrid, seed=0)
+        select(ENCODED, OUTCOME, FACTS, hybrid, seed=0)

@@ -8,6 +8,9 @@ from kedro.pipeline import Node, Pipeline
 
 from gliocast.pipelines.hybrid import evaluation_nodes, nodes, probing_nodes
 
+# What every look at the training patients takes.
+TRAINING = ["training_cohort", "image_scores", "partition", "params:hybrid", "params:image_score", "params:seed"]
+
 
 def create_pipeline(**_: Any) -> Pipeline:
     """The image score beside the clinical predictors, in eight classifiers (Moreau et al., sections 2.3 and 3.3)."""
@@ -35,7 +38,7 @@ def fitting() -> Pipeline:
             ),
             Node(
                 nodes.fit_models,
-                ["training_cohort", "image_scores", "partition", "params:hybrid", "params:image_score", "params:seed"],
+                TRAINING,
                 ["fitted_models", "training_predictions", "classifier_selection"],
                 name="fit_models",
             ),
@@ -132,29 +135,13 @@ def probing() -> Pipeline:
             ),
             Node(
                 probing_nodes.explain_models,
-                [
-                    "fitted_models",
-                    "training_cohort",
-                    "image_scores",
-                    "partition",
-                    "params:hybrid",
-                    "params:image_score",
-                    "params:seed",
-                ],
+                ["fitted_models", *TRAINING],
                 ["shap_importance", "figure_shap"],
                 name="explain_models",
             ),
             Node(
                 probing_nodes.probe_robustness,
-                [
-                    "training_cohort",
-                    "image_scores",
-                    "partition",
-                    "params:hybrid",
-                    "params:image_score",
-                    "params:seed",
-                    "robustness_answers",
-                ],
+                [*TRAINING, "robustness_answers"],
                 [
                     "predictor_ablation",
                     "hybrid_learning_curve",
