@@ -122,7 +122,7 @@ def frame(stacks: np.ndarray) -> np.ndarray:
     return stacks[..., near]
 
 
-def blocks_of(number: np.ndarray, glioma: np.ndarray, blocks: int, shift: float = 0.0) -> np.ndarray:
+def blocks_of(number: np.ndarray, glioma: np.ndarray, blocks: int, shift: float) -> np.ndarray:
     """Consecutive file numbers of one kind in one block; each block holds both kinds.
 
     Where the cuts are shifted, the first block is made of the last files and the first ones.

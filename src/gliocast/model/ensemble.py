@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
 
@@ -36,7 +36,8 @@ class Ensemble:
             ConfigurationError: the split has none.
         """
         found = tuple(member for member in self.members if member.split == split)
-        raise_if_any([] if found else [self._without_networks(split)], ConfigurationError)
+        if not found:
+            raise ConfigurationError(self._without_networks(split))
         return found
 
     def _without_networks(self, split: str) -> Problem:
