@@ -19,9 +19,10 @@ import torch
 from benchmarks.bench_training import BATCH, STEPS_A_TURN, device_name, in_turns, noise, parameters, turn
 
 from gliocast.model.classes import loss_of
-from gliocast.model.device import arithmetic, choose_devices, mixed_precision, resident
+from gliocast.model.device import choose_devices, resident
 from gliocast.model.material import FoldIndices, Material, prepare
 from gliocast.model.parameters import ModelParameters
+from gliocast.model.precision import arithmetic, mixed_precision
 from gliocast.model.resume import Saver
 from gliocast.model.training import Training, start, train_epoch
 
@@ -41,9 +42,9 @@ def main() -> None:
     options = asked.parse_args()
     device = choose_devices(("auto",))[0]
     for backbone in options.backbones:
-        precision = arithmetic("auto", device, options.side_px)
-        params = parameters(backbone, precision=precision, compile=options.compile)
-        compare(params.model_copy(update={"batch_size": options.batch}), options, device)
+        params = parameters(backbone, compile=options.compile)
+        known = {"batch_size": options.batch, "precision": arithmetic(params, device, options.side_px)}
+        compare(params.model_copy(update=known), options, device)
 
 
 def compare(params: ModelParameters, options: argparse.Namespace, device: torch.device) -> None:
@@ -102,7 +103,7 @@ def begun(params: ModelParameters, options: argparse.Namespace, device: torch.de
 
 def fixed_step(training: Training, batch: torch.Tensor, classes: torch.Tensor, params: ModelParameters) -> None:
     """A step of the same network, optimiser and arithmetic, with nothing else about it."""
-    with mixed_precision(params.precision, batch.device, batch.shape[-1]):
+    with mixed_precision(params, batch.device, batch.shape[-1]):
         loss = loss_of(training.forward(batch), classes, params.loss)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()

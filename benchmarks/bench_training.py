@@ -26,10 +26,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
 from model_fakes import a_partition, names, tiny
 
 from gliocast.model.backbone import build_network
-from gliocast.model.device import arithmetic, choose_devices
+from gliocast.model.device import choose_devices
 from gliocast.model.material import FoldIndices, prepare
 from gliocast.model.out_of_fold import train_out_of_fold
 from gliocast.model.parameters import ModelParameters
+from gliocast.model.precision import arithmetic
 from gliocast.model.training import Training, start, train_fold, train_step
 
 BATCH, SIDE_PX, SLICES = 30, 64, 9
@@ -55,7 +56,7 @@ def main() -> None:
 def compare_steps(backbone: str, side_px: int, rounds: int, compiled: bool) -> None:
     """One step of ours, and of the rivals: same network, batch and slices in memory."""
     turns = {"plain eager": turn(plain_step(backbone, side_px)), "gliocast": turn(our_step(backbone, side_px))}
-    if own_arithmetic() != "float32":
+    if own_arithmetic(backbone) != "float32":
         turns["gliocast float32"] = turn(our_step(backbone, side_px, precision="float32"))
     if compiled:
         turns["gliocast compiled"] = turn(our_step(backbone, side_px, compile=True))
@@ -74,7 +75,7 @@ def compare_steps(backbone: str, side_px: int, rounds: int, compiled: bool) -> N
             "slices_per_s": round(BATCH / median),
         }
         said = {"benchmark": "training step", "backbone": backbone, "side_px": side_px, "batch": BATCH, "engine": name}
-        where = {"device": device_name(), "arithmetic": own_arithmetic(), "threads": torch.get_num_threads()}
+        where = {"device": device_name(), "arithmetic": own_arithmetic(backbone), "threads": torch.get_num_threads()}
         print(json.dumps(said | where | figure), flush=True)
 
 
@@ -91,9 +92,9 @@ def compare_losses(backbone: str, side_px: int, epochs: int = 8, seeds: int = 3)
                 for params in [parameters(backbone, epochs=epochs, patience=epochs, precision=precision)]
             ]
         )
-        for precision in ("float32", own_arithmetic())
+        for precision in ("float32", own_arithmetic(backbone))
     }
-    difference = curves[own_arithmetic()] - curves["float32"]
+    difference = curves[own_arithmetic(backbone)] - curves["float32"]
     figure = {
         "first_loss": round(float(curves["float32"][:, 0].mean()), 3),
         "last_loss": {precision: round(float(curve[:, -1].mean()), 4) for precision, curve in curves.items()},
@@ -232,9 +233,9 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def own_arithmetic() -> str:
+def own_arithmetic(backbone: str) -> str:
     """What `model.precision: auto` computes in here."""
-    return arithmetic("auto", choose_devices(("auto",))[0], SIDE_PX)
+    return arithmetic(parameters(backbone), choose_devices(("auto",))[0], SIDE_PX)
 
 
 def device_name() -> str:

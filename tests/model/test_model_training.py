@@ -7,23 +7,23 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from model_fakes import SIDE_PX, MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
+from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.model import device, training
-from gliocast.model.device import arithmetic
+from gliocast.model import precision, training
 from gliocast.model.material import FoldIndices
 from gliocast.model.pooling import stack_logits
+from gliocast.model.precision import arithmetic
 from gliocast.model.training import train_fold
 
 FOLD = FoldIndices(np.arange(12), np.arange(12, 18))
 
 
-def train(params=None, classes=None, seed=1, fold=FOLD, **more):
+def train(params=None, classes=None, seed=1, fold=FOLD, stacks=None, **more):
     params = params or tiny()
-    stacks, known = a_cohort(18)
-    classes = known if classes is None else classes
+    images, known = a_cohort(18)
+    stacks, classes = images if stacks is None else stacks, known if classes is None else classes
     return train_fold(stacks, classes, fold, params.hyperparameters, params, seed, **more)
 
 
@@ -76,15 +76,25 @@ def compiled_by(monkeypatch, backend):
 )
 def test_auto_is_bfloat16_where_the_processor_has_it_and_slices_are_not_tiny(monkeypatch, features, side_px, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
-    assert arithmetic("auto", torch.device("cpu"), side_px) == expected
-    assert arithmetic("float32", torch.device("cpu"), side_px) == "float32"
+    assert arithmetic(tiny(precision="auto"), torch.device("cpu"), side_px) == expected
+    assert arithmetic(tiny(precision="float32"), torch.device("cpu"), side_px) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("backbone", "expected"), [("resnet51q", "bfloat16"), ("resnet10t", "bfloat16"), ("efficientnet_b0", "float32")]
+)
+def test_auto_is_float32_where_bfloat16_would_be_the_slower_one_on_a_processor(monkeypatch, backbone, expected):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
+    params = tiny(backbone=backbone, precision="auto")
+    assert arithmetic(params, torch.device("cpu"), 64) == expected
+    assert arithmetic(params, torch.device("cuda"), 64) == "bfloat16"
 
 
 def test_bfloat16_is_refused_where_a_processor_would_leave_a_gradient_unset():
     with pytest.raises(ConfigurationError, match=r"bfloat16 on a processor, for slices of 16 px.*at least 32 px"):
         train(tiny(epochs=1, precision="bfloat16"))
-    assert arithmetic("bfloat16", torch.device("cpu"), 32) == "bfloat16"
-    assert arithmetic("bfloat16", torch.device("cuda"), 16) == "bfloat16"
+    assert arithmetic(tiny(precision="bfloat16"), torch.device("cpu"), 32) == "bfloat16"
+    assert arithmetic(tiny(precision="bfloat16"), torch.device("cuda"), 16) == "bfloat16"
 
 
 def test_a_network_trained_in_bfloat16_scores_in_float32():
@@ -165,12 +175,12 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
 
 
 def test_a_checkpoint_of_a_machine_with_other_arithmetic_is_not_gone_on_from(monkeypatch):
-    every, params = MemoryCheckpoints(), tiny(precision="auto")
-    monkeypatch.setattr(device, "SMALLEST_BFLOAT16_PX", SIDE_PX)
-    monkeypatch.setattr(device, "has_bfloat16", lambda _: True)
-    train(params, checkpoints=every)
-    monkeypatch.setattr(device, "has_bfloat16", lambda _: False)
-    assert same_bits(train(params, checkpoints=every), train(tiny(precision="float32")))
+    every, stacks = MemoryCheckpoints(), twice_as_large(a_cohort(18)[0])
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: True)
+    train(tiny(precision="auto"), stacks=stacks, checkpoints=every)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda _: False)
+    resumed = train(tiny(precision="auto"), stacks=stacks, checkpoints=every)
+    assert same_bits(resumed, train(tiny(precision="float32"), stacks=stacks))
 
 
 def test_training_stops_when_the_stopping_patients_gain_nothing_more():

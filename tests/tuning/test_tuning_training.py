@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from tuning_fakes import a_tuning
 
 from gliocast.errors import ConfigurationError
-from gliocast.model import device
+from gliocast.model import precision
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.training import EpochReport
 from gliocast.pipelines.tuning.nodes import tune_hyperparameters
@@ -31,8 +31,8 @@ PARTITION = Partition("holdout", 0, (Split("holdout", PATIENTS[14:], (FOLD,)),),
 class Stacks:
     """A store of small random slices that remembers whose it was asked for; some may be altered."""
 
-    def __init__(self, altered: Sequence[str] = ()) -> None:
-        self.altered = set(altered)
+    def __init__(self, altered: Sequence[str] = (), side_px: int = 16) -> None:
+        self.altered, self.side_px = set(altered), side_px
         self.asked: set[str] = set()
 
     def load(self, patient_ids: Sequence[str]) -> np.ndarray:
@@ -41,7 +41,7 @@ class Stacks:
 
     def stack(self, patient: str) -> np.ndarray:
         number = int(patient[1:])
-        stack = np.random.default_rng(number).normal(number % 2, 1, (2, 16, 16))
+        stack = np.random.default_rng(number).normal(number % 2, 1, (2, self.side_px, self.side_px))
         return (stack * (100 if patient in self.altered else 1)).astype(np.float32)
 
 
@@ -151,10 +151,9 @@ def test_a_named_study_refuses_to_go_on_with_other_images_outcomes_ranges_or_dir
 
 def test_a_machine_with_other_arithmetic_has_a_study_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def on_a_machine(has_bfloat16: bool, **changes: Any) -> str:
-        monkeypatch.setattr(device, "has_bfloat16", lambda _: has_bfloat16)
-        return str(tuned(tmp_path, trials=1, **changes)[0]["study_name"])
+        monkeypatch.setattr(precision, "has_bfloat16", lambda _: has_bfloat16)
+        return str(tuned(tmp_path, Stacks(side_px=32), trials=1, **changes)[0]["study_name"])
 
-    monkeypatch.setattr(device, "SMALLEST_BFLOAT16_PX", 16)
     names = [on_a_machine(has_bfloat16=True), on_a_machine(has_bfloat16=False), on_a_machine(has_bfloat16=True)]
     assert names[0] == names[2] != names[1]
     on_a_machine(has_bfloat16=True, study_name="mine")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -28,6 +28,8 @@ def import_timm() -> ModuleType:
         import timm
     return timm
 
+
+NARROW_GROUP = 16  # channels
 
 _declared: list[Any] = []  # a torch library forgets its operators once it is collected
 
@@ -56,9 +58,7 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
     Raises:
         ConfigurationError: timm knows no such backbone, or the state is another network's.
     """
-    timm = import_timm()
-    if not timm.is_model(params.backbone):
-        raise ConfigurationError(_unknown_backbone(params.backbone, timm.list_models()))
+    timm = _timm_with(params.backbone)
     make = partial(timm.create_model, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
     backbone = make() if pretrained is None else _started_from(pretrained, make, params)
     if params.pooling != "attention":
@@ -66,6 +66,30 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
     from gliocast.model.attention import AttentionNetwork
 
     return AttentionNetwork(backbone)
+
+
+@cache
+def in_narrow_groups(backbone: str) -> bool:
+    """Whether most spatial convolutions of a network see fewer than 16 channels each, as depthwise ones see one.
+
+    Raises:
+        ConfigurationError: timm knows no such backbone.
+    """
+    import torch
+
+    timm = _timm_with(backbone)
+    with torch.device("meta"):  # its structure alone, without weights
+        layers = list(timm.create_model(backbone).modules())
+    spatial = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d) and max(layer.kernel_size) > 1]
+    narrow = [layer for layer in spatial if layer.groups > 1 and layer.in_channels // layer.groups < NARROW_GROUP]
+    return len(narrow) > len(spatial) / 2
+
+
+def _timm_with(backbone: str) -> ModuleType:
+    timm = import_timm()
+    if not timm.is_model(backbone):
+        raise ConfigurationError(_unknown_backbone(backbone, timm.list_models()))
+    return timm
 
 
 def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], params: ModelParameters) -> Any:

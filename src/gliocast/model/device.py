@@ -1,4 +1,4 @@
-"""Where training happens, in which precision, and with whose random numbers."""
+"""Where training happens, and with whose random numbers."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.errors import ConfigurationError, Problem
-from gliocast.model.parameters import Precision
 from gliocast.model.tensors import Device, Tensor
 
 if TYPE_CHECKING:
     from torch import Generator
 else:
     Generator = Any
-
-SMALLEST_BFLOAT16_PX = 32
 
 
 def choose_devices(names: Sequence[str]) -> list[Device]:
@@ -44,45 +41,6 @@ def resident(stacks: Float[Any, "patients slices height width"], device: Device)
     import torch
 
     return torch.as_tensor(stacks).to(device=device, dtype=torch.float32)
-
-
-@contextmanager
-def mixed_precision(precision: Precision, device: Device, side_px: int) -> Iterator[None]:
-    """Training in the precision that `arithmetic` names; weights stay float32."""
-    import torch
-
-    enabled = arithmetic(precision, device, side_px) == "bfloat16"
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled):
-        yield
-
-
-def arithmetic(precision: Precision, device: Device, side_px: int) -> Precision:
-    """The precision that training computes in: with `auto`, bfloat16 on a device that has instructions for it.
-
-    Not on slices so small that the last convolutions see a single pixel: what oneDNN gives as their gradient in
-    bfloat16 is then in part unset memory.
-
-    Raises:
-        ConfigurationError: bfloat16 is asked of a processor for such slices.
-    """
-    small = side_px < SMALLEST_BFLOAT16_PX
-    if precision == "bfloat16" and small and device.type == "cpu":
-        raise ConfigurationError(_too_small_for_bfloat16(side_px))
-    if precision != "auto":
-        return precision
-    return "bfloat16" if not small and has_bfloat16(device) else "float32"
-
-
-def has_bfloat16(device: Device) -> bool:
-    """Whether the device multiplies bfloat16 itself; software that imitates it is slower than float32."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        features = torch.cpu.get_capabilities()
-        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
-    return False
 
 
 @contextmanager
@@ -115,9 +73,3 @@ def derived_seed(*parts: int) -> int:
 
 def _absent_device(name: str, expected: str) -> Problem:
     return Problem("–", "model.devices", name, expected, "Name a device of this machine, or `auto`.")
-
-
-def _too_small_for_bfloat16(side_px: int) -> Problem:
-    found, expected = f"bfloat16 on a processor, for slices of {side_px} px", f"at least {SMALLEST_BFLOAT16_PX} px"
-    remedy = "Set it to `auto` or `float32`: in bfloat16 part of a gradient would be left unset."
-    return Problem("–", "model.precision", found, expected, remedy)

@@ -13,10 +13,11 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.device import arithmetic, choose_devices, derived_seed, resident
+from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.precision import arithmetic
 from gliocast.model.progress import OnEpoch, Told, fold_progress, logged_through, relayed
 from gliocast.model.scoring import joined, member_logits, score_table
 from gliocast.model.tensorboard import followed_in
@@ -153,7 +154,7 @@ def _train_all(
     """One after the other on one device; with several, as many at once as there are devices."""
     devices = choose_devices(cohort.params.devices)
     for device in devices:
-        precision = arithmetic(cohort.params.precision, device, cohort.stacks.shape[-1])
+        precision = arithmetic(cohort.params, device, cohort.stacks.shape[-1])
         log.info("Networks are trained on %s in %s.", device, precision)
     if len(devices) > 1 and len(jobs) > 1:
         return _train_side_by_side(jobs, cohort, checkpoints, devices)

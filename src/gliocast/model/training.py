@@ -19,14 +19,7 @@ from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.classes import auc, loss_of
-from gliocast.model.device import (
-    arithmetic,
-    choose_devices,
-    derived_seed,
-    mixed_precision,
-    private_randomness,
-    processor_threads,
-)
+from gliocast.model.device import choose_devices, derived_seed, private_randomness, processor_threads
 from gliocast.model.device import resident as on_device
 from gliocast.model.endings import (
     clear_ending,
@@ -38,6 +31,7 @@ from gliocast.model.endings import (
 from gliocast.model.material import FoldIndices, Material, batches_of, determined, prepare
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
+from gliocast.model.precision import arithmetic, mixed_precision
 from gliocast.model.resume import Saver, resume, training_fingerprint
 from gliocast.model.tensors import Device, Module, Tensor
 from gliocast.model.weights import pretrained_weights
@@ -123,7 +117,7 @@ def train_fold(
     """
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
-    precision = arithmetic(params.precision, device, stacks.shape[-1])
+    precision = arithmetic(params, device, stacks.shape[-1])
     params = params.model_copy(update={"precision": precision})  # told apart in checkpoints
     fold = determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
@@ -199,7 +193,7 @@ def train_step(
 ) -> Tensor:
     """One step of the optimiser on the chosen examples; the batch's mean loss."""
     batch = augment(material.fit_examples[chosen], params.augmentation, generator)
-    with mixed_precision(params.precision, batch.device, batch.shape[-1]):
+    with mixed_precision(params, batch.device, batch.shape[-1]):
         loss = loss_of(training.forward(batch), material.fit_classes[chosen], params.loss)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()

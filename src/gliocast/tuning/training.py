@@ -12,9 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gliocast.model.classes import auc
-from gliocast.model.device import arithmetic, choose_devices
+from gliocast.model.device import choose_devices
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
+from gliocast.model.precision import arithmetic
 from gliocast.model.resume import WITHOUT_EFFECT
 from gliocast.model.training import EpochReport, train_fold
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
@@ -88,7 +89,7 @@ class FoldTrainer(Trainer):
         """
         params, side_px = self.params, self.stacks.shape[-1]
         chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
-        precisions = {arithmetic(params.precision, device, side_px) for device in choose_devices(params.devices)}
+        precisions = {arithmetic(params, device, side_px) for device in choose_devices(params.devices)}
         return chosen | {"precision": sorted(precisions)}
 
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
