@@ -49,6 +49,7 @@ def main() -> int:
     asked.add_argument("--shift", type=float, default=0.0, help="part of a block by which all cuts are moved")
     asked.add_argument("--side-px", type=int, default=64)
     asked.add_argument("--epochs", type=int, default=20)
+    asked.add_argument("--learning-rate", type=float, default=0.003)
     asked.add_argument("--members", type=int, default=3, help="networks of an ensemble")
     asked.add_argument("--parts", type=int, default=5, help="each network is fitted on all of so many parts but one")
     asked.add_argument("--precision", default="float32", help="auto, float32 or bfloat16")
@@ -79,7 +80,7 @@ def recipe(backbone: str, options: argparse.Namespace) -> ModelParameters:
         epochs=options.epochs,
         stop_by="nothing",
         scheduler={"kind": "cosine", "factor": 0.1, "patience": 5},
-        learning_rate=0.003,
+        learning_rate=options.learning_rate,
         weight_decay=0.01,
         augmentation=CALM,
         precision=options.precision,

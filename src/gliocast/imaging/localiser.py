@@ -9,7 +9,7 @@ slices are centred on the usual height. It is no segmentation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
@@ -89,8 +89,6 @@ def locate_lesion(volume: Volume, parameters: SliceParameters) -> Located:
 
 
 def _judged(located: Located, volume: Volume, parameters: SliceParameters) -> Located:
-    from dataclasses import replace
-
     rule, found = parameters.localiser, f"confidence {located.confidence:.2f}"
     if located.confidence < rule.min_confidence:
         expected = f"at least {rule.min_confidence}, or a lesion mask"
