@@ -22,7 +22,9 @@ class TypedParameterHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Pin the weights that a run trains from; refuse it where they are not there, hours before it would look."""
+        """Pin the weights that a run trains from; refuse it where they, network or device are unknown."""
+        from gliocast.model.backbone import timm_with
+        from gliocast.model.device import choose_devices
         from gliocast.model.weights import pinned, weights_file
 
         if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
@@ -32,6 +34,11 @@ class TypedParameterHooks:
         catalog["parameters"].save(catalog.load("parameters") | {"model": known})
         if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
             weights_file(known)
+            if not catalog.exists(
+                "slice_manifest"
+            ):  # torch takes seconds to import; afterwards it is asked soon enough
+                timm_with(known.backbone)
+                choose_devices(known.devices)
 
 
 class CatalogHooks:

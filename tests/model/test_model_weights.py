@@ -220,6 +220,17 @@ def test_a_run_that_lacks_its_weights_ends_before_any_work_and_says_how_to_get_t
     assert not project.path("01_raw").exists()
 
 
+def a_start(params, image_score="cnn", reads="params:model", **done):
+    """What a run's catalog holds once the run has been let through."""
+    catalog = DataCatalog()
+    known = {"params:model": params, "params:image_score": image_score, "parameters": {}}
+    for name, value in (known | done).items():
+        catalog[name] = value
+    run = Pipeline([Node(lambda given: given, [reads], "cnn_ensemble", name="train")])
+    TypedParameterHooks().before_pipeline_run(run, catalog)
+    return catalog
+
+
 @pytest.mark.parametrize(
     ("reads", "image_score", "expected"),
     [("params:model", "cnn", True), ("params:model", "features", False), ("params:seed", "cnn", False)],
@@ -228,11 +239,14 @@ def test_the_weights_are_read_where_a_run_that_needs_them_starts_and_nowhere_els
     tmp_path, reads, image_score, expected
 ):
     params = tiny(weights=str(stored_weights(tmp_path)))
-    catalog = DataCatalog()
-    for name, value in {"params:model": params, "params:image_score": image_score, "parameters": {}}.items():
-        catalog[name] = value
-    run = Pipeline([Node(lambda given: given, [reads], "cnn_ensemble", name="train")])
-    TypedParameterHooks().before_pipeline_run(run, catalog)
+    catalog = a_start(params, image_score, reads)
     known = catalog.load("params:model")
     assert (known == pinned(params)) == expected
     assert catalog.load("parameters") == ({"model": known} if expected else {})
+
+
+@pytest.mark.parametrize("lacks", [{"backbone": "resnet51"}, {"devices": ("cuda:7",)}])
+def test_an_unknown_network_or_device_is_refused_before_slices_are_made_for_it(lacks):
+    with pytest.raises(ConfigurationError, match=r"expected (a timm model, such as resnet51q|auto, cpu)"):
+        a_start(tiny(**lacks))
+    a_start(tiny(**lacks), slice_manifest="made")  # the training itself refuses it, at once

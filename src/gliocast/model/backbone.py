@@ -58,7 +58,7 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
     Raises:
         ConfigurationError: timm knows no such backbone, or the state is another network's.
     """
-    timm = _timm_with(params.backbone)
+    timm = timm_with(params.backbone)
     make = partial(timm.create_model, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
     backbone = make() if pretrained is None else _started_from(pretrained, make, params)
     if params.pooling != "attention":
@@ -77,7 +77,7 @@ def in_narrow_groups(backbone: str) -> bool:
     """
     import torch
 
-    timm = _timm_with(backbone)
+    timm = timm_with(backbone)
     with torch.device("meta"):  # its structure alone, without weights
         layers = list(timm.create_model(backbone).modules())
     spatial = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d) and max(layer.kernel_size) > 1]
@@ -85,7 +85,12 @@ def in_narrow_groups(backbone: str) -> bool:
     return len(narrow) > len(spatial) / 2
 
 
-def _timm_with(backbone: str) -> ModuleType:
+def timm_with(backbone: str) -> ModuleType:
+    """Timm, which knows this backbone.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
     timm = import_timm()
     if not timm.is_model(backbone):
         raise ConfigurationError(_unknown_backbone(backbone, timm.list_models()))
