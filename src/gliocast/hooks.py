@@ -34,9 +34,8 @@ class TypedParameterHooks:
         catalog["parameters"].save(catalog.load("parameters") | {"model": known})
         if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
             weights_file(known)
-            if not catalog.exists(
-                "slice_manifest"
-            ):  # torch takes seconds to import; afterwards it is asked soon enough
+            # Importing torch takes seconds. Once slices are there, the training comes soon and refuses as well.
+            if not catalog.exists("slice_manifest"):
                 timm_with(known.backbone)
                 choose_devices(known.devices)
 
