@@ -22,9 +22,8 @@ class TypedParameterHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Pin the weights that a run trains from; refuse it where they, network or device are unknown."""
-        from gliocast.model.backbone import timm_with
-        from gliocast.model.device import choose_devices
+        """Pin the weights that a run trains from; refuse a network that cannot be trained here."""
+        from gliocast.model.readiness import refuse_untrainable_network
         from gliocast.model.weights import pinned, weights_file
 
         if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
@@ -33,11 +32,11 @@ class TypedParameterHooks:
         catalog["params:model"].save(known)
         catalog["parameters"].save(catalog.load("parameters") | {"model": known})
         if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
-            weights_file(known)
-            # Importing torch takes seconds. Once slices are there, the training comes soon and refuses as well.
-            if not catalog.exists("slice_manifest"):
-                timm_with(known.backbone)
-                choose_devices(known.devices)
+            # Importing torch takes seconds. Once slices are there, the training comes soon and refuses the rest.
+            if catalog.exists("slice_manifest"):
+                weights_file(known)
+            else:
+                refuse_untrainable_network(known, catalog.load("params:slices").size_px)
 
 
 class CatalogHooks:

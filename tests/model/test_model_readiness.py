@@ -1,0 +1,49 @@
+"""A network that cannot be trained here is refused before anything is done for it, with all that is wrong at once."""
+
+from __future__ import annotations
+
+import pytest
+from model_fakes import tiny
+
+from gliocast.errors import ConfigurationError
+from gliocast.model.backbone import import_timm
+from gliocast.model.readiness import refuse_untrainable_network
+
+FIT = {"test_byobnet": 16, "resnet51q": 256, "efficientnet_lite0": 64, "vit_tiny_patch16_224": 224}
+
+
+@pytest.mark.parametrize(("backbone", "side_px"), FIT.items())
+def test_a_network_that_can_be_trained_passes(backbone, side_px):
+    refuse_untrainable_network(tiny(backbone=backbone), side_px)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "side_px", "where"),
+    [
+        ({"weights": "absent.safetensors"}, 32, ["model.weights"]),
+        ({"backbone": "resnet51"}, 32, ["model.backbone"]),
+        ({"backbone": "vit_tiny_patch16_224"}, 64, ["model.backbone"]),
+        ({"backbone": "test_convnext"}, 16, ["model.backbone"]),
+        ({"devices": ("cuda:7", "cpu")}, 32, ["model.devices"]),
+        ({"precision": "bfloat16", "devices": ("cpu",)}, 16, ["model.precision"]),
+        ({"backbone": "resnet51", "devices": ("cuda:7", "cuda:8")}, 32, ["model.devices"] * 2 + ["model.backbone"]),
+    ],
+)
+def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, where):
+    with pytest.raises(ConfigurationError) as refused:
+        refuse_untrainable_network(tiny(**wrong), side_px)
+    assert [problem.where for problem in refused.value.problems] == where
+
+
+def test_looking_takes_no_weights_into_memory(monkeypatch):
+    devices, timm = [], import_timm()
+    make = timm.create_model
+
+    def noting(*given, **options):
+        network = make(*given, **options)
+        devices.append({weight.device.type for weight in network.parameters()})
+        return network
+
+    monkeypatch.setattr(timm, "create_model", noting)
+    refuse_untrainable_network(tiny(backbone="vit_giant_patch14_224"), 224)
+    assert devices == [{"meta"}]
