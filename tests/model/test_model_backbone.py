@@ -33,6 +33,29 @@ def test_any_backbone_by_name_gives_one_logit_a_slice(backbone):
     assert network(backbone=backbone).eval()(slices()).shape == (4, 1)
 
 
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "mobilenetv3_small_050", "dla34", "rexnet_100"])
+@pytest.mark.parametrize("outputs", [{}, {"classes": 3, "loss": "softmax", "survival_cut_points_days": (200, 500)}])
+def test_a_classifier_that_timm_draws_for_a_thousand_classes_starts_undecided(backbone, outputs):
+    weight = network(backbone=backbone, **outputs).get_classifier().weight
+    assert 0 < weight.abs().max() <= weight[0].numel() ** -0.5  # as torch draws a linear layer
+
+
+@pytest.mark.parametrize("backbone", ["test_byobnet", "resnet51q", "resnet10t", "test_convnext", "test_vit"])
+def test_any_other_classifier_stays_as_timm_draws_it(backbone):
+    started = network(backbone=backbone).state_dict()
+    torch.manual_seed(0)
+    plain = import_timm().create_model(backbone, in_chans=1, num_classes=1).state_dict()
+    assert all(torch.equal(started[name], tensor) for name, tensor in plain.items())
+
+
+def test_a_network_with_two_classifiers_takes_over_weights_too():
+    torch.manual_seed(0)
+    published = import_timm().create_model("levit_128s").state_dict()
+    started = network(pretrained=published, backbone="levit_128s").state_dict()
+    ours = {name for name in started if not torch.equal(started[name].expand_as(published[name]), published[name])}
+    assert ours == {"stem.conv1.linear.weight", "head.linear.weight", "head_dist.linear.weight"}
+
+
 def test_dropout_acts_in_training_and_rests_in_scoring():
     dropped = network(dropout=0.5)
     dropped.train()
@@ -104,6 +127,12 @@ def test_attention_over_equal_slices_is_the_slice_itself():
     attentive = network(pooling="attention").eval()
     stacks = torch.rand(2, 1, 32, 32).expand(-1, 3, -1, -1)
     assert torch.allclose(attentive(stacks), attentive.slice_logits(stacks)[:, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["dla34", "levit_128s", "repvit_m0_9"])
+def test_attention_is_refused_for_a_network_that_does_not_end_in_one_linear_layer(backbone):
+    with pytest.raises(ConfigurationError, match=rf"model\.backbone is {backbone}; .* linear layer.* model\.pooling"):
+        network(pooling="attention", backbone=backbone)
 
 
 def test_the_shim_is_made_only_after_the_failure():

@@ -14,6 +14,11 @@ from torch import Tensor, nn
 ATTENTION_FEATURES = 32  # small on purpose: a cohort has hundreds of patients, not millions
 
 
+def ends_linearly(backbone: Any) -> bool:
+    """Whether one linear layer turns a backbone's features into logits, so that it may be applied to their mean."""
+    return isinstance(backbone.get_classifier(), nn.Linear)
+
+
 class AttentionNetwork(nn.Module):
     """Gated attention pooling over a patient's slices (Ilse et al. 2018, arXiv:1802.04712, equation 9).
 

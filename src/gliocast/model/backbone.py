@@ -30,6 +30,7 @@ def import_timm() -> ModuleType:
 
 
 NARROW_GROUP = 16  # channels
+WIDE = 4  # times the spread that torch gives a linear layer
 
 _declared: list[Any] = []  # a torch library forgets its operators once it is collected
 
@@ -56,15 +57,19 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
         A module that takes `[batch, 1, height, width]` (slices) or, with attention, `[batch, slices, height, width]`.
 
     Raises:
-        ConfigurationError: timm knows no such backbone, or the state is another network's.
+        ConfigurationError: timm knows no such backbone, the state is another network's, or attention is asked of a
+            backbone that ends in more than one linear layer.
     """
     timm = timm_with(params.backbone)
     make = partial(timm.create_model, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
     backbone = make() if pretrained is None else _started_from(pretrained, make, params)
+    _start_undecided(backbone)
     if params.pooling != "attention":
         return backbone
-    from gliocast.model.attention import AttentionNetwork
+    from gliocast.model.attention import AttentionNetwork, ends_linearly
 
+    if not ends_linearly(backbone):
+        raise ConfigurationError(_not_for_attention(params.backbone))
     return AttentionNetwork(backbone)
 
 
@@ -111,12 +116,36 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
         backbone = make(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(pretrained)})
     except (RuntimeError, KeyError) as error:  # the shapes do not fit
         raise ConfigurationError(_other_network(params, "of other shapes")) from error
-    classifier = {id(weight) for weight in backbone.get_classifier().parameters()}
-    weights = [(name, weight) for name, weight in backbone.named_parameters() if id(weight) not in classifier]
-    at_random = [name for name, weight in weights if weight.ndim > 1 and torch.equal(weight, drawn.get_parameter(name))]
+    classifier = {id(weight) for layer in classifiers(backbone) for weight in layer.parameters()}
+    at_random = [
+        name
+        for name, weight in backbone.named_parameters()
+        if name not in pretrained and id(weight) not in classifier and weight.ndim > 1
+        if torch.equal(weight, drawn.get_parameter(name))
+    ]
     if at_random:
         raise ConfigurationError(_other_network(params, f"without {at_random[0]} and {len(at_random) - 1} more"))
     return backbone
+
+
+def classifiers(backbone: Any) -> list[Module]:
+    """What turns features into logits: one module, or two where a network was distilled."""
+    found = backbone.get_classifier()
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def _start_undecided(backbone: Any) -> None:
+    """Draw a classifier anew, as torch draws a linear layer, where timm has drawn it far wider.
+
+    The families of EfficientNet and a few others draw it by the number of outputs, which is made for a thousand: with
+    one output the first logits are of the order of ten, and a short training is spent on unlearning them.
+    """
+    for layer in (part for whole in classifiers(backbone) for part in whole.modules()):
+        weight: Any = getattr(layer, "weight", None)
+        if not hasattr(layer, "reset_parameters") or weight is None or weight.ndim < 2 or weight.is_meta:
+            continue
+        if weight.std() > WIDE / (3 * weight[0].numel()) ** 0.5:
+            layer.reset_parameters()
 
 
 def placed(network: Module, params: ModelParameters, device: Device) -> Module:
@@ -132,6 +161,11 @@ def _other_network(params: ModelParameters, found: str) -> Problem:
     expected = f"the weights of {params.backbone}, by timm's names"
     remedy = "Name the backbone that the file belongs to in model.backbone, or another file in model.weights."
     return Problem("–", "the file of model.weights", found, expected, remedy)
+
+
+def _not_for_attention(backbone: str) -> Problem:
+    expected = "a network that ends in one linear layer, such as resnet51q, for pooling by attention"
+    return Problem("–", "model.backbone", backbone, expected, "Choose another backbone, or another model.pooling.")
 
 
 def _unknown_backbone(name: str, known: list[str]) -> Problem:
