@@ -11,6 +11,7 @@ from model_fakes import MemoryCheckpoints, Stacks, a_cohort, a_partition, names,
 
 from gliocast.errors import LeakageError
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.model import saliency
 from gliocast.pipelines.cnn_training import create_pipeline, evaluation_nodes, nodes
 from gliocast.types import LONG_TERM, SHORT_TERM, Scores
 
@@ -110,6 +111,13 @@ def test_figures_are_plain_json(trained, test_scores):
     for figure in (*figures, panel, maps):
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
+
+
+def test_a_network_without_feature_maps_is_not_explained_and_the_figure_says_so(trained, test_scores, monkeypatch):
+    monkeypatch.setattr(saliency, "stages_with_maps", lambda *_: {})
+    shown = evaluation_nodes.explain_predictions(trained[0], test_scores, TESTED, STORE, PARTITION, tiny(), "cnn")
+    assert not shown["data"]
+    assert shown["layout"]["meta"]["reason"].startswith("test_byobnet has no feature maps")
 
 
 def test_the_panel_shows_no_patients_name(test_scores):

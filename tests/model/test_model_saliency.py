@@ -12,7 +12,7 @@ from gliocast.model.device import resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices
 from gliocast.model.pictures import slice_picture
-from gliocast.model.saliency import ensemble_saliency, randomised, saliency, spatial_layer
+from gliocast.model.saliency import NoFeatureMapError, ensemble_saliency, randomised, saliency, spatial_layer
 from gliocast.model.training import train_fold
 
 CPU = torch.device("cpu")
@@ -90,7 +90,27 @@ def test_maps_have_seven_places_a_side_where_the_network_has_such_a_stage():
     network = build_network(tiny(backbone="test_resnet"), 0.0)
     strides = {stage["module"]: stage["reduction"] for stage in network.feature_info}
     named = {module: name for name, module in network.named_modules()}
-    assert [strides[named[spatial_layer(network, side_px)]] for side_px in (224, 128, 64, 8)] == [32, 16, 8, 2]
+    examples = [torch.rand(1, 1, side_px, side_px) for side_px in (224, 128, 64, 8)]
+    assert [strides[named[spatial_layer(network.eval(), example)]] for example in examples] == [32, 16, 8, 2]
+
+
+@pytest.mark.parametrize("backbone", ["test_vit", "swin_tiny_patch4_window7_224"])
+def test_a_network_of_tokens_or_of_channels_last_has_no_map_to_look_at(backbone):
+    network = build_network(tiny(backbone=backbone), 0.0)
+    side_px = network.pretrained_cfg["input_size"][-1]
+    with pytest.raises(NoFeatureMapError):
+        saliency(network, torch.rand(1, 1, side_px, side_px), tiny())
+
+
+def test_a_stage_that_gives_no_map_is_passed_over():
+    network = build_network(tiny(backbone="efficientformer_l1"), 0.0).eval()  # its last stage gives tokens
+    assert spatial_layer(network, torch.rand(1, 1, 224, 224)) is network.stages[2]
+
+
+def test_looking_for_maps_leaves_no_hook_behind():
+    network = build_network(tiny(), 0.0).eval()
+    spatial_layer(network, torch.rand(1, 1, 32, 32))
+    assert not any(module._forward_hooks for module in network.modules())
 
 
 def test_maps_depend_on_the_weights_at_all(trained):

@@ -199,6 +199,12 @@ def test_an_exhibit_of_a_skipped_stage_is_not_shown() -> None:
     assert "data-figure" not in page
 
 
+def test_a_figure_that_cannot_be_drawn_says_why_in_its_place() -> None:
+    unshown = {"tuning_importance": {"data": [], "layout": {"meta": {"reason": "3 <trials>."}}}}
+    page = without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), unshown, the_paper()))
+    assert "Importance of the hyperparameters: not shown; 3 &lt;trials&gt;.</p>" in page
+
+
 def test_every_known_exhibit_has_a_home(page: str) -> None:
     assert {exhibit.pipeline for exhibit in EXHIBITS} <= {"baseline", "tuning", "cnn_training", "hybrid", "audit"}
     assert len(all_exhibits()) == len(EXHIBITS)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -225,13 +227,38 @@ def test_figures_say_why_they_are_empty_where_trials_are_too_few(tmp_path: Path)
     figures = run_search(a_search(tmp_path, trials=1))[2]
     assert figures["tuning_history"]["data"]
     assert figures["tuning_importance"]["data"] == []
-    assert "1 complete trials; this figure needs 4" in str(figures["tuning_importance"]["layout"])
+    assert figures["tuning_importance"]["layout"]["meta"]["reason"] == "1 complete trials; this figure needs 4"
 
 
 def test_figures_hold_no_template_and_have_titles(tmp_path: Path):
     figures = run_search(a_search(tmp_path, trials=5))[2]
     assert all(figure["data"] and figure["layout"]["title"]["text"] for figure in figures.values())
     assert not any("template" in figure["layout"] for figure in figures.values())
+
+
+def test_every_trial_is_dark_enough_to_be_seen_on_white(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=5))[2]
+    drawn = json.dumps([figures["tuning_slice"], figures["tuning_parallel"]])
+    shades = re.findall(r"rgb\(([\d. ,]+)\)", drawn)
+    light = [[(float(part) / 255) ** 2.2 for part in shade.split(",")] for shade in shades]
+    luminance = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in light]
+    assert 1.05 / (max(luminance) + 0.05) >= 3  # WCAG's contrast for what is drawn
+    assert max(luminance) > 4 * min(luminance)  # and the best is told from the worst
+
+
+def test_hyperparameters_are_written_as_words(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=5))[2]
+    assert "Weight decay" in figures["tuning_parallel"]["layout"]["xaxis"]["ticktext"]
+    assert "Weight decay" in figures["tuning_importance"]["data"][0]["y"]
+    assert figures["tuning_slice"]["layout"]["xaxis2"]["title"]["text"] == "Learning rate"
+
+
+@pytest.mark.parametrize(("trials", "step"), [(3, 1), (11, None)])
+def test_few_trials_are_counted_one_by_one(tmp_path: Path, trials: int, step: int | None):
+    figures = run_search(a_search(tmp_path, trials=trials))[2]
+    assert figures["tuning_history"]["layout"]["xaxis"].get("dtick") == step
+    assert figures["tuning_slice"]["data"][0]["marker"]["colorbar"].get("dtick") == step
+    assert "dtick" not in figures["tuning_slice"]["layout"]["xaxis"]
 
 
 def test_logarithmic_axes_are_written_in_powers_of_ten(tmp_path: Path):

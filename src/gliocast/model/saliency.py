@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from gliocast.errors import GliocastError
 from gliocast.model.device import choose_devices, private_randomness, resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -16,10 +18,18 @@ from gliocast.model.tensors import Module, Tensor
 PLACES_A_SIDE = 7
 
 
+class NoFeatureMapError(GliocastError):
+    """No stage of a network gives a map whose places are places of the slice."""
+
+
 def ensemble_saliency(
     ensemble: Ensemble, stacks: Float[Any, "patients slices height width"], split: str
 ) -> Float[np.ndarray, "patients slices height width"]:
-    """What speaks for long-term survival on every slice: the mean map of the split's networks, 0 to 1 a patient."""
+    """What speaks for long-term survival on every slice: the mean map of the split's networks, 0 to 1 a patient.
+
+    Raises:
+        NoFeatureMapError: the backbone has no stage that gives maps.
+    """
     params = ensemble.params
     maps = [_member_saliency(member, params, stacks) for member in ensemble.of_split(split)]
     return _to_one(np.mean(maps, axis=0))
@@ -28,13 +38,17 @@ def ensemble_saliency(
 def saliency(
     network: Module, stacks: Float[Tensor, "patients slices height width"], params: ModelParameters
 ) -> Float[np.ndarray, "patients slices height width"]:
-    """Grad-CAM of the logit of long-term survival at the last stage that still tells places apart; not negative."""
+    """Grad-CAM of the logit of long-term survival at the last stage that still tells places apart; not negative.
+
+    Raises:
+        NoFeatureMapError: the network has no such stage, as transformers have none.
+    """
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
 
-    backbone = getattr(network, "backbone", network)
+    backbone = getattr(network, "backbone", network).eval()
     slices = stacks.flatten(0, 1).unsqueeze(1)
-    explained = LayerGradCam(backbone.eval(), spatial_layer(backbone, min(stacks.shape[2:])))
+    explained = LayerGradCam(backbone, spatial_layer(backbone, slices[:1]))
     target = params.first_long_term_class - (0 if params.loss == "softmax" else 1)
     with torch.enable_grad():
         coarse = explained.attribute(slices, target=target, relu_attributions=True)
@@ -42,16 +56,44 @@ def saliency(
     return fine.detach().cpu().numpy()[:, 0].reshape(tuple(stacks.shape)).astype(np.float64)
 
 
-def spatial_layer(backbone: Any, side_px: int) -> Module:
+def spatial_layer(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> Module:
     """The last stage whose map has at least seven places a side, as Grad-CAM's own have at 224 px; else the first.
 
     At 64 px the last stage of a network of stride 32 has two places a side, too few to point at anything. timm names
-    the stages of any backbone, and their strides, in `feature_info`.
+    the stages of a backbone in `feature_info`; what they give is looked at, since some give tokens and no maps.
+
+    Raises:
+        NoFeatureMapError: no stage gives a map.
     """
-    stages = list(backbone.feature_info)
-    fine = [stage for stage in stages if side_px >= PLACES_A_SIDE * stage["reduction"]]
-    chosen: Module = backbone.get_submodule((fine[-1] if fine else stages[0])["module"])
+    stages = stages_with_maps(backbone, example)
+    if not stages:
+        raise NoFeatureMapError
+    fine = [name for name, places in stages.items() if places >= PLACES_A_SIDE]
+    chosen: Module = backbone.get_submodule(fine[-1] if fine else next(iter(stages)))
     return chosen
+
+
+def stages_with_maps(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> dict[str, int]:
+    """Places a side of each stage that gives one map `[1, channels, side, side]`, by its name, in their order."""
+    import torch
+
+    known = dict(backbone.named_modules())
+    stages = {info["module"]: info["num_chs"] for info in getattr(backbone, "feature_info", [])}
+    found: dict[str, int] = {}
+
+    def note(name: str, _module: Module, _given: Any, output: Any) -> None:
+        is_tensor = isinstance(output, torch.Tensor)
+        if is_tensor and output.ndim == 4 and output.shape[1] == stages[name] and output.shape[2] == output.shape[3]:
+            found[name] = output.shape[3]
+
+    hooks = [known[name].register_forward_hook(partial(note, name)) for name in stages if name in known]
+    try:
+        with torch.no_grad():
+            backbone(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def randomised(network: Module, seed: int) -> Module:

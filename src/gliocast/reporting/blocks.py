@@ -23,7 +23,7 @@ class Gallery:
     tables_shown: int = 0
 
     def show(self, exhibit: Exhibit) -> list[Markup]:
-        """The exhibit with its caption; nothing where its pipeline has not run or it has nothing to show."""
+        """The exhibit with its caption, or why it has nothing to show; nothing where its pipeline has not run."""
         content = self.exhibits.get(exhibit.name)
         if isinstance(content, Mapping) and "splits" in content:
             content = by_split(content["splits"])
@@ -31,6 +31,8 @@ class Gallery:
             return [] if content.empty else [self.frame(exhibit, content)]
         if isinstance(content, Mapping) and content.get("data"):
             return [self.figure(exhibit, content)]
+        if isinstance(content, Mapping) and (reason := content.get("layout", {}).get("meta", {}).get("reason")):
+            return [unshown(exhibit.title, reason)]
         if isinstance(content, Mapping) and content and not {"data", "skipped"} & set(content):
             return [self.table(tables.facts_html(content), exhibit.title, exhibit.caption)]
         return []
@@ -102,6 +104,11 @@ def bullets(sentences: Iterable[str]) -> Markup:
     return Markup("<ul>{}</ul>").format(
         Markup("").join(Markup("<li>{}</li>").format(sentence) for sentence in sentences)
     )
+
+
+def unshown(title: str, reason: str) -> Markup:
+    """Says why an exhibit is not here."""
+    return Markup('<p class="absent">{}: not shown; {}.</p>').format(title, reason.rstrip("."))
 
 
 def absent(command: str, what: str) -> Markup:

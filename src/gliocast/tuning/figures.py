@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from gliocast.tuning.optuna_types import Study
@@ -18,7 +18,9 @@ TITLES = {
     "tuning_slice": "Value over each hyperparameter",
     "tuning_parallel": "Trials as lines through their hyperparameters",
 }
+SHADE = re.compile(r"rgb\(([\d., ]+)\)")
 EXPONENT = re.compile(r"^(?:1|([\d.]+))e-0?(\d+)$")  # 1e-06, and 1.7e-07, as Optuna writes them
+FEW_TRIALS = 10
 LEAST_TRIALS = {"tuning_history": 1, "tuning_importance": 4, "tuning_slice": 2, "tuning_parallel": 2}
 MEASURES: dict[Measure, str] = {"log_loss": "Patient-level log-loss", "auc": "Patient-level AUC"}
 
@@ -35,20 +37,23 @@ def study_figure(name: str, study: Study, measure: Measure, complete: int) -> Fi
     """One figure of the study, of which `complete` trials came to their end."""
     if complete < LEAST_TRIALS[name]:
         return empty_figure(name, f"{complete} complete trials; this figure needs {LEAST_TRIALS[name]}")
-    figure = _plot(name)(study, target_name=MEASURES[measure])
-    return titled(name, in_powers_of_ten(json.loads(figure.to_json())))
+    drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
+    figure = json.loads(SHADE.sub(darker, with_words(drawn, study.best_params)))
+    return titled(name, in_whole_trials(in_powers_of_ten(figure), len(study.trials)))
 
 
 def reasoned_figures(reason: str) -> dict[str, Figure]:
-    """In place of each figure, why there is none."""
-    return {name: empty_figure(name, reason) for name in FIGURES}
+    """In place of each figure, why there is none; the page says it once, beside the hyperparameters."""
+    return {name: empty_figure(name, reason, told_once=True) for name in FIGURES}
 
 
-def empty_figure(name: str, reason: str) -> Figure:
-    """A figure that shows nothing but why."""
+def empty_figure(name: str, reason: str, told_once: bool = False) -> Figure:
+    """A figure that shows nothing but why; the page says it in its place, unless it is told once for all."""
     note = {"text": reason, "showarrow": False, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
     hidden = {"visible": False}
-    return titled(name, {"data": [], "layout": {"annotations": [note], "xaxis": hidden, "yaxis": hidden}})
+    meta = {} if told_once else {"reason": reason}
+    layout = {"annotations": [note], "xaxis": hidden, "yaxis": hidden, "meta": meta}
+    return titled(name, {"data": [], "layout": layout})
 
 
 def titled(name: str, figure: Figure) -> Figure:
@@ -56,6 +61,31 @@ def titled(name: str, figure: Figure) -> Figure:
     layout = {**figure["layout"], "title": {"text": TITLES[name]}}
     layout.pop("template", None)
     return {"data": figure["data"], "layout": layout}
+
+
+def with_words(drawn: str, hyperparameters: Iterable[str]) -> str:
+    """A figure's JSON with `Learning rate` where Optuna writes `learning_rate`."""
+    for name in hyperparameters:
+        drawn = drawn.replace(f'"{name}"', f'"{name.replace("_", " ").capitalize()}"')
+    return drawn
+
+
+def darker(shade: re.Match[str]) -> str:
+    """A shade of Optuna's scale, which begins at white, dark enough to be seen on white (3 to 1 at least)."""
+    return f"rgb({','.join(f'{24 + 0.48 * float(part):.0f}' for part in shade[1].split(','))})"
+
+
+def in_whole_trials(figure: Figure, trials: int) -> Figure:
+    """The figure without a mark between two trials, where they are so few that Plotly would set some."""
+    if trials > FEW_TRIALS:
+        return figure
+    layout, data = figure["layout"], figure["data"]
+    if layout.get("xaxis", {}).get("title") == {"text": "Trial"}:
+        layout = layout | {"xaxis": layout["xaxis"] | {"dtick": 1}}
+    for trace in data:
+        if "colorbar" in trace.get("marker", {}) and trace["marker"]["colorbar"]["title"] == {"text": "Trial"}:
+            trace["marker"]["colorbar"]["dtick"] = 1
+    return {"data": data, "layout": layout}
 
 
 def in_powers_of_ten(figure: Figure) -> Figure:
@@ -75,7 +105,8 @@ def of_first_split(figure: Figure, split: str, splits: int) -> Figure:
     """The figure of the first of several splits, whose title says so."""
     layout = figure["layout"]
     title = f"{layout['title']['text']}; split {split}, the first of {splits}"
-    return {**figure, "layout": {**layout, "title": {"text": title}, "meta": {"title": title}}}
+    meta = layout.get("meta", {}) | {"title": title}
+    return {**figure, "layout": {**layout, "title": {"text": title}, "meta": meta}}
 
 
 def _plot(name: str) -> Callable[..., Any]:

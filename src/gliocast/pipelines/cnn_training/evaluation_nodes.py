@@ -102,21 +102,23 @@ def explain_predictions(
 ) -> Figure:
     """Grad-CAM over the slices of the test patients that the networks classed most surely, right and wrong."""
     from gliocast.model.pictures import slice_picture
-    from gliocast.model.saliency import ensemble_saliency
+    from gliocast.model.saliency import NoFeatureMapError, ensemble_saliency
     from gliocast.reporting import figures
 
-    split = partition.splits[0]
+    split, title = partition.splits[0], "Where the networks look (Grad-CAM); colour speaks for long-term survival"
     if image_score != "cnn" or not model.explained_patients:
         return NOTHING
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
     shown = examples(scored[scored["split"] == split.name], 1)
     stacks = slice_stacks.load(tuple(shown["patient_id"]))
-    maps = ensemble_saliency(cnn_ensemble, stacks, split.name)
+    try:
+        maps = ensemble_saliency(cnn_ensemble, stacks, split.name)
+    except NoFeatureMapError:
+        return figures.unshown(title, f"{model.backbone} has no feature maps to look at, as transformers have none")
     pictures = [
         slice_picture(*pair) for patient in zip(stacks, maps, strict=True) for pair in zip(*patient, strict=True)
     ]
     captions = [caption(row) if place == 0 else "" for row in shown.itertuples() for place in range(stacks.shape[1])]
-    title = "Where the networks look (Grad-CAM); colour speaks for long-term survival"
     return figures.image_panel(pictures, captions, title, columns=stacks.shape[1])
 
 

@@ -2,6 +2,7 @@
 
 from gliocast.reporting.figures.discrimination import confusion, forest_of_models, probability_histogram, roc
 from gliocast.reporting.figures.survival import kaplan_meier, survival_by_surgery
+from gliocast.reporting.figures.theme import unshown
 from gliocast.reporting.figures.training import bar, dots, image_panel, learning_curves, optimisation_history
 from gliocast.reporting.figures.trust import audit, leakage_gap, net_benefit, reliability
 
@@ -21,4 +22,5 @@ __all__ = [
     "reliability",
     "roc",
     "survival_by_surgery",
+    "unshown",
 ]

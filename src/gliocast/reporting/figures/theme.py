@@ -123,6 +123,11 @@ def figure(traces: Sequence[dict[str, Any]], title: str, alt: str, is_square: bo
     return {"data": list(traces), "layout": own | layout}
 
 
+def unshown(title: str, reason: str) -> Figure:
+    """In place of a figure, why there is none; the page prints the reason."""
+    return {"data": [], "layout": {"title": {"text": title}, "meta": {"reason": reason}}}
+
+
 def axis(title: str, **settings: Any) -> dict[str, Any]:
     """An axis with its title (and unit)."""
     return {"title": {"text": title}, **settings}
