@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from model_fakes import tiny
 
@@ -24,6 +26,7 @@ def test_a_network_that_can_be_trained_passes(backbone, side_px):
         ({"backbone": "resnet51"}, 32, ["model.backbone"]),
         ({"backbone": "vit_tiny_patch16_224"}, 64, ["model.backbone"]),
         ({"backbone": "test_convnext"}, 16, ["model.backbone"]),
+        ({"backbone": "dla34", "pooling": "attention"}, 64, ["model.backbone"]),
         ({"devices": ("cuda:7", "cpu")}, 32, ["model.devices"]),
         ({"precision": "bfloat16", "devices": ("cpu",)}, 16, ["model.precision"]),
         ({"backbone": "resnet51", "devices": ("cuda:7", "cuda:8")}, 32, ["model.devices"] * 2 + ["model.backbone"]),
@@ -33,6 +36,12 @@ def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, w
     with pytest.raises(ConfigurationError) as refused:
         refuse_untrainable_network(tiny(**wrong), side_px)
     assert [problem.where for problem in refused.value.problems] == where
+
+
+def test_learning_curves_without_tensorboard_are_refused_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ConfigurationError, match=r"model\.tensorboard_folder is curves, and no package"):
+        refuse_untrainable_network(tiny(tensorboard_folder="curves"), 32)
 
 
 def test_looking_takes_no_weights_into_memory(monkeypatch):

@@ -140,8 +140,9 @@ def _start_undecided(backbone: Any) -> None:
     The families of EfficientNet and a few others draw it by the number of outputs, which is made for a thousand: with
     one output the first logits are of the order of ten, and a short training is spent on unlearning them.
     """
-    for layer in (part for whole in classifiers(backbone) for part in whole.modules()):
-        weight: Any = getattr(layer, "weight", None)
+    layers: list[Any] = [part for whole in classifiers(backbone) for part in whole.modules()]
+    for layer in layers:
+        weight = getattr(layer, "weight", None)
         if not hasattr(layer, "reset_parameters") or weight is None or weight.ndim < 2 or weight.is_meta:
             continue
         if weight.std() > WIDE / (3 * weight[0].numel()) ** 0.5:

@@ -8,6 +8,7 @@ from gliocast.model.device import choose_devices
 from gliocast.model.endings import refuse_unfit_slices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
+from gliocast.model.tensorboard import refuse_without_tensorboard
 from gliocast.model.weights import weights_file
 
 
@@ -20,10 +21,11 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
 
     Raises:
         ConfigurationError: the weights or a device are not on this machine; timm knows no such backbone, or it takes
-            no such slices; bfloat16 is asked of a processor for slices too small for it.
+            no such slices or does not end as attention needs; bfloat16 is asked of a processor for slices too small
+            for it; learning curves are asked for without TensorBoard.
     """
     problems: list[Problem] = []
-    for look in (_weights, _arithmetic, _slices):
+    for look in (_weights, _arithmetic, _slices, _curves):
         try:
             look(params, side_px)
         except ConfigurationError as error:
@@ -46,3 +48,7 @@ def _slices(params: ModelParameters, side_px: int) -> None:
     with torch.device("meta"):  # shapes alone: neither weights nor time
         network = build_network(params, params.dropout)
         refuse_unfit_slices(network, torch.empty(1, 1, side_px, side_px), params.backbone)
+
+
+def _curves(params: ModelParameters, _side_px: int) -> None:
+    refuse_without_tensorboard(params.tensorboard_folder)

@@ -35,11 +35,24 @@ def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> 
         yield write
 
 
-def _writer(folder: str, name: str) -> Any:
+def refuse_without_tensorboard(folder: str | None) -> None:
+    """Refuse to write learning curves with a package that is not there.
+
+    Raises:
+        ConfigurationError: a folder is given and TensorBoard is not installed.
+    """
+    if folder is None:
+        return
     try:
-        from torch.utils.tensorboard import SummaryWriter
+        import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise ConfigurationError(_not_installed(folder)) from None
+
+
+def _writer(folder: str, name: str) -> Any:
+    refuse_without_tensorboard(folder)
+    from torch.utils.tensorboard import SummaryWriter
+
     return SummaryWriter(str(Path(folder) / name))
 
 
