@@ -10,7 +10,7 @@ from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
 
 from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.figures import as_power
+from gliocast.tuning.figures import as_power, powers_within
 from gliocast.tuning.ledger import place_of, state_of
 from gliocast.tuning.presence import end_cut_off
 from gliocast.tuning.results import TRIAL_COLUMNS
@@ -268,6 +268,17 @@ def test_logarithmic_axes_are_written_in_powers_of_ten(tmp_path: Path):
     notes = {note["text"] for note in figures["tuning_parallel"]["layout"]["annotations"]}
     assert "10<sup>−6</sup>" in notes
     assert not [note for note in notes if "e-" in note]
+
+
+@pytest.mark.parametrize(("values", "powers"), [([2e-6, 3e-3], 3), ([1e-2, 1.0], 3), ([2e-4, 8e-4], 0), ([0.5], 0)])
+def test_powers_of_ten_within_values_are_counted(values: list[float], powers: int):
+    assert powers_within(values) == powers
+
+
+def test_a_logarithmic_axis_over_several_powers_marks_nothing_between_them(tmp_path: Path):
+    layout = run_search(a_search(tmp_path, trials=12))[2]["tuning_slice"]["layout"]
+    steps = [layout[name].get("dtick") for name in ("xaxis", "xaxis2", "xaxis3")]
+    assert steps == [None, 1, 1]  # dropout is linear
 
 
 def test_numbers_are_written_as_powers_of_ten():

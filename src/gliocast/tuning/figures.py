@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gliocast.tuning.optuna_types import Study
@@ -92,8 +93,17 @@ def in_powers_of_ten(figure: Figure) -> Figure:
     """The figure with powers of ten where Plotly would write 1µ on an axis, and Optuna 1e-06 beside a line."""
     layout = figure["layout"]
     axes = {name: part | {"exponentformat": "power"} for name, part in layout.items() if name[1:].startswith("axis")}
+    for trace in figure["data"]:
+        name = trace.get("xaxis", "x").replace("x", "xaxis")
+        if axes.get(name, {}).get("type") == "log" and powers_within(trace["x"]) > 1:
+            axes[name]["dtick"] = 1  # the marks between them would overlap
     notes = [note | {"text": as_power(note["text"])} for note in layout.get("annotations", [])]
     return {"data": figure["data"], "layout": {**layout, **axes, **({"annotations": notes} if notes else {})}}
+
+
+def powers_within(values: Sequence[float]) -> int:
+    """Powers of ten from the least to the greatest of positive values."""
+    return math.floor(math.log10(max(values))) - math.ceil(math.log10(min(values))) + 1
 
 
 def as_power(text: str) -> str:
