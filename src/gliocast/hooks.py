@@ -31,12 +31,11 @@ class TypedParameterHooks:
         known = pinned(catalog.load("params:model"))
         catalog["params:model"].save(known)
         catalog["parameters"].save(catalog.load("parameters") | {"model": known})
-        if {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs():
-            # Importing torch takes seconds. Once slices are there, the training comes soon and refuses the rest.
-            if catalog.exists("slice_manifest"):
-                weights_file(known)
-            else:
-                refuse_untrainable_network(known, catalog.load("params:slices").size_px)
+        trained = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
+        if trained and all(catalog.exists(name) for name in trained):
+            weights_file(known)  # looking at the rest takes torch, and seconds; where results are stale, training looks
+        elif trained:
+            refuse_untrainable_network(known, catalog.load("params:slices").size_px)
 
 
 class CatalogHooks:

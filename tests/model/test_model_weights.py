@@ -251,4 +251,6 @@ def test_what_training_would_refuse_is_refused_before_slices_are_made_for_it():
     lacking = tiny(backbone="resnet51", devices=("cuda:7",))
     with pytest.raises(ConfigurationError, match=r"^2 problems .* nothing was run"):
         a_start(lacking)
-    a_start(lacking, slice_manifest="made")  # the training itself refuses it, at once
+    with pytest.raises(ConfigurationError, match=r"^2 problems"):
+        a_start(lacking, slice_manifest="made")  # the search and the trainings may take days
+    a_start(lacking, cnn_ensemble="trained")  # it may be reused; if not, the training itself refuses

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from gliocast.errors import GliocastError
 from gliocast.model.device import choose_devices, private_randomness, resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -18,7 +17,7 @@ from gliocast.model.tensors import Module, Tensor
 PLACES_A_SIDE = 7
 
 
-class NoFeatureMapError(GliocastError):
+class NoFeatureMapError(Exception):
     """No stage of a network gives a map whose places are places of the slice."""
 
 
