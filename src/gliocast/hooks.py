@@ -23,11 +23,10 @@ class TypedParameterHooks:
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Pin the weights that a run trains from; refuse a network that cannot be trained here."""
-        from gliocast.model.readiness import refuse_untrainable_network
-        from gliocast.model.weights import pinned, weights_file
-
         if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
             return
+        from gliocast.model.weights import pinned, weights_file
+
         known = pinned(catalog.load("params:model"))
         catalog["params:model"].save(known)
         catalog["parameters"].save(catalog.load("parameters") | {"model": known})
@@ -35,6 +34,8 @@ class TypedParameterHooks:
         if trained and all(catalog.exists(name) for name in trained):
             weights_file(known)  # looking at the rest takes torch, and seconds; where results are stale, training looks
         elif trained:
+            from gliocast.model.readiness import refuse_untrainable_network
+
             refuse_untrainable_network(known, catalog.load("params:slices").size_px)
 
 

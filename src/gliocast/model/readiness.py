@@ -1,6 +1,8 @@
-"""Whether a network can be trained here at all, asked before the first slice is made for it."""
+"""Whether a network can be trained here at all, asked before a run begins that is to train it."""
 
 from __future__ import annotations
+
+from functools import partial
 
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.model.backbone import build_network
@@ -17,7 +19,7 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
 
     Args:
         params: the model's parameters.
-        side_px: of the slices that will be made.
+        side_px: of the slices.
 
     Raises:
         ConfigurationError: the weights or a device are not on this machine; timm knows no such backbone, or it takes
@@ -25,30 +27,27 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
             for it; learning curves are asked for without TensorBoard.
     """
     problems: list[Problem] = []
-    for look in (_weights, _arithmetic, _slices, _curves):
+    for look in (
+        partial(weights_file, params),
+        partial(_refuse_unfit_arithmetic, params, side_px),
+        partial(_refuse_unfit_backbone, params, side_px),
+        partial(refuse_without_tensorboard, params.tensorboard_folder),
+    ):
         try:
-            look(params, side_px)
+            look()
         except ConfigurationError as error:
             problems += error.problems
     raise_if_any(list(dict.fromkeys(problems)), ConfigurationError)
 
 
-def _weights(params: ModelParameters, _side_px: int) -> None:
-    weights_file(params)
-
-
-def _arithmetic(params: ModelParameters, side_px: int) -> None:
+def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
     for device in choose_devices(params.devices):
         arithmetic(params, device, side_px)
 
 
-def _slices(params: ModelParameters, side_px: int) -> None:
+def _refuse_unfit_backbone(params: ModelParameters, side_px: int) -> None:
     import torch
 
     with torch.device("meta"):  # shapes alone: neither weights nor time
         network = build_network(params, params.dropout)
         refuse_unfit_slices(network, torch.empty(1, 1, side_px, side_px), params.backbone)
-
-
-def _curves(params: ModelParameters, _side_px: int) -> None:
-    refuse_without_tensorboard(params.tensorboard_folder)
