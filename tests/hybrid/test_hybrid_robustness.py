@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hybrid_examples import few_resamples, outcomes_of, predictors_of, quick, training_of
+from sklearn.preprocessing import FunctionTransformer
 
 from gliocast.datasets.finished_pieces import PieceFolder
 from gliocast.hybrid import explanations, fit, robustness
@@ -13,6 +17,7 @@ from gliocast.hybrid.features import encode
 from gliocast.hybrid.fitted import with_image_score
 from gliocast.hybrid.nested import by_repeat, nested_selection, thinned
 from gliocast.hybrid.parameters import RobustnessParameters
+from gliocast.hybrid.selection import FittedPair
 from gliocast.pipelines.hybrid import probing_nodes
 
 
@@ -112,6 +117,20 @@ def test_shapley_values_add_up_to_the_probability(cohort, partition, fitting, im
     values = explanations.shap_values(model, encoded)
     probability = model.pair.probability(encoded)
     np.testing.assert_allclose(values.sum(axis=1), probability - probability.mean(), atol=1e-9)
+
+
+def product_and_sum(x):
+    return ((x[:, 0] * x[:, 1] + x[:, 2]) / 2)[:, None]
+
+
+def test_shapley_values_of_two_patients_by_hand(fitting):
+    hybrid = next(model for model in fitting.models.models if model.name == "hybrid")
+    pair = FittedPair(FunctionTransformer(), SimpleNamespace(classes_=[1], predict_proba=product_and_sum))
+    values = explanations.shap_values(replace(hybrid, pair=pair), np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+    # Of the second: the third predictor adds (1 - 0.5) / 2; the others nothing alone, 0.25 after each other.
+    np.testing.assert_allclose(values[1], [0.125, 0.125, 0.25])
+    # Of the first: either of the first two takes 0.25 away when it comes before the other, and nothing after it.
+    np.testing.assert_allclose(values[0], [-0.125, -0.125, -0.25])
 
 
 def test_explanations_are_means_and_name_no_patient(cohort, partition, fitting, image_scores):
