@@ -23,11 +23,9 @@ from gliocast.errors import ArtefactError, CohortError, LeakageError
 from gliocast.hybrid import fit
 from gliocast.hybrid.features import encode, outcome_codes
 from gliocast.hybrid.fit import (
-    facts_of,
     fit_model,
     fit_models,
     model_names,
-    out_of_fold_scores,
     pre_operative_names,
     with_threshold,
 )
@@ -140,17 +138,19 @@ def test_the_threshold_is_found_on_probabilities_of_folds_that_held_the_patient_
 
 
 def test_a_held_out_patients_own_outcome_does_not_reach_their_probability(cohort, partition):
-    split, facts = partition.splits[0], facts_of("clinical", quick())
+    split = partition.splits[0]
     patients = training_of(cohort, partition).reset_index(drop=True)
     held_out = patients["patient_id"].isin(split.folds[0].held_out)
     other = patients["outcome"].map({"long_term": "short_term", "short_term": "long_term"})
     flipped = patients.assign(outcome=patients["outcome"].where(~held_out, other))
     before, after = (
-        out_of_fold_scores(one, facts, split, "clinical", quick(), seed=0).table.set_index("model")["probability"]
+        fit_model("clinical", split, one, no_scores(), quick(), seed=0).out_of_fold.table.set_index("model")[
+            "probability"
+        ]
         for one in (patients, flipped)
     )
-    pd.testing.assert_series_equal(before.loc["clinical/fold0"], after.loc["clinical/fold0"])
-    assert not before.loc["clinical/fold1"].equals(after.loc["clinical/fold1"])
+    pd.testing.assert_series_equal(before.loc["holdout/clinical/fold0"], after.loc["holdout/clinical/fold0"])
+    assert not before.loc["holdout/clinical/fold1"].equals(after.loc["holdout/clinical/fold1"])
 
 
 def test_an_image_score_from_a_model_that_has_seen_the_patient_is_refused(cohort, partition, image_scores):

@@ -28,7 +28,7 @@ from gliocast.hybrid.nested import shared_among
 from gliocast.hybrid.parameters import HybridParameters, Settings
 from gliocast.hybrid.selection import FittedPair, Selection, fit_candidate, select
 from gliocast.hybrid.threshold import operating_threshold
-from gliocast.types import Fold, ImageScoreKind, Partition, Scores, Split
+from gliocast.types import ImageScoreKind, Partition, Scores, Split
 
 IMAGE_MODELS: dict[ImageScoreKind, str] = {"cnn": "cnn", "features": "image_features"}
 
@@ -158,38 +158,33 @@ def choose(patients: pd.DataFrame, facts: Facts, hybrid: HybridParameters, seed:
     return selection, fit_candidate(selection.chosen, encoded, outcome, list(facts.values()), seed)
 
 
-def out_of_fold_scores(
-    patients: pd.DataFrame, facts: Facts, split: Split, key: str, hybrid: HybridParameters, seed: int
-) -> Scores:
+def _fit_learnt(
+    model: FittedModel, patients: pd.DataFrame, split: Split, hybrid: HybridParameters, seed: int
+) -> Fitting:
+    facts, indexed = dict(model.facts), patients.set_index("patient_id", drop=False)
+    groups = [tuple(patients["patient_id"]), *(fold.seen for fold in split.folds)]
+    (selection, pair), *of_folds = shared_among(
+        hybrid.workers, lambda group: choose(indexed.loc[list(group)], facts, hybrid, seed), groups
+    )
+    scores = _out_of_fold(model, indexed, split, [pair for _, pair in of_folds])
+    probability = scores.table.set_index("patient_id")["probability"].loc[patients["patient_id"]].to_numpy()
+    fitted = with_threshold(replace(model, candidate=selection.chosen, pair=pair), patients, probability, hybrid)
+    return Fitting(FittedModels((fitted,)), scores, _selection_rows(fitted, selection, hybrid))
+
+
+def _out_of_fold(model: FittedModel, indexed: pd.DataFrame, split: Split, pairs: Iterable[FittedPair]) -> Scores:
     """Each training patient scored by the whole procedure, selection included, repeated without them.
 
     The image scores of the patients that a fold is fitted on stay those of the partition's folds, as in every stacked
     model.
     """
-    indexed = patients.set_index("patient_id", drop=False)
-
-    def held_out(fold: Fold) -> np.ndarray:
-        _, pair = choose(indexed.loc[list(fold.seen)], facts, hybrid, seed)
-        return pair.probability(encode(indexed.loc[list(fold.held_out)], facts))
-
-    answers = shared_among(hybrid.workers, held_out, split.folds)
-    rows = [
-        score_rows(split.name, fold.held_out, "out_of_fold", f"{key}/fold{number}", probability)
-        for number, (fold, probability) in enumerate(zip(split.folds, answers, strict=True))
-    ]
-    fitted_on = {f"{key}/fold{number}": fold.seen for number, fold in enumerate(split.folds)}
+    rows, fitted_on = [], {}
+    for number, (fold, pair) in enumerate(zip(split.folds, pairs, strict=True)):
+        name = f"{model.key}/fold{number}"
+        probability = pair.probability(encode(indexed.loc[list(fold.held_out)], dict(model.facts)))
+        rows.append(score_rows(split.name, fold.held_out, "out_of_fold", name, probability))
+        fitted_on[name] = fold.seen
     return Scores(pd.concat(rows, ignore_index=True), fitted_on)
-
-
-def _fit_learnt(
-    model: FittedModel, patients: pd.DataFrame, split: Split, hybrid: HybridParameters, seed: int
-) -> Fitting:
-    facts = dict(model.facts)
-    selection, pair = choose(patients, facts, hybrid, seed)
-    scores = out_of_fold_scores(patients, facts, split, model.key, hybrid, seed)
-    probability = scores.table.set_index("patient_id")["probability"].loc[patients["patient_id"]].to_numpy()
-    fitted = with_threshold(replace(model, candidate=selection.chosen, pair=pair), patients, probability, hybrid)
-    return Fitting(FittedModels((fitted,)), scores, _selection_rows(fitted, selection, hybrid))
 
 
 def _fit_image_only(
