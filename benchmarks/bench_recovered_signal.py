@@ -37,16 +37,21 @@ def main() -> None:
     asked.add_argument("--patients", type=int, nargs="+", default=[60, 175])
     asked.add_argument("--image-auc", type=float, nargs="+", default=[0.8, 0.5])
     asked.add_argument("--seed", type=int, default=1)
+    demo = demo_parameters()
+    asked.add_argument("--backbone", default=demo.backbone)
+    asked.add_argument("--weights", default=demo.weights, help="none, or a safetensors file")
+    asked.add_argument("--learning-rate", type=float, default=demo.learning_rate)
     options = asked.parse_args()
+    network = {"backbone": options.backbone, "weights": options.weights, "learning_rate": options.learning_rate}
     for n_patients in options.patients:
         for image_auc in options.image_auc:
-            print(json.dumps(recovered(n_patients, image_auc, options.seed)), flush=True)
+            params = demo.model_copy(update=network)
+            print(json.dumps(recovered(n_patients, image_auc, params, options.seed)), flush=True)
 
 
-def recovered(n_patients: int, image_auc: float, seed: int) -> dict[str, Any]:
+def recovered(n_patients: int, image_auc: float, params: ModelParameters, seed: int) -> dict[str, Any]:
     """Train out-of-fold on one simulated cohort; a perfect reader of the same patients stands beside it."""
     stacks, long_term, score = simulated(n_patients, image_auc, seed)
-    params = demo_parameters()
     found = delong(long_term, out_of_fold_probability(stacks, long_term, params, seed))
     share = None if image_auc == 0.5 else round((found["value"] - 0.5) / (image_auc - 0.5), 3)
     perfect = delong(long_term, score)["value"]
@@ -56,6 +61,8 @@ def recovered(n_patients: int, image_auc: float, seed: int) -> dict[str, Any]:
         "patients": n_patients,
         "image_auc": image_auc,
         "backbone": params.backbone,
+        "pretrained": params.weights != "none",
+        "learning_rate": params.learning_rate,
     }
     return said | figures
 
