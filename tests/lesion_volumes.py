@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from gliocast.imaging.grid import whole
 from gliocast.imaging.lesion import Lesion, area_profile, largest_section_mm
-from gliocast.imaging.masks import read_lesion
+from gliocast.imaging.masks import read_mask
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.study import open_volume
 from gliocast.imaging.volume import Volume
@@ -61,7 +61,7 @@ def known_lesions(source: ImageSource) -> Iterator[KnownLesion]:
         study = source.study(patient_id)
         assert study.lesion_mask is not None
         volume = open_volume(study, PARAMETERS)
-        lesion = read_lesion(study.lesion_mask, (), volume, PARAMETERS.geometry, study.spacing_mm)
+        lesion = read_mask(study.lesion_mask, (), PARAMETERS.geometry, study.spacing_mm)(volume)
         yield KnownLesion(f"{source.root.name}/{patient_id}", volume, lesion)
 
 

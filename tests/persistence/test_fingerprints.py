@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from gliocast.persistence.code import closure, code_fingerprint
-from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, sha256_of_listing, sha256_of_value
+from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, sha256_of_value
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # NIST FIPS 180-4, the empty message
 
@@ -31,14 +31,6 @@ def test_a_folder_changes_with_names_and_contents(tmp_path, change):
     else:
         (tmp_path / "one").write_text("2")
     assert sha256_of_folder(tmp_path) != before
-
-
-def test_a_listing_changes_with_a_file_touched(tmp_path):
-    path = tmp_path / "volume.nii.gz"
-    path.write_text("1")
-    before = sha256_of_listing(tmp_path, [path])
-    path.write_text("12")
-    assert sha256_of_listing(tmp_path, [path]) != before
 
 
 def test_the_code_of_a_stage_includes_the_rooms_it_reaches():

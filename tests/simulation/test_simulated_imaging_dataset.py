@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from kedro.io import DatasetError
 
-from gliocast.cohort.simulation.provenance import same_request, simulation_state
+from gliocast.cohort.simulation.provenance import simulation_state
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.datasets.simulated_imaging import SimulatedImagingDataset, SimulationTruthDataset
 from gliocast.errors import ArtefactError, ConfigurationError
@@ -179,13 +179,6 @@ def test_fingerprint_follows_the_content_and_not_the_place(a_raw_folder, a_simul
     there.simulate(a_simulation())
     other.simulate(a_simulation(), seed=2)
     assert here.imaging.fingerprint() == there.imaging.fingerprint() != other.imaging.fingerprint()
-
-
-def test_same_request_is_the_same_parameters_and_seed(paper, a_simulation):
-    record = describe_truth(paper, a_simulation(), 1)
-    assert same_request(record, a_simulation(), 1)
-    assert not same_request(record, a_simulation(), 2)
-    assert not same_request(record, a_simulation(image_auc=0.7), 1)
 
 
 def test_memory_does_not_grow_with_the_number_of_patients(a_raw_folder, a_simulation):

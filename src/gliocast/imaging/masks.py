@@ -13,35 +13,26 @@ from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.volume import Volume
 
 
-def read_lesion(
-    path: Path,
-    labels: tuple[int | str, ...],
-    volume: Volume,
-    rules: GeometryParameters,
-    spacing_mm: tuple[float, float, float] | None = None,
-) -> Lesion:
-    """Read a lesion mask and check that it belongs to the volume.
-
-    Args:
-        path: NIfTI, NRRD or MetaImage file, DICOM SEG or RTSTRUCT file, or a folder with one of these two.
-        labels: values (files), segment numbers or names (DICOM) that are lesion; empty: all.
-        volume: what the mask was drawn on.
-        rules: tolerances.
-        spacing_mm: overrides the header, as it did the volume's.
-
-    Raises:
-        Refused: the mask is unreadable, empty, or lies elsewhere.
-    """
-    return read_mask(path, labels, rules, spacing_mm)(volume)
-
-
 def read_mask(
     path: Path,
     labels: tuple[int | str, ...],
     rules: GeometryParameters,
     spacing_mm: tuple[float, float, float] | None = None,
 ) -> Callable[[Volume], Lesion]:
-    """Read a lesion mask as far as can be without its volume; what is returned checks the rest, given the volume."""
+    """Read a lesion mask as far as can be without its volume.
+
+    Args:
+        path: NIfTI, NRRD or MetaImage file, DICOM SEG or RTSTRUCT file, or a folder with one of these two.
+        labels: values (files), segment numbers or names (DICOM) that are lesion; empty: all.
+        rules: tolerances.
+        spacing_mm: overrides the header, as it did the volume's.
+
+    Returns:
+        what gives the lesion, once it is told the volume that the mask was drawn on.
+
+    Raises:
+        Refused: the mask is unreadable, empty, or, told by what is returned, lies elsewhere.
+    """
     if not path.name.lower().endswith(SUFFIXES):
         return partial(_dicom_lesion, path, labels)
     mask = open_file(path, rules, spacing_mm)

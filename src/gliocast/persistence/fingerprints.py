@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +31,6 @@ def sha256_of_folder(folder: Path) -> str:
     """SHA-256 over the names and contents of all files below `folder`, in the order of their names."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return sha256_of_value([[path.relative_to(folder).as_posix(), sha256_of_file(path)] for path in files])
-
-
-def sha256_of_listing(folder: Path, files: Iterable[Path]) -> str:
-    """SHA-256 over names, sizes and modification times: quick where reading the content would take hours."""
-    stats = sorted((path.relative_to(folder).as_posix(), path.stat()) for path in files)
-    return sha256_of_value([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
 
 
 def sha256_of_value(value: Any) -> str:

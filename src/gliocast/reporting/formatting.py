@@ -15,11 +15,6 @@ def fraction(value: float | None) -> str:
     return MISSING if value is None else f"{value:z.2f}".replace("-", "−")
 
 
-def percent(value: float | None) -> str:
-    """`90.0 %`; a dash where there is none."""
-    return MISSING if value is None else f"{100 * value:.1f} %"
-
-
 def estimate(value: Mapping[str, Any] | None) -> str:
     """`0.90 (0.81–0.95)`, the interval where there is one."""
     if not value or value.get("value") is None:

@@ -15,7 +15,7 @@ Point = tuple[Grid, Grid, Grid]
 # T1-Gd signal, with white matter at 0.75.
 AIR, BONE, MARROW, FAT, SKIN, MUSCLE = 0.02, 0.12, 0.34, 1.0, 0.6, 0.42
 CSF, GREY, WHITE, DEEP_GREY = 0.2, 0.55, 0.75, 0.6
-VESSEL, CHOROID, FALX = 1.35, 1.1, 0.7
+VESSEL, CHOROID = 1.35, 1.1
 
 MEAN_RADIUS_MM = 82.0  # turns the relative radius of an ellipsoid into millimetres of depth
 GREY_MM = 4.0  # thickness of the cortex

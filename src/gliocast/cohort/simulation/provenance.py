@@ -11,8 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from gliocast.cohort.simulation.fingerprint import generator_fingerprint, sha256_of_text
-from gliocast.cohort.simulation.parameters import SimulationParameters
+from gliocast.cohort.simulation.fingerprint import sha256_of_text
 
 TRUTH_FILE = "simulation.json"
 CLINICAL_FILE = "clinical.csv"
@@ -41,12 +40,6 @@ def simulation_state(raw_folder: Path) -> State:
     everyone = {patient["patient_id"] for patient in truth["patients"]}
     whole = clinical.exists() and everyone == {folder.name for folder in folders}
     return "complete" if whole else "incomplete"
-
-
-def same_request(truth: Mapping[str, Any], simulation: SimulationParameters, seed: int) -> bool:
-    """Whether these parameters and this code would make the very cohort that `truth` describes."""
-    made_by = (truth.get("parameters"), truth.get("seed"), truth.get("generator"))
-    return made_by == (simulation.model_dump(mode="json"), seed, generator_fingerprint())
 
 
 def is_simulated_table(clinical: Path, truth: Mapping[str, Any] | None) -> bool:

@@ -3,7 +3,7 @@
 from gliocast.reporting.figures.discrimination import confusion, forest_of_models, probability_histogram, roc
 from gliocast.reporting.figures.survival import kaplan_meier, survival_by_surgery
 from gliocast.reporting.figures.theme import unshown
-from gliocast.reporting.figures.training import bar, dots, image_panel, learning_curves, optimisation_history
+from gliocast.reporting.figures.training import bar, dots, image_panel, learning_curves
 from gliocast.reporting.figures.trust import audit, leakage_gap, net_benefit, reliability
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "leakage_gap",
     "learning_curves",
     "net_benefit",
-    "optimisation_history",
     "probability_histogram",
     "reliability",
     "roc",
