@@ -63,7 +63,6 @@ def all_figures() -> dict[str, Figure]:
     gap = gap.assign(
         honest_lower=[0.5, 0.6], honest_upper=[0.8, 0.85], paper_lower=[0.8, 0.9], paper_upper=[0.95, 0.99]
     )
-    trials = pd.DataFrame({"number": [0, 1, 2], "value": [0.7, np.nan, 0.6]})
     importances = pd.DataFrame(
         {"name": ["age_years", "surgery"], "importance": [0.2, 0.5], "lower": [0.1, 0.4], "upper": [0.3, 0.6]}
     )
@@ -79,7 +78,6 @@ def all_figures() -> dict[str, Figure]:
         "probabilities": figures.probability_histogram(probabilities),
         "forest": figures.forest_of_models(models, {"hybrid": 0.9}),
         "learning_curves": figures.learning_curves(curves),
-        "tuning_history": figures.optimisation_history(trials),
         "importances": figures.bar(importances),
         "learning_curve": figures.dots(points, "Learning curve", "Patients", "AUC"),
         "figure2_examples": figures.image_panel([PIXEL] * 5, ["true long-term<br>probability 0.91"] * 5),
@@ -156,6 +154,7 @@ def a_provenance(simulated: bool = True) -> dict[str, Any]:
         "simulated": simulated,
         "made_at": "2026-01-01T00:00:00+00:00",
         "versions": versions,
+        "parameters": {"model": {"batch_size": 30, "weights": None, "backbone": "resnet51q"}, "check_only": True},
         "code": {"commit": None},
     }
 

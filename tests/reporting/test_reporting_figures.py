@@ -60,11 +60,6 @@ def test_a_model_without_an_interval_or_value_is_not_drawn_as_zero() -> None:
     assert figures.forest_of_models(models)["data"] == []
 
 
-def test_pruned_trials_leave_no_point(drawn: dict[str, Figure]) -> None:
-    assert drawn["tuning_history"]["data"][0]["x"] == [0, 2]
-    assert drawn["tuning_history"]["data"][1]["y"] == [0.7, 0.6]
-
-
 def test_image_panel_keeps_every_picture_and_caption(drawn: dict[str, Figure]) -> None:
     layout = drawn["figure2_examples"]["layout"]
     assert len(layout["images"]) == len(layout["annotations"]) == 5

@@ -170,6 +170,18 @@ def test_headings_carry_their_units() -> None:
     assert formatting.fraction(-0.001) == "0.00" and formatting.fraction(-0.02) == "−0.02"
     assert tables.header("auc_180_days") == "AUC at 180 days"
     assert tables.header("harrell_c") == "Harrell's C"
+    assert tables.header("partition_sha256") == "Partition, SHA-256"
+
+
+def test_parameters_are_shown_as_a_configuration_has_them(page: str) -> None:
+    for name, value in (("batch_size", "30"), ("weights", "null"), ("backbone", "resnet51q")):
+        assert f"<dt>model.{name}</dt><dd>{value}</dd>" in page
+    assert "<dt>check_only</dt><dd>true</dd>" in page
+
+
+def test_words_are_made_readable_and_settings_left_as_they_are() -> None:
+    table = tables.table_of(pd.DataFrame({"name": ["age_years"], "settings": ["max_depth=3, solver=lbfgs"]}), "Some")
+    assert '<th scope="row">age</th><td>max_depth=3, solver=lbfgs</td>' in table
 
 
 def test_statistics_that_cannot_be_computed_say_why(page: str) -> None:

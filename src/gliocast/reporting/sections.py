@@ -239,7 +239,7 @@ def provenance(report: Report) -> list[Markup]:
     """Versions, parameters, data and hardware."""
     simple = {name: value for name, value in report.provenance.items() if not isinstance(value, Mapping)}
     nested = {name: value for name, value in report.provenance.items() if isinstance(value, Mapping) and value}
-    parts = [blocks.folded(tables.header(name), tables.facts_html(value)) for name, value in nested.items()]
+    parts = [blocks.folded(tables.header(name), tables.verbatim_html(value)) for name, value in nested.items()]
     return [blocks.paragraph(prose.PROVENANCE), tables.facts_html(simple), *parts]
 
 

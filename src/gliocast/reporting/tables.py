@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ FRAME = Markup(
     "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
 )
 LONG = 24  # rows from which on a table scrolls on a screen
+SENTENCE = 40  # characters from which on a text is no word
 PAPER_NAME = "Moreau et al."
 HEADERS = {
     "auc": "AUC",
@@ -44,6 +46,12 @@ HEADERS = {
     "harrell_c": "Harrell's C",
     "uno_c": "Uno's C",
     "integrated_brier": "Integrated Brier score",
+    "n_trials": "Trials",
+    "n_complete": "Complete trials",
+    "n_pruned": "Pruned trials",
+    "n_failed": "Failed trials",
+    "n_cut_off": "Trials cut off",
+    "n_openings": "Openings",
 }
 DIFFERENCES = ("difference", "delta", "auc_lost")  # columns that are printed with their sign
 
@@ -73,13 +81,17 @@ def _html_row(row: Row, numeric: Sequence[bool]) -> Markup:
     paper = Markup(' class="paper"') if row.is_paper else Markup("")
     heading = Markup('<span class="unseen">{}</span>').format(first) if row.repeats else first
     cells = (
-        Markup("<td{}>{}</td>").format(_aligned(right), text) for text, right in zip(others, numeric[1:], strict=True)
+        Markup("<td{}>{}</td>").format(_aligned(right, text), text)
+        for text, right in zip(others, numeric[1:], strict=True)
     )
     return Markup('<tr{}><th scope="row">{}</th>{}</tr>').format(paper, heading, Markup("").join(cells))
 
 
-def _aligned(right: bool) -> Markup:
-    return Markup(' class="number"') if right else Markup("")
+def _aligned(right: bool, text: str = "") -> Markup:
+    """Numbers to the right; a sentence as wide as it can be read."""
+    if right:
+        return Markup(' class="number"')
+    return Markup(' class="sentence"') if len(text) > SENTENCE else Markup("")
 
 
 def table_of(table: pd.DataFrame, label: str) -> Markup:
@@ -115,6 +127,8 @@ def header(column: str) -> str:
         return f"AUC at {horizon[1]} days"
     if column.startswith("n_"):
         return f"n {column.removeprefix('n_').replace('_', ' ')}"
+    if column.endswith("_sha256"):
+        return f"{header(column.removesuffix('_sha256'))}, SHA-256"
     for suffix, unit in (("_days", "days"), ("_years", "years"), ("_mm", "mm"), ("_seconds", "s")):
         if column.endswith(suffix):
             return f"{header(column.removesuffix(suffix))} ({unit})"
@@ -126,7 +140,7 @@ def _text(value: Any) -> str:
         return formatting.estimate(value)
     if isinstance(value, list | tuple):
         return ", ".join(map(formatting.cell, value)) or "none"
-    is_word = isinstance(value, str) and (value in NAMES or (value == value.lower() and "_" in value))
+    is_word = isinstance(value, str) and (value in NAMES or re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)+", value))
     return name_of(value) if is_word else formatting.cell(value)
 
 
@@ -215,11 +229,19 @@ def comparison_html(comparisons: Mapping[str, Any]) -> Markup:
 
 def facts_html(facts: Mapping[str, Any]) -> Markup:
     """Names and values as a definition list; nested values by their dotted names."""
-    pairs = (
-        Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(header(str(name)), _text(value))
-        for name, value in flattened(facts).items()
+    return _definitions((header(name), _text(value)) for name, value in flattened(facts).items())
+
+
+def verbatim_html(values: Mapping[str, Any]) -> Markup:
+    """Parameters, versions and the like as a definition list, letter by letter as a configuration has them."""
+    return _definitions(
+        (name, value if isinstance(value, str) else json.dumps(value)) for name, value in flattened(values).items()
     )
-    return Markup('<dl class="facts">') + Markup("").join(pairs) + Markup("</dl>")
+
+
+def _definitions(pairs: Iterable[tuple[str, str]]) -> Markup:
+    entries = (Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(name, text) for name, text in pairs)
+    return Markup('<dl class="facts">') + Markup("").join(entries) + Markup("</dl>")
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

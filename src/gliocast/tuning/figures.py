@@ -65,10 +65,10 @@ def titled(name: str, figure: Figure) -> Figure:
 
 
 def with_words(drawn: str, hyperparameters: Iterable[str]) -> str:
-    """A figure's JSON with `Learning rate` where Optuna writes `learning_rate`."""
+    """A figure's JSON with `Learning rate` where Optuna writes `learning_rate`, and our name for its `Best Value`."""
     for name in hyperparameters:
         drawn = drawn.replace(f'"{name}"', f'"{name.replace("_", " ").capitalize()}"')
-    return drawn
+    return drawn.replace('"Best Value"', '"Best so far"')
 
 
 def darker(shade: re.Match[str]) -> str:

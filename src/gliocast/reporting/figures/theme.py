@@ -53,6 +53,8 @@ NAMES = {
     "auc": "AUC",
     "cox": "Cox",
     "platt": "Platt",
+    "age_years": "age",
+    "age_band_years": "age band",
     "who_status": "WHO status",
     "lda": "LDA",
     "svc": "SVC",

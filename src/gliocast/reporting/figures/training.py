@@ -60,42 +60,6 @@ def _line(rows: pd.DataFrame, column: str, line: dict[str, Any]) -> dict[str, An
     return {"type": "scatter", "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", **points}
 
 
-def optimisation_history(
-    trials: pd.DataFrame, title: str = "Tuning history", objective: str = "Objective (lower is better)"
-) -> Figure:
-    """Value of every tuning trial, and the best so far.
-
-    Args:
-        trials: `number`, `value` (missing where a trial was pruned or failed); optional `state`, `best_value`.
-        title: of the figure.
-        objective: name and direction of the objective.
-    """
-    finished = trials.dropna(subset=["value"])
-    best = finished["best_value"] if "best_value" in finished else finished["value"].cummin()
-    marker = {"color": translucent(BLUE, 0.5), "size": 8, "line": {"color": BLUE, "width": 1}}
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "Trial",
-        "x": plain(finished["number"]),
-        "y": plain(finished["value"]),
-        "marker": marker,
-    }
-    line = {"color": VERMILION, "width": 2, "shape": "hv"}
-    record = {
-        "type": "scatter",
-        "mode": "lines",
-        "name": "Best so far",
-        "x": plain(finished["number"]),
-        "y": plain(best),
-        "line": line,
-    }
-    alt = f"{len(trials)} trials, {len(finished)} with a value" + (
-        f"; best {best.iloc[-1]:.4f}." if len(finished) else "."
-    )
-    return figure([points, record], title, alt, xaxis=axis("Trial"), yaxis=axis(objective), height=340)
-
-
 def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Importance") -> Figure:
     """Importances as horizontal bars, the largest on top.
 
@@ -113,7 +77,8 @@ def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Impor
         "y": [name_of(name) for name in ascending["name"]],
         "marker": marker,
     }
-    alt = "; ".join(f"{name_of(row.name)} {row.importance:.3g}" for row in ascending[::-1].itertuples(index=False))
+    said = (f"{name_of(row.name)} {row.importance:.3g}" for row in ascending[::-1].itertuples(index=False))
+    alt = f"{unit}: {'; '.join(said)}"
     height = 130 + 30 * len(ascending)
     return figure(
         [bars | _bar_errors(ascending)],
