@@ -69,13 +69,6 @@ class ResultHooks:
 
         from gliocast.reporting.result_table import result_table
 
-        truth = catalog["simulation_truth"]
-        simulated = catalog["clinical_table"].filepath == catalog["simulated_clinical_table"].filepath
-        click.echo(
-            result_table(
-                metrics=catalog.load("metrics"),
-                paper=catalog.load("params:paper"),
-                simulated=simulated and truth.filepath.exists(),
-            )
-        )
+        simulated = catalog.load("provenance")["simulated"]
+        click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated))
         click.echo(f"Report: {catalog['report'].filepath}")

@@ -121,6 +121,25 @@ def test_a_wrong_separator_is_named(site):
     assert "separator" in ended.stderr
 
 
+def test_a_clinical_table_may_be_an_excel_sheet(site):
+    import pandas as pd
+
+    table = pd.read_csv(clinical(site))
+    table.to_excel(site.folder / "patients.xlsx", index=False)
+    clinical(site).unlink()
+    entry = "clinical_table: {type: pandas.ExcelDataset, filepath: patients.xlsx, load_args: {dtype: str}}\n"
+    site.write("conf/local/catalog.yml", entry)
+    ended = site.run("baseline")
+    assert ended.returncode == 0, ended.stderr
+    assert "SIMULATED" not in ended.stdout
+    cohort = pd.read_parquet(site.path("02_intermediate/cohort.parquet"))
+    assert sorted(cohort["patient_id"]) == sorted(table["patient_id"])
+    assert (
+        cohort.set_index("patient_id")["age_years"].loc["SIM-001"]
+        == table.set_index("patient_id")["age_years"].loc["SIM-001"]
+    )
+
+
 def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
     clinical(site).unlink()
     ended = site.run("hybrid")
