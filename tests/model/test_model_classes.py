@@ -90,11 +90,10 @@ def test_four_classes_train(loss, outputs):
     params = tiny(classes=4, loss=loss, survival_cut_points_days=(100, 200, 300), first_long_term_class=2, epochs=1)
     stacks, _ = a_cohort(16)
     classes = np.arange(16) % 4
-    trained = train_fold(
-        stacks, classes, FoldIndices(np.arange(12), np.arange(12, 16)), params.hyperparameters, params, 1
-    )
+    fold, reports = FoldIndices(np.arange(12), np.arange(12, 16)), []
+    trained = train_fold(stacks, classes, fold, params.hyperparameters, params, 1, on_epoch=reports.append)
     assert trained.weights["head.fc.weight"].shape[0] == outputs
-    assert ((trained.stop_probability > 0) & (trained.stop_probability < 1)).all()
+    assert ((reports[0].stop_probability > 0) & (reports[0].stop_probability < 1)).all()
 
 
 @pytest.mark.parametrize(

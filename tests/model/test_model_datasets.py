@@ -119,6 +119,26 @@ def test_a_damaged_last_checkpoint_is_warned_of_and_the_one_before_is_taken(fold
     assert "damaged; the one before is taken" in caplog.text
 
 
+def test_a_damaged_checkpoint_never_takes_the_place_of_the_sound_one_before(folder):
+    for number in (1, 2):
+        folder.save("fold", moment(number))
+    sorted(folder.folder.rglob("*.safetensors"))[-1].write_bytes(b"damaged")
+    folder.load("fold")
+    folder.save("fold", moment(3))
+    sorted(folder.folder.rglob("*.safetensors"))[-1].write_bytes(b"damaged")
+    assert folder.load("fold").record["epoch"] == 1
+
+
+def test_a_kill_while_the_first_record_is_written_leaves_no_checkpoint_and_can_be_gone_on_from(folder):
+    folder.save("fold", moment(1))
+    record = next(folder.folder.rglob("*.json"))
+    record.rename(record.with_name(f".{record.stem}-x1y2.json"))  # the name that it has while it is written
+    assert folder.load("fold") is None
+    folder.save("fold", moment(2))
+    assert folder.load("fold").record["epoch"] == 2
+    assert not list(folder.folder.rglob(".*"))
+
+
 def test_when_every_checkpoint_is_damaged_nothing_starts_from_scratch_in_silence(folder):
     folder.save("fold", moment(1))
     for file in folder.folder.rglob("*.safetensors"):

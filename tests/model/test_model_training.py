@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -12,6 +13,8 @@ from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk,
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.model import precision, training
+from gliocast.model.backbone import import_timm
+from gliocast.model.device import processor_threads
 from gliocast.model.material import FoldIndices
 from gliocast.model.pooling import stack_logits
 from gliocast.model.precision import arithmetic
@@ -152,7 +155,6 @@ def test_resumed_curve_and_epoch_are_those_of_the_whole_training():
     resumed = train(checkpoints=OneCheckpoint(every.kept[len(every.kept) // 2][1]))
     assert resumed.curve.equals(whole.curve)
     assert resumed.best_epoch == whole.best_epoch
-    assert np.array_equal(resumed.stop_probability, whole.stop_probability)
 
 
 def test_a_finished_training_is_not_trained_again(monkeypatch):
@@ -160,6 +162,42 @@ def test_a_finished_training_is_not_trained_again(monkeypatch):
     whole = train(checkpoints=every)
     monkeypatch.setattr(training, "train_epoch", lambda *_: pytest.fail("trained again"))
     assert same_bits(whole, train(checkpoints=every))
+
+
+def test_a_finished_training_needs_no_room_and_stores_nothing_more():
+    every = MemoryCheckpoints()
+    train(checkpoints=every)
+    stored = len(every.kept)
+    every.free_bytes = lambda: 0
+    train(checkpoints=every)
+    assert len(every.kept) == stored
+
+
+def test_a_training_goes_on_with_as_many_threads_as_it_began_with():
+    every, used = MemoryCheckpoints(), []
+    with processor_threads(2):
+        train(tiny(threads=None), checkpoints=every)
+    half_way = OneCheckpoint(every.kept[len(every.kept) // 2][1])
+    with processor_threads(1):
+        train(tiny(threads=None), checkpoints=half_way, on_epoch=lambda _: used.append(torch.get_num_threads()))
+        assert torch.get_num_threads() == 1
+    assert set(used) == {2}
+
+
+def test_the_seed_decides_the_first_weights_where_dropout_draws_elsewhere(monkeypatch):
+    """As on a GPU, whose own generator dropout draws from, while timm draws the weights on the processor."""
+    elsewhere = torch.Generator()
+
+    @contextmanager
+    def on_a_gpu(_device):
+        with torch.random.fork_rng([]):
+            yield elsewhere
+
+    monkeypatch.setattr(training, "private_randomness", on_a_gpu)
+    first = train(tiny(dropout=0.0), seed=1)
+    torch.rand(1)  # the caller's own numbers have no part in it
+    assert same_bits(first, train(tiny(dropout=0.0), seed=1))
+    assert not same_bits(first, train(tiny(dropout=0.0), seed=2))
 
 
 @pytest.mark.parametrize("changed", ["seed", "classes", "params"])
@@ -172,6 +210,15 @@ def test_a_checkpoint_of_another_training_is_not_gone_on_from(changed):
         "params": {"params": tiny(weight_decay=0.1)},
     }[changed]
     assert same_bits(train(**other), train(**other, checkpoints=every))
+
+
+def test_a_checkpoint_of_another_timm_is_not_gone_on_from(monkeypatch):
+    every = MemoryCheckpoints()
+    train(checkpoints=every)
+    monkeypatch.setattr(import_timm(), "__version__", "another")
+    reports = []
+    train(checkpoints=every, on_epoch=reports.append)
+    assert len(reports) == 3
 
 
 def test_a_checkpoint_of_a_machine_with_other_arithmetic_is_not_gone_on_from(monkeypatch):

@@ -41,18 +41,23 @@ class CheckpointFolder:
         self._keep_newest(name)
 
     def load(self, name: str) -> Checkpoint | None:
-        """The last sound checkpoint of `name`, or None where there is none yet; a damaged one is warned of.
+        """The last sound checkpoint of `name`, or None where there is none yet.
+
+        A damaged one after it is warned of and removed: it would be kept as the one before in place of a sound one.
 
         Raises:
             ArtefactError: every checkpoint is damaged.
         """
-        records = self._records(name)
-        for record in records:
+        damaged: list[Path] = []
+        for record in self._records(name):
             checkpoint = _read(record)
             if checkpoint is not None:
+                for other in damaged:
+                    log.warning("Checkpoint %s of %s is damaged; the one before is taken.", other.stem, name)
+                    other.unlink()
                 return checkpoint
-            log.warning("Checkpoint %s of %s is damaged; the one before is taken.", record.stem, name)
-        if records:
+            damaged.append(record)
+        if damaged:
             raise ArtefactError(_damaged(name, self._folder_of(name)))
         return None
 
@@ -64,7 +69,8 @@ class CheckpointFolder:
         return shutil.disk_usage(nearest).free
 
     def _records(self, name: str) -> list[Path]:
-        return sorted(self._folder_of(name).glob("*.json"), reverse=True)
+        whole = self._folder_of(name).glob("[!.]*.json")  # a kill may leave half a record under a hidden name
+        return sorted(whole, reverse=True)
 
     def _folder_of(self, name: str) -> Path:
         return self.folder / name.replace("/", "-")

@@ -19,7 +19,7 @@ else:
 
 
 def choose_devices(names: Sequence[str]) -> list[Device]:
-    """The devices to train on: `auto` stands for every CUDA device, else Apple's GPU (MPS), else the processor.
+    """The devices to train on: `auto` stands for every CUDA device, else the processor.
 
     Raises:
         ConfigurationError: a named device is not on this machine.
@@ -27,11 +27,10 @@ def choose_devices(names: Sequence[str]) -> list[Device]:
     import torch
 
     cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    mps = ["mps"] if torch.backends.mps.is_available() else []
-    chosen = [found for name in names for found in ((cuda or mps or ["cpu"]) if name == "auto" else [name])]
-    absent = [name for name in chosen if name not in ("cpu", *cuda, *mps) and not (name == "cuda" and cuda)]
+    chosen = [found for name in names for found in ((cuda or ["cpu"]) if name == "auto" else [name])]
+    absent = [name for name in chosen if name not in ("cpu", *cuda) and not (name == "cuda" and cuda)]
     if absent:
-        expected = ", ".join(["auto", "cpu", *cuda, *mps])
+        expected = ", ".join(["auto", "cpu", *cuda])
         raise ConfigurationError([_absent_device(name, expected) for name in absent])
     return [torch.device(name) for name in chosen]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gliocast.model.backbone import import_timm
 from gliocast.model.checkpoints import Checkpoint, Checkpoints, with_prefix, without_prefix
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.tensors import Tensor
@@ -25,9 +26,9 @@ else:
     FoldIndices = Training = Any
 
 log = logging.getLogger(__name__)
-POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "best_probability", "curve", "finished")
-# Parameters that decide no weight of a training: where it runs, what follows it, and the hyperparameters that are
-# configured, since those it is given are told apart by themselves.
+POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "curve", "finished")
+# Parameters that decide no weight of a training, but for its last bits: where it runs, what follows it, and the
+# hyperparameters that are configured, since those it is given are told apart by themselves.
 WITHOUT_EFFECT = {
     "devices",
     "weights_folder",
@@ -75,6 +76,9 @@ def store(training: Training, checkpoints: Checkpoints, name: str, fingerprint: 
     tensors = with_prefix("best", training.best_weights)
     record = {key: getattr(training, key) for key in POSITION} | {"fingerprint": fingerprint}
     if not training.finished:
+        import torch
+
+        record["threads"] = torch.get_num_threads()
         moments, groups = _optimizer_state(training.optimizer)
         tensors |= with_prefix("model", training.network.state_dict()) | with_prefix("optimizer", moments)
         record |= {"groups": groups, "scheduler": _plain(training.scheduler.state_dict())}
@@ -98,6 +102,7 @@ def resume(training: Training, checkpoints: Checkpoints | None, name: str, finge
     training.best_weights = {key: tensor.to(device) for key, tensor in best.items()}
     if not training.finished:
         _continue(training, checkpoint.tensors, record)
+        _with_threads(record["threads"], name)
     log.info("%s goes on after epoch %d, step %d", name, training.epoch, training.step)
 
 
@@ -113,15 +118,27 @@ def training_fingerprint(
         digest.update(np.ascontiguousarray(array).data)
     chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
     rest: dict[str, Any] = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
-    rest |= {"seed": seed, "torch": torch.__version__, "code": _code()}
+    rest |= {"seed": seed, **made_with()}
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def _code() -> str:
-    """SHA-256 of this room's sources: a checkpoint of another code is never gone on from."""
+def made_with() -> dict[str, str]:
+    """What a training is made with: torch, timm, and SHA-256 of this room's sources. Nothing goes on with another."""
+    import torch
+
     sources = sorted(Path(__file__).parent.glob("*.py"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    return {"torch": torch.__version__, "timm": import_timm().__version__, "code": code}
+
+
+def _with_threads(count: int, name: str) -> None:
+    """Go on with as many processor threads as before: another number adds up in another order."""
+    import torch
+
+    if torch.get_num_threads() != count:
+        log.info("%s goes on with %d processor threads, as it began", name, count)
+        torch.set_num_threads(count)
 
 
 def _continue(training: Training, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:

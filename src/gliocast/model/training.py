@@ -62,7 +62,6 @@ class TrainedFold:
     curve: pd.DataFrame  # epoch, train_loss, stop_loss, learning_rate
     best_epoch: int
     stop_loss: float
-    stop_probability: Float[np.ndarray, " stop"]
 
 
 @dataclass
@@ -79,7 +78,6 @@ class Training:
     best: tuple[float, float] = (math.inf, math.inf)  # what the best epoch was judged by, and its loss
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
-    best_probability: list[float] = field(default_factory=list)
     curve: list[dict[str, float]] = field(default_factory=list)
     finished: bool = False
 
@@ -115,6 +113,8 @@ def train_fold(
         TrainingError: a class is missing, the loss is no number, memory or disk is full.
         ConfigurationError: the backbone takes no slices of this size.
     """
+    import torch
+
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
     precision = arithmetic(params, device, stacks.shape[-1])
@@ -123,12 +123,15 @@ def train_fold(
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
     with clear_ending(name), processor_threads(params.threads), private_randomness(device) as generator:
-        generator.manual_seed(derived_seed(seed))
+        for source in (torch.default_generator, generator):  # timm draws weights on the processor, whatever the device
+            source.manual_seed(derived_seed(seed))
         material = prepare(on_device(stacks, device), classes, fold, params)
         training = start(settings, params, device)
         refuse_unfit_slices(training.network, material.fit_examples[:1], params.backbone)
-        refuse_full_disk(name, training.network, checkpoints)
         resume(training, checkpoints, name, fingerprint)
+        if training.finished:
+            return _trained(training)
+        refuse_full_disk(name, training.network, checkpoints)
         saver = Saver(training, checkpoints, name, fingerprint, params.checkpoint_seconds)
         while not training.finished:
             train_epoch(training, material, params, seed, generator, saver)
@@ -215,7 +218,6 @@ def finish_epoch(training: Training, material: Material, params: ModelParameters
     if (judged, stop_loss) < training.best:
         training.best, training.best_epoch = (judged, stop_loss), training.epoch
         training.best_weights = snapshot(training.network)
-        training.best_probability = stop_probability.tolist()
     training.scheduler.step(*([stop_loss] if params.scheduler.kind == "plateau" else []))
     waited = training.epoch - training.best_epoch
     training.finished = training.epoch >= params.epochs or waited >= params.patience
@@ -250,6 +252,5 @@ def _judged(
 
 def _trained(training: Training) -> TrainedFold:
     weights = {name: tensor.cpu().contiguous() for name, tensor in training.best_weights.items()}
-    probabilities = np.asarray(training.best_probability, dtype=np.float64)
     curve = pd.DataFrame(training.curve).astype({"epoch": int})
-    return TrainedFold(weights, curve, training.best_epoch, training.best[1], probabilities)
+    return TrainedFold(weights, curve, training.best_epoch, training.best[1])

@@ -58,7 +58,7 @@ class StageRecords:
 
     def written_by_any(self, output: str, fingerprint: str) -> bool:
         """Whether some stage has written this content of `output`: then nobody has edited it by hand."""
-        records = (json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("*.json"))
+        records = (json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("[!.]*.json"))
         return any(record["outputs"].get(output) == fingerprint for record in records)
 
     @contextmanager
