@@ -10,10 +10,10 @@ from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
 
 from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.figures import as_power, powers_within
+from gliocast.tuning.figures import as_power, powers_within, study_figures
 from gliocast.tuning.ledger import place_of, state_of
 from gliocast.tuning.presence import end_cut_off
-from gliocast.tuning.results import TRIAL_COLUMNS
+from gliocast.tuning.results import TRIAL_COLUMNS, trials_table
 from gliocast.tuning.search_space import draw
 from gliocast.tuning.study import run_search
 
@@ -308,7 +308,35 @@ def test_an_interrupted_trial_is_repeated_with_the_same_hyperparameters(tmp_path
     _, trials, _ = run_search(a_search(tmp_path, trials=2))
     assert trials["state"].tolist() == ["cut_off", "complete", "complete"]
     assert trials.loc[1, "repeats_trial"] == 0
+    assert trials.loc[0, "reason"] == "its process was ended; repeated as trial 1"
     assert trials.loc[1, "learning_rate"] == trials.loc[0, "learning_rate"]
+
+
+def test_a_cut_off_trial_without_a_repetition_is_not_called_repeated(tmp_path: Path):
+    with a_search(tmp_path).opened() as (study, _):
+        study.ask()
+        end_cut_off(study, study.trials)
+        assert trials_table(study.trials).loc[0, "reason"] == "its process was ended"
+
+
+def test_a_trial_that_two_processes_find_cut_off_is_ended_once(tmp_path: Path):
+    search = a_search(tmp_path)
+    with search.opened() as (study, _):
+        draw(study.ask(), search.tuning.ranges)
+        found = study.trials
+        end_cut_off(study, found)
+        end_cut_off(study, found)
+        assert [state_of(trial) for trial in study.trials] == ["cut_off", "waiting"]
+
+
+def test_importance_is_not_shown_where_all_trials_have_one_value():
+    import optuna
+
+    study = optuna.create_study()
+    for _ in range(6):
+        study.add_trial(optuna.trial.create_trial(value=0.5))
+    figure = study_figures(study, "log_loss")["tuning_importance"]
+    assert figure["layout"]["meta"]["reason"] == "all trials have the same value"
 
 
 def test_states_are_told_apart():

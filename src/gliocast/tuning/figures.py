@@ -27,17 +27,19 @@ MEASURES: dict[Measure, str] = {"log_loss": "Patient-level log-loss", "auc": "Pa
 
 
 def study_figures(study: Study, measure: Measure) -> dict[str, Figure]:
-    """The figures by name; one that needs more trials than there are says so in its place."""
+    """The figures by name; one that the trials are too few or too alike for says so in its place."""
     from optuna.trial import TrialState
 
-    complete = len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-    return {name: study_figure(name, study, measure, complete) for name in FIGURES}
+    values = [trial.value for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))]
+    return {name: study_figure(name, study, measure, values) for name in FIGURES}
 
 
-def study_figure(name: str, study: Study, measure: Measure, complete: int) -> Figure:
-    """One figure of the study, of which `complete` trials came to their end."""
-    if complete < LEAST_TRIALS[name]:
-        return empty_figure(name, f"{complete} complete trials; this figure needs {LEAST_TRIALS[name]}")
+def study_figure(name: str, study: Study, measure: Measure, values: Sequence[float | None]) -> Figure:
+    """One figure of the study, whose complete trials have these `values`."""
+    if len(values) < LEAST_TRIALS[name]:
+        return empty_figure(name, f"{len(values)} complete trials; this figure needs {LEAST_TRIALS[name]}")
+    if name == "tuning_importance" and len(set(values)) == 1:
+        return empty_figure(name, "all trials have the same value")
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
     figure = json.loads(SHADE.sub(darker, with_words(drawn, study.best_params)))
     return titled(name, in_whole_trials(in_powers_of_ten(figure), len(study.trials)))

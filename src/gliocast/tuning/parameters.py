@@ -57,7 +57,7 @@ class PruningParameters(Parameters):
             none.
         keep_percent: percent of trials kept at each epoch by `percentile`.
         startup_trials: finished trials before `percentile` and `median` end any.
-        warmup_epochs: epochs of each trial in which it is never ended.
+        warmup_epochs: epochs that each trial is given before it may be ended.
         reduction_factor: `hyperband` keeps one in so many trials at each rung.
     """
 

@@ -51,9 +51,12 @@ class JournalPresence(Presence):
     def signed_in(self) -> Iterator[str]:
         """Hold a lock of one's own."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with super().signed_in() as worker, self._lock(worker):
-            yield worker
-        self._path(worker).unlink(missing_ok=True)
+        with super().signed_in() as worker:
+            try:
+                with self._lock(worker):
+                    yield worker
+            finally:
+                self._path(worker).unlink(missing_ok=True)
 
     def is_alone(self, worker: str) -> bool:
         """Whether no other lock in the folder is held."""
@@ -119,12 +122,15 @@ def began_a_while_ago(trial: FrozenTrial) -> bool:
 
 
 def end_cut_off(study: Study, trials: Sequence[FrozenTrial]) -> None:
-    """End trials that were cut off. Enqueued first, ended second: killed in between, neither is lost nor done twice."""
+    """End trials that were cut off. Enqueued first, ended second: killed in between, neither is lost nor done twice.
+
+    Two processes may find the same trial cut off; whoever comes second leaves it as it is.
+    """
     from optuna.trial import TrialState
 
     for trial in trials:
         repeat(study, trial)
-        study.tell(trial.number, state=TrialState.FAIL)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def repeat(study: Study, trial: FrozenTrial | Trial) -> None:

@@ -65,7 +65,8 @@ def tuned_hyperparameters(study: Study, tuning: TuningParameters) -> dict[str, A
 
 def trials_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
     """One row a trial, its split still empty; the value of a trial that was ended early is that of its last epoch."""
-    rows = [_row(trial) for trial in trials]
+    repeated = {trial.user_attrs[REPEATS]: trial.number for trial in trials if REPEATS in trial.user_attrs}
+    rows = [_row(trial, repeated.get(trial.number)) for trial in trials]
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS)).astype(TRIAL_COLUMNS)
 
 
@@ -75,10 +76,12 @@ def shown_trials(study: Study) -> list[FrozenTrial]:
     return [trial for trial in trials if state_of(trial) != "waiting" and trial.user_attrs.get(REASON) != SURPLUS]
 
 
-def _row(trial: FrozenTrial) -> dict[str, Any]:
+def _row(trial: FrozenTrial, repeated_as: int | None) -> dict[str, Any]:
     state = state_of(trial)
     reached = trial.intermediate_values.get(trial.last_step) if trial.last_step is not None else None
-    cut_off = "its process was ended; repeated once" if state == "cut_off" else ""
+    cut_off = "its process was ended" if state == "cut_off" else ""
+    if cut_off and repeated_as is not None:
+        cut_off += f"; repeated as trial {repeated_as}"
     return {
         "split": "",
         "trial": trial.number,

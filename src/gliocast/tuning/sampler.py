@@ -18,7 +18,8 @@ def seeded_tpe(
 
     One seed for the whole study would draw the same points again after each resume, and in each process. Here the seed
     of a draw is derived from `seed` and the trial's place in the study, so a study that was interrupted goes on as if
-    it had not been, and processes that share it draw different points.
+    it had not been, and processes that share it draw different points. (Where one of them is killed before its draw,
+    the place of another's moves up, and the next of the random draws repeats it.)
 
     Args:
         study: the study that is sampled for. The estimator always learns from all its trials, where Optuna would show

@@ -16,7 +16,7 @@ from gliocast.model.device import choose_devices
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
-from gliocast.model.resume import WITHOUT_EFFECT
+from gliocast.model.resume import WITHOUT_EFFECT, made_with
 from gliocast.model.training import EpochReport, train_fold
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
 from gliocast.tuning.objective import Report, Trainer
@@ -83,14 +83,14 @@ class FoldTrainer(Trainer):
         }
 
     def settings(self) -> dict[str, Any]:
-        """What a trial's value depends on, with the arithmetic of this machine's devices in place of `auto`.
+        """What a trial's value depends on: versions, code, and the arithmetic of this machine's devices for `auto`.
 
         By threads a value differs in its last digits alone.
         """
         params, side_px = self.params, self.stacks.shape[-1]
         chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
         precisions = {arithmetic(params, device, side_px) for device in choose_devices(params.devices)}
-        return chosen | {"precision": sorted(precisions)}
+        return chosen | {"precision": sorted(precisions), **made_with()}
 
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
         classes = self.classes[self.folds[fold].stop]

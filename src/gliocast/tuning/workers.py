@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 
+from gliocast.tuning.objective import reason_of
 from gliocast.tuning.search import Search, Watch
 
 INTERRUPTED = 130
@@ -28,9 +29,7 @@ def work_together(search: Search, watch: Watch) -> None:
             process.join()
     for process in processes:
         if process.exitcode:
-            logger.warning(
-                "A process of the search ended with exit code %s; its trials were repeated.", process.exitcode
-            )
+            logger.warning("A process of the search ended with exit code %s; the others went on.", process.exitcode)
 
 
 @contextmanager
@@ -53,11 +52,11 @@ def further_processes(search: Search) -> Iterator[list[SpawnProcess]]:
 
 
 def work_quietly(search: Search) -> None:
-    """Work on the study; an error ends this process alone, and its text, which may name patients, is not printed."""
+    """Work on the study; an error ends this process alone, and is told without the patients that it may name."""
     try:
         search.work()
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None  # the first process tells the user
     except Exception as error:
-        logger.warning("A process of the search ended: %s.", type(error).__name__)
+        logger.warning("A process of the search ended: %s.", reason_of(error, search.patient_ids))
         raise SystemExit(1) from None
