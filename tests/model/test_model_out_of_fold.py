@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
 
-from gliocast.errors import ConfigurationError, LeakageError
-from gliocast.model import scoring
+from gliocast.errors import ConfigurationError, LeakageError, TrainingError
+from gliocast.model import out_of_fold, scoring
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.out_of_fold import jobs_of, train_out_of_fold, train_paper_cnn
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
@@ -54,6 +55,15 @@ def test_the_planted_signal_is_found_on_patients_held_out(result):
     scored = patient_level(result.scores)["logit"]
     long_term = np.array([CLASSES[PATIENTS.index(patient)] == 1 for patient in scored.index])
     assert scored[long_term].mean() > scored[~long_term].mean()
+
+
+def test_full_memory_while_scoring_ends_in_a_sentence(monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(out_of_fold, "member_logits", full)
+    with pytest.raises(TrainingError, match=r"the memory for holdout/fold0 is full"):
+        trained()
 
 
 def test_altering_held_out_and_test_patients_changes_no_weight(result):

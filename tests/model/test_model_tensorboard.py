@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,5 +44,19 @@ def test_where_tensorboard_is_not_installed_the_error_says_how_to_install_it(
     with (
         pytest.raises(ConfigurationError, match=r"gliocast\[tensorboard\]"),
         followed_in(str(tmp_path), "holdout/fold0"),
+    ):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Writer:
+        def __init__(self, folder: str) -> None:
+            Path(folder).mkdir(parents=True)
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(ConfigurationError, match=r"model.tensorboard_folder is .*file: Not a directory"),
+        followed_in(str(tmp_path / "file"), "holdout/fold0"),
     ):
         pass

@@ -301,7 +301,7 @@ def test_full_memory_ends_in_a_sentence(monkeypatch, said):
         raise RuntimeError(said)
 
     monkeypatch.setattr(training, "train_step", full)
-    with pytest.raises(TrainingError, match=r"the memory while training fold is full.*smaller model\.batch_size"):
+    with pytest.raises(TrainingError, match=r"the memory for fold is full.*smaller model\.batch_size"):
         train()
 
 

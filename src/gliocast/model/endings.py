@@ -22,7 +22,7 @@ ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed", 
 
 @contextmanager
 def clear_ending(name: str) -> Iterator[None]:
-    """Turn a full memory, a full disk or a failed compilation into our error.
+    """Turn a full memory, a full disk or a failed compilation into our error, in training or scoring.
 
     Raises:
         TrainingError: memory or disk is full.
@@ -125,7 +125,7 @@ def _uncompilable(error: Exception) -> Problem:
 
 def _out_of_memory(name: str) -> Problem:
     remedy = f"Use a smaller model.batch_size, smaller slices, or a lighter model.backbone. {KEPT}"
-    return Problem("–", f"the memory while training {name}", "full", "room for one batch", remedy)
+    return Problem("–", f"the memory for {name}", "full", "room for one batch", remedy)
 
 
 def _unwritable(name: str, error: OSError) -> Problem:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import choose_devices, derived_seed, resident
+from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
@@ -129,7 +130,8 @@ def train_paper_cnn(
     scored = (*job.fold.seen, *job.fold.held_out)
     seen = set(job.fold.seen)
     roles: list[Role] = ["in_sample" if patient in seen else "test" for patient in scored]
-    logits = member_logits(member, params, stacks[cohort.positions(scored)])
+    with clear_ending(job.name):
+        logits = member_logits(member, params, stacks[cohort.positions(scored)])
     return member, curve, Scores(score_table(*logits, scored, job.split, roles, job.name), {job.name: job.fold.seen})
 
 
@@ -214,6 +216,7 @@ def _train_one(
 
 
 def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
-    logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(job.fold.held_out)])
+    with clear_ending(job.name):
+        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(job.fold.held_out)])
     table = score_table(*logits, job.fold.held_out, job.split, "out_of_fold", job.name)
     return Scores(table, {job.name: job.fold.seen})

@@ -18,7 +18,7 @@ def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> 
     """What to call after each epoch: `follow` and, where there is a folder, the writer of the training `name`.
 
     Raises:
-        ConfigurationError: a folder is given and TensorBoard is not installed.
+        ConfigurationError: a folder is given, and it cannot be written or TensorBoard is not installed.
     """
     if folder is None:
         yield follow
@@ -53,7 +53,15 @@ def _writer(folder: str, name: str) -> Any:
     refuse_without_tensorboard(folder)
     from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(Path(folder) / name))
+    try:
+        return SummaryWriter(str(Path(folder) / name))
+    except OSError as error:
+        raise ConfigurationError(_unwritable(folder, error)) from error
+
+
+def _unwritable(folder: str, error: OSError) -> Problem:
+    found = f"{folder}: {error.strerror or 'cannot be written'}"
+    return Problem("–", "model.tensorboard_folder", found, "a folder that can be written", "Name another one, or null.")
 
 
 def _not_installed(folder: str) -> Problem:
