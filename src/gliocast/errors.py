@@ -62,6 +62,11 @@ class InputError(GliocastError):
         count = len(self.problems)
         return f"{count} problem{'s' if count != 1 else ''} in {self.subject}; {self.consequence}."
 
+    def say_what_is_kept(self) -> None:
+        """Say, where stages have run before, that they are kept, and not that nothing was run."""
+        if self.consequence == InputError.consequence:
+            self.consequence = "finished stages are kept"
+
     def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
         return type(self), (list(self.problems),)
 

@@ -14,6 +14,7 @@ from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
 from gliocast.raw_data import provide_raw_data
+from gliocast.refusals import input_error
 
 CHECK = "check_images"  # the node at which a run ends that is to check and no more
 CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
@@ -39,10 +40,15 @@ class ReusingRunner(SequentialRunner):
         pipeline = up_to_the_check(pipeline, catalog)
         simulation = provide_raw_data(pipeline, catalog)
         ran: set[Node] = set()
-        for chain in (simulation, pipeline):
-            for number, node in enumerate(chain.nodes, start=1):
-                if self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, ran, arguments):
-                    ran.add(node)
+        try:
+            for chain in (simulation, pipeline):
+                for number, node in enumerate(chain.nodes, start=1):
+                    if self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, ran, arguments):
+                        ran.add(node)
+        except Exception as error:
+            if ran and (wrong := input_error(error)):
+                wrong.say_what_is_kept()
+            raise
         return {name: catalog[name] for name in pipeline.outputs()}
 
     def _run_if_stale(self, node: Node, place: str, chain: Pipeline, ran: set[Node], arguments: Any) -> bool:

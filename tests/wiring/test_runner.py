@@ -11,10 +11,11 @@ from kedro.pipeline import Node, Pipeline
 import gliocast.runner
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
-from gliocast.errors import ArtefactError
+from gliocast.errors import ArtefactError, ConfigurationError, Problem
 from gliocast.runner import ReusingRunner
 
 CALLS: list[str] = []
+UNLUCKY = 13  # a total that the second node refuses
 
 
 def add(numbers, offset):
@@ -24,6 +25,8 @@ def add(numbers, offset):
 
 def double(total):
     CALLS.append("double")
+    if total == UNLUCKY:
+        raise ConfigurationError(Problem("–", "total", str(total), "another number", "Choose another."))
     return 2 * total
 
 
@@ -101,6 +104,24 @@ def test_a_result_edited_by_hand_is_refused(workplace):
     (workplace.folder / "total.json").write_text("4")
     with pytest.raises(ArtefactError, match="total is changed since the stage wrote it"):
         workplace()
+
+
+def test_what_another_run_is_just_writing_is_no_record(workplace):
+    workplace()
+    (workplace.folder / ".stages" / ".add-x1y2.json").write_text("{")
+    (workplace.folder / "doubled.json").write_text("7")
+    with pytest.raises(ArtefactError, match="doubled is changed"):
+        workplace()
+
+
+def test_a_refusal_says_that_nothing_was_run_only_where_that_is_so(workplace):
+    (workplace.folder / "numbers.json").write_text(f"[{UNLUCKY}]")
+    with pytest.raises(ConfigurationError) as refused:
+        workplace()
+    assert "finished stages are kept" in refused.value.headline()
+    with pytest.raises(ConfigurationError) as refused:
+        workplace()
+    assert "nothing was run" in refused.value.headline()
 
 
 def test_a_killed_stage_runs_again(workplace, monkeypatch):
