@@ -175,6 +175,8 @@ def catalog_page() -> str:
     for path in sorted(BASE.glob("catalog*.yml")):
         entries |= yaml.safe_load(path.read_text(encoding="utf-8"))
     makers, parts = dict(made_by()), [DONE_BY, CATALOG]
+    if unknown := {layer_of(entry) for entry in entries.values()} - set(LAYERS):
+        raise ValueError(f"layers that the page would leave out: {unknown}")
     for layer in LAYERS:
         rows = [entry_row(name, entry, makers) for name, entry in entries.items() if layer_of(entry) == layer]
         parts += [f"## {layer}\n", "| entry | dataset | made by | place |", "|---|---|---|---|", *rows, ""]
@@ -191,7 +193,19 @@ def entry_row(name: str, entry: Mapping[str, Any], makers: Mapping[str, str]) ->
     return f"| `{name}` | `{entry['type'].rpartition('.')[2]}` | {makers.get(name, '–')} | {place(entry)} |"
 
 
-LAYERS = ("raw", "intermediate", "primary", "feature", "model input", "models", "model output", "reporting", "records")
+LAYERS = (
+    "raw",
+    "intermediate",
+    "primary",
+    "feature",
+    "model input",
+    "network",
+    "network output",
+    "models",
+    "model output",
+    "reporting",
+    "records",
+)
 
 
 def place(entry: Mapping[str, Any]) -> str:
