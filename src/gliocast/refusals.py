@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from gliocast.errors import ConfigurationError, InputError, Problem
+from gliocast.raw_data import NEEDED_FOR
 
 KEDROS_NAMES = ("kedro.framework.", "kedro.pipeline.", "kedro.config.")  # its modules that look names up
 
 
 def users_error(error: BaseException) -> InputError | None:
     """The user's error inside what Kedro has wrapped around it, or Kedro's own refusal; None where there is neither."""
-    return input_error(error) or kedros_refusal(error)
+    return input_error(error) or unreadable_raw_entry(error) or kedros_refusal(error)
 
 
 def input_error(error: BaseException | None) -> InputError | None:
@@ -20,6 +21,23 @@ def input_error(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def unreadable_raw_entry(error: BaseException) -> InputError | None:
+    """A file of the user's that a dataset of Kedro's own cannot read; of its error only the kind, since it may quote it."""
+    from kedro.io import DatasetError
+
+    name = str(error).partition(":")[0]
+    if not isinstance(error, DatasetError) or name not in NEEDED_FOR or "Failed while loading" not in str(error):
+        return None
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    expected = "a file that the type of its entry can read"
+    remedy = "Look at the file, and at `type` and `load_args` of the entry in conf/local/catalog.yml."
+    return ConfigurationError(
+        Problem("–", f"catalog entry {name}", f"unreadable: {type(cause).__name__}", expected, remedy)
+    )
 
 
 def kedros_refusal(error: BaseException) -> InputError | None:

@@ -140,6 +140,15 @@ def test_a_clinical_table_may_be_an_excel_sheet(site):
     )
 
 
+def test_a_file_that_is_no_excel_sheet_is_named_without_what_it_holds(site):
+    clinical(site).rename(site.folder / "patients.xlsx")
+    site.write("conf/local/catalog.yml", "clinical_table: {type: pandas.ExcelDataset, filepath: patients.xlsx}\n")
+    ended = site.run("baseline")
+    assert ended.returncode == 2, ended.stderr
+    assert "catalog entry clinical_table" in ended.stderr and "unreadable" in ended.stderr
+    assert "Traceback" not in ended.stderr and "SIM-0" not in ended.stderr
+
+
 def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
     clinical(site).unlink()
     ended = site.run("hybrid")
