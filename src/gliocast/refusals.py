@@ -24,7 +24,7 @@ def input_error(error: BaseException | None) -> InputError | None:
 
 
 def unreadable_raw_entry(error: BaseException) -> InputError | None:
-    """A file of the user's that a dataset of Kedro's own cannot read; of its error only the kind, since it may quote it."""
+    """A raw file that a dataset of Kedro's own cannot read; of its error the kind alone: it may quote the file."""
     from kedro.io import DatasetError
 
     name = str(error).partition(":")[0]
