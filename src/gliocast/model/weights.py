@@ -191,8 +191,9 @@ def _absent(path: Path, params: ModelParameters) -> Problem:
     remedy = "Correct model.weights: imagenet, none, or the path of a safetensors file."
     if params.weights == "imagenet":
         remedy = (
-            f"Run `kedro fetch-weights --backbone {params.backbone}` where there is a network, and copy the folder "
-            "here; or set model.weights to a safetensors file, or to none for a random start."
+            f"Run `kedro fetch-weights --backbone {params.backbone} --folder {params.weights_folder}` where there is a "
+            "network, and copy the folder here; or set model.weights to a safetensors file, or to none for a random "
+            "start."
         )
     found = f"{path.parent.name}/{path.name}, absent or without its record"
     return Problem("–", "model.weights", found, "a file on this machine", remedy)
