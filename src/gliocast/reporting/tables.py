@@ -235,7 +235,8 @@ def facts_html(facts: Mapping[str, Any]) -> Markup:
 def verbatim_html(values: Mapping[str, Any]) -> Markup:
     """Parameters, versions and the like as a definition list, letter by letter as a configuration has them."""
     return _definitions(
-        (name, value if isinstance(value, str) else json.dumps(value)) for name, value in flattened(values).items()
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in flattened(values).items()
     )
 
 
