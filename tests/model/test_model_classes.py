@@ -63,11 +63,11 @@ def test_the_softmax_loss_is_the_cross_entropy_of_the_class():
 
 
 def test_long_term_is_every_class_from_the_first_long_term_one_on():
-    of_classes = np.log(np.array([[0.2, 0.3, 0.5]]))
+    of_classes = torch.log(torch.tensor([[0.2, 0.3, 0.5]], dtype=torch.float64))
     assert long_term_logit(of_classes, "softmax", 1) == pytest.approx(math.log(0.8 / 0.2))
     assert long_term_logit(of_classes, "softmax", 2) == pytest.approx(0.0)
-    assert long_term_logit(np.array([[1.0, -1.0]]), "ordinal", 2).tolist() == [-1.0]
-    assert long_term_logit(np.array([[0.7]]), "binary", 1).tolist() == [0.7]
+    assert long_term_logit(torch.tensor([[1.0, -1.0]], dtype=torch.float64), "ordinal", 2).tolist() == [-1.0]
+    assert long_term_logit(torch.tensor([[0.7]], dtype=torch.float64), "binary", 1).tolist() == [0.7]
 
 
 def test_pooling_takes_the_mean_logit_or_the_mean_probability():

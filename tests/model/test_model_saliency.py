@@ -8,14 +8,12 @@ import torch
 from model_fakes import tiny
 
 from gliocast.model.backbone import build_network
-from gliocast.model.classes import long_term_logit
 from gliocast.model.device import resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices
 from gliocast.model.pictures import slice_picture
 from gliocast.model.saliency import (
     NoFeatureMapError,
-    _long_term,
     ensemble_saliency,
     randomised,
     saliency,
@@ -161,18 +159,6 @@ def test_with_four_classes_every_long_term_class_speaks_for_the_map():
     with torch.no_grad():
         network.get_classifier().weight[3] += torch.rand_like(network.get_classifier().weight[3])
     assert not np.array_equal(saliency(network, stacks, params), before)
-
-
-@pytest.mark.parametrize(("loss", "outputs"), [("binary", 1), ("ordinal", 3), ("softmax", 4)])
-def test_the_logit_that_maps_explain_is_the_one_that_scores(loss, outputs):
-    params = (
-        tiny()
-        if loss == "binary"
-        else tiny(classes=4, loss=loss, survival_cut_points_days=(100, 200, 300), first_long_term_class=2)
-    )
-    logits = torch.tensor(np.random.default_rng(0).normal(size=(5, outputs)))
-    expected = long_term_logit(logits.numpy(), params.loss, params.first_long_term_class)
-    np.testing.assert_allclose(_long_term(logits, params).numpy(), expected)
 
 
 def test_a_picture_is_a_png_and_an_empty_slice_is_black():

@@ -70,12 +70,9 @@ def reached_cut_points(classes: Int[Tensor, " batch"], cut_points: int) -> Tenso
 
 
 def long_term_logit(
-    logits: Float[np.ndarray, "*scored outputs"], loss: Loss, first_long_term_class: int
-) -> Float[np.ndarray, "*scored"]:
+    logits: Float[Tensor, "*scored outputs"], loss: Loss, first_long_term_class: int
+) -> Float[Tensor, "*scored"]:
     """Logit of surviving the cohort's threshold, that is of belonging to `first_long_term_class` or beyond."""
     if loss != "softmax":
         return logits[..., first_long_term_class - 1]
-    from scipy.special import logsumexp
-
-    long_term = logsumexp(logits[..., first_long_term_class:], axis=-1)
-    return long_term - logsumexp(logits[..., :first_long_term_class], axis=-1)
+    return logits[..., first_long_term_class:].logsumexp(-1) - logits[..., :first_long_term_class].logsumexp(-1)

@@ -41,10 +41,10 @@ def long_term_logits(
 ) -> tuple[Float[np.ndarray, "patients slices"], Float[np.ndarray, " patients"]]:
     """Logit of long-term survival of every slice and of every patient."""
     first = params.first_long_term_class
-    of_slices = long_term_logit(_float64(slice_logits), params.loss, first)
+    of_slices = long_term_logit(_float64(slice_logits), params.loss, first).numpy()
     if patient_logits is None:
         return of_slices, pooled(of_slices, params.pooling)
-    return of_slices, long_term_logit(_float64(patient_logits), params.loss, first)
+    return of_slices, long_term_logit(_float64(patient_logits), params.loss, first).numpy()
 
 
 def pooled(slice_logit: Float[np.ndarray, "*patients slices"], pooling: Pooling) -> Float[np.ndarray, "*patients"]:
@@ -66,5 +66,5 @@ def probability(
     return expit(long_term_logits(slice_logits, patient_logits, params)[1])
 
 
-def _float64(logits: Tensor) -> Float[np.ndarray, "..."]:
-    return logits.cpu().numpy().astype(np.float64)
+def _float64(logits: Tensor) -> Float[Tensor, "..."]:
+    return logits.cpu().double()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from gliocast.model.classes import long_term_logit
 from gliocast.model.device import choose_devices, private_randomness, resident
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -47,19 +48,15 @@ def saliency(
 
     backbone = getattr(network, "backbone", network).eval()
     slices = stacks.flatten(0, 1).unsqueeze(1)
-    explained = LayerGradCam(lambda given: _long_term(backbone(given), params), spatial_layer(backbone, slices[:1]))
+
+    def logit(given: Tensor) -> Tensor:
+        return long_term_logit(backbone(given), params.loss, params.first_long_term_class)
+
+    explained = LayerGradCam(logit, spatial_layer(backbone, slices[:1]))
     with torch.enable_grad():
         coarse = explained.attribute(slices, relu_attributions=True)
     fine = LayerAttribution.interpolate(coarse, tuple(stacks.shape[2:]), interpolate_mode="bilinear")
     return fine.detach().cpu().numpy()[:, 0].reshape(tuple(stacks.shape)).astype(np.float64)
-
-
-def _long_term(logits: Float[Tensor, "slices outputs"], params: ModelParameters) -> Float[Tensor, " slices"]:
-    """The logit of long-term survival, as `classes.long_term_logit` computes it, for a gradient to go through."""
-    first = params.first_long_term_class
-    if params.loss != "softmax":
-        return logits[:, first - 1]
-    return logits[:, first:].logsumexp(1) - logits[:, :first].logsumexp(1)
 
 
 def spatial_layer(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> Module:
