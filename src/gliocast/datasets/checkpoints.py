@@ -12,7 +12,7 @@ from typing import Any
 from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.errors import ArtefactError, Problem
 from gliocast.model.checkpoints import Checkpoint
-from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.atomic import atomic_write, whole_files
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.tensor_files import save_tensors
 
@@ -69,8 +69,7 @@ class CheckpointFolder:
         return shutil.disk_usage(nearest).free
 
     def _records(self, name: str) -> list[Path]:
-        whole = self._folder_of(name).glob("[!.]*.json")  # a kill may leave half a record under a hidden name
-        return sorted(whole, reverse=True)
+        return whole_files(self._folder_of(name), "*.json")[::-1]
 
     def _folder_of(self, name: str) -> Path:
         return self.folder / name.replace("/", "-")

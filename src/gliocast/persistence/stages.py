@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.atomic import atomic_write, whole_files
 
 LOCK_MESSAGE = "Another run is working on stage %s; waiting for it."
 
@@ -58,7 +58,7 @@ class StageRecords:
 
     def written_by_any(self, output: str, fingerprint: str) -> bool:
         """Whether some stage has written this content of `output`: then nobody has edited it by hand."""
-        records = (json.loads(path.read_text(encoding="utf-8")) for path in self.folder.glob("[!.]*.json"))
+        records = (json.loads(path.read_text(encoding="utf-8")) for path in whole_files(self.folder, "*.json"))
         return any(record["outputs"].get(output) == fingerprint for record in records)
 
     @contextmanager
