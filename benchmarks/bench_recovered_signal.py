@@ -126,9 +126,10 @@ def five_folds(patients: tuple[str, ...], long_term: np.ndarray, seed: int) -> P
 
 
 def demo_parameters() -> ModelParameters:
-    """The demo profile's network."""
+    """The demo profile's network, without the paper's protocol beside it."""
     loaded = OmegaConf.merge({"profile": "demo"}, OmegaConf.load(CONF / "parameters_cnn_training.yml"))
-    return ModelParameters.model_validate(OmegaConf.to_container(loaded, resolve=True)["model"])  # type: ignore[index]
+    model = OmegaConf.to_container(loaded, resolve=True)["model"]  # type: ignore[index]
+    return ModelParameters.model_validate(model | {"paper_protocol": False})
 
 
 if __name__ == "__main__":

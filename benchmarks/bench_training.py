@@ -161,7 +161,11 @@ def our_step(backbone: str, side_px: int, **changes: Any) -> Step:
 def parameters(backbone: str, **changes: Any) -> ModelParameters:
     """The demo's way of training, without augmentation, as the peers have none."""
     return tiny(
-        backbone=backbone, batch_size=BATCH, threads=None, **{"precision": "auto", "devices": ("auto",)} | changes
+        backbone=backbone,
+        batch_size=BATCH,
+        threads=None,
+        paper_protocol=False,
+        **{"precision": "auto", "devices": ("auto",)} | changes,
     )
 
 

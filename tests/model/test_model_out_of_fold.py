@@ -12,13 +12,13 @@ from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
 from gliocast.errors import ConfigurationError, LeakageError, TrainingError
 from gliocast.model import out_of_fold, scoring
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.out_of_fold import jobs_of, train_out_of_fold, train_paper_cnn
+from gliocast.model.out_of_fold import jobs_of, train_out_of_fold
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
 
 PATIENTS = names(24)
 STACKS, CLASSES = a_cohort(24, contrast=2.0)
 PARTITION = a_partition(PATIENTS, test=6)
-PARAMS = tiny(epochs=6, batch_size=6)
+PARAMS = tiny(epochs=6, batch_size=6, paper_protocol=False)
 
 
 def trained(params=PARAMS, stacks=STACKS, seed=3, checkpoints=None, classes=CLASSES, partition=PARTITION):
@@ -129,23 +129,34 @@ def test_finished_folds_are_not_trained_again(monkeypatch):
 
 
 def test_the_papers_network_knows_which_patients_it_has_seen():
-    params = PARAMS.model_copy(update={"epochs": 1})
-    member, _, scores = train_paper_cnn(STACKS, PATIENTS, CLASSES, PARTITION, params.hyperparameters, params, 3)
-    roles = patient_level(scores)["role"]
-    assert set(roles[roles == "in_sample"].index) == set(PARTITION.paper.seen) == set(member.fitted_on)
+    done = trained(PARAMS.model_copy(update={"epochs": 1, "paper_protocol": True}))
+    roles = patient_level(done.paper_scores)["role"]
+    assert set(roles[roles == "in_sample"].index) == set(PARTITION.paper.seen)
+    assert done.paper_scores.fitted_on == {"paper": PARTITION.paper.seen}
     assert set(roles[roles == "test"].index) == set(PARTITION.paper.held_out)
+
+
+def test_the_papers_network_is_none_of_the_folds_and_changes_none_of_them():
+    params = PARAMS.model_copy(update={"epochs": 1})
+    without, beside = trained(params), trained(params.model_copy(update={"paper_protocol": True}))
+    assert [member.name for member in beside.ensemble.members] == ["holdout/fold0", "holdout/fold1"]
+    assert beside.scores.table.equals(without.scores.table)
+    assert beside.curves["fold"].unique().tolist() == ["holdout/fold0", "holdout/fold1", "paper"]
+    assert without.paper_scores.table.empty
 
 
 def test_several_devices_give_the_same_networks_as_one(caplog, recwarn):
     caplog.set_level("INFO")
-    params, three_folds = PARAMS.model_copy(update={"epochs": 1}), a_partition(PATIENTS, test=6, folds=3)
+    params = PARAMS.model_copy(update={"epochs": 1, "paper_protocol": True})
+    three_folds = a_partition(PATIENTS, test=6, folds=3)
     one = trained(params, partition=three_folds)
     both = trained(params.model_copy(update={"devices": ("cpu", "cpu")}), partition=three_folds)
     assert [member.name for member in both.ensemble.members] == [member.name for member in one.ensemble.members]
     for alone, beside in zip(one.ensemble.members, both.ensemble.members, strict=True):
         assert all(np.array_equal(alone.weights[name], beside.weights[name]) for name in alone.weights)
+    assert both.paper_scores.table.equals(one.paper_scores.table)
     ends = [line for line in caplog.messages if "best epoch" in line]
-    assert len(ends) == 6 and set(ends[:3]) == set(ends[3:]), "other processes log as this one does"
+    assert len(ends) == 8 and set(ends[:4]) == set(ends[4:]), "other processes log as this one does"
     assert not recwarn
 
 

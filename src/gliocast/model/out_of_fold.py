@@ -33,11 +33,16 @@ PAPER_STREAM = 1_000_003  # keeps the paper's model's random numbers apart from 
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """The networks of all folds, their learning curves, and the scores of the patients each fold held out."""
+    """The networks of all folds, all learning curves, and the scores of the patients each fold held out.
+
+    `paper_scores` are those that the paper's single network gives to everyone (section 2.3), as the paper does: its
+    scores of patients that it has seen bear the role `in_sample`. They are for showing the leak, never for a result.
+    """
 
     ensemble: Ensemble
     curves: pd.DataFrame  # split, fold, epoch, train_loss, stop_loss, learning_rate, best
     scores: Scores
+    paper_scores: Scores
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,9 @@ def train_out_of_fold(
 ) -> OutOfFold:
     """Train one network a fold of every split, and score with it only the patients that it has not seen.
 
+    With `params.paper_protocol` the paper's single network is trained in the same job: on the paper's partition, with
+    the first split's hyperparameters. The classes of its test patients, who are those of the first split, are not read.
+
     Args:
         stacks: the patients' slices.
         patient_ids: one a stack; every patient of every fold is among them.
@@ -77,11 +85,15 @@ def train_out_of_fold(
         TrainingError: a fold cannot be trained.
     """
     jobs = jobs_of(partition, hyperparameters, seed)
+    papers = [_papers_job(partition, hyperparameters, seed)] if params.paper_protocol else []
     cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
-    trained = _train_all(jobs, cohort, checkpoints)
-    ensemble = Ensemble(params, tuple(member for member, _ in trained))
-    scores = [_held_out_scores(job, member, cohort) for job, member in zip(jobs, ensemble.members, strict=True)]
-    return OutOfFold(ensemble, pd.concat([curve for _, curve in trained], ignore_index=True), joined(scores))
+    trained = _train_all([*jobs, *papers], cohort, checkpoints)
+    members = tuple(member for member, _ in trained)
+    of_folds, of_paper = members[: len(jobs)], members[len(jobs) :]
+    scores = [_held_out_scores(job, member, cohort) for job, member in zip(jobs, of_folds, strict=True)]
+    paper_scores = [_papers_scores(job, member, cohort) for job, member in zip(papers, of_paper, strict=True)]
+    curves = pd.concat([curve for _, curve in trained], ignore_index=True)
+    return OutOfFold(Ensemble(params, of_folds), curves, joined(scores), joined(paper_scores))
 
 
 def jobs_of(partition: Partition, hyperparameters: Hyperparameters | Mapping[str, Any], seed: int) -> list[Job]:
@@ -104,35 +116,9 @@ def of_split(hyperparameters: Hyperparameters | Mapping[str, Any], split: str) -
     return Hyperparameters.model_validate(hyperparameters)
 
 
-def train_paper_cnn(
-    stacks: Float[Any, "patients slices height width"],
-    patient_ids: Sequence[str],
-    classes: Int[np.ndarray, " patients"],
-    partition: Partition,
-    hyperparameters: Hyperparameters | Mapping[str, Any],
-    params: ModelParameters,
-    seed: int,
-    checkpoints: Checkpoints | None = None,
-) -> tuple[Member, pd.DataFrame, Scores]:
-    """Train the paper's single network and score everyone with it, as the paper does (section 2.3).
-
-    Its scores of the patients that it has seen bear the role `in_sample`: they are for showing the leak, never for a
-    result. Arguments as for `train_out_of_fold`; the classes of the paper's test patients are not read. Its
-    test patients are those of the first split, and so are its hyperparameters.
-
-    Returns:
-        The network, its learning curve, and the scores of all patients of the paper's split.
-    """
+def _papers_job(partition: Partition, hyperparameters: Hyperparameters | Mapping[str, Any], seed: int) -> Job:
     found = of_split(hyperparameters, partition.splits[0].name)
-    job = Job(PAPER_MODEL, PAPER_MODEL, partition.paper, derived_seed(seed, PAPER_STREAM), found)
-    cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
-    (member, curve), *_ = _train_all([job], cohort, checkpoints)
-    scored = (*job.fold.seen, *job.fold.held_out)
-    seen = set(job.fold.seen)
-    roles: list[Role] = ["in_sample" if patient in seen else "test" for patient in scored]
-    with clear_ending(job.name):
-        logits = member_logits(member, params, stacks[cohort.positions(scored)])
-    return member, curve, Scores(score_table(*logits, scored, job.split, roles, job.name), {job.name: job.fold.seen})
+    return Job(PAPER_MODEL, PAPER_MODEL, partition.paper, derived_seed(seed, PAPER_STREAM), found)
 
 
 @dataclass(frozen=True)
@@ -155,7 +141,7 @@ def _train_all(
 ) -> list[tuple[Member, pd.DataFrame]]:
     """One after the other on one device; with several, as many at once as there are devices."""
     devices = choose_devices(cohort.params.devices)
-    for device in devices:
+    for device in dict.fromkeys(devices):
         precision = arithmetic(cohort.params, device, cohort.stacks.shape[-1])
         log.info("Networks are trained on %s in %s.", device, precision)
     if len(devices) > 1 and len(jobs) > 1:
@@ -220,3 +206,11 @@ def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scor
         logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(job.fold.held_out)])
     table = score_table(*logits, job.fold.held_out, job.split, "out_of_fold", job.name)
     return Scores(table, {job.name: job.fold.seen})
+
+
+def _papers_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
+    scored, seen = (*job.fold.seen, *job.fold.held_out), set(job.fold.seen)
+    roles: list[Role] = ["in_sample" if patient in seen else "test" for patient in scored]
+    with clear_ending(job.name):
+        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(scored)])
+    return Scores(score_table(*logits, scored, job.split, roles, job.name), {job.name: job.fold.seen})

@@ -60,9 +60,7 @@ class FoldTrainer(Trainer):
 
     def for_worker(self, number: int, workers: int) -> FoldTrainer:
         """The machine's devices are handed round, and its processor's threads are divided."""
-        devices = self.params.devices
-        if devices == ("auto",):
-            devices = tuple(map(str, choose_devices(devices)))
+        devices = tuple(map(str, choose_devices(self.params.devices)))
         return replace(
             self,
             params=self.params.model_copy(

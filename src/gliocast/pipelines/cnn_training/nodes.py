@@ -35,28 +35,23 @@ def train_cnn(
         The networks of the folds, the learning curves, the scores of the patients that each fold held out, and the
         scores that the paper's network gives to everyone (empty where `model.paper_protocol` is off).
     """
-    from gliocast.model.out_of_fold import train_out_of_fold, train_paper_cnn
+    from gliocast.model.out_of_fold import train_out_of_fold
     from gliocast.model.scoring import no_scores
 
     if image_score != "cnn":
         return Ensemble(model, (), not_asked(image_score)), no_curves(), no_scores(), no_scores()
     patients = partition.patients
-    classes = known_classes(patients, training_cohort, model)
-    material = (
+    trained = train_out_of_fold(
         slice_stacks.load(patients),
         patients,
-        classes,
+        known_classes(patients, training_cohort, model),
         partition,
         hyperparameters,
         model,
         seed,
         cnn_checkpoints,
     )
-    trained = train_out_of_fold(*material)
-    if not model.paper_protocol:
-        return trained.ensemble, trained.curves, trained.scores, no_scores()
-    _, curve, paper_scores = train_paper_cnn(*material)
-    return trained.ensemble, pd.concat([trained.curves, curve], ignore_index=True), trained.scores, paper_scores
+    return trained.ensemble, trained.curves, trained.scores, trained.paper_scores
 
 
 def score_test_slices(
