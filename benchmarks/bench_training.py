@@ -1,4 +1,4 @@
-"""How fast is a training step beside the plain eager PyTorch step, and do five folds cost more than five times one?
+"""How fast is a training step beside the plain eager PyTorch step, and what do several folds cost in one job?
 
 Peers run in turns within one process, so that whatever else the machine does falls on all of them alike; medians. The
 other rival is the loop that most studies use: Lightning with a data loader, without and with two worker processes.
@@ -51,6 +51,7 @@ def main() -> None:
         compare_steps(backbone, options.side_px, options.rounds, options.compile)
         compare_losses(backbone, options.side_px)
     compare_folds()
+    compare_pairs("test_byobnet", options.side_px)
 
 
 def compare_steps(backbone: str, side_px: int, rounds: int, compiled: bool) -> None:
@@ -118,6 +119,22 @@ def compare_folds(folds: int = 5, epochs: int = 2) -> None:
     )
     figure = {"one_fold_s": round(one, 2), "all_folds_s": round(all_folds, 2), "ratio": round(all_folds / one, 2)}
     print(json.dumps({"benchmark": "out-of-fold training", "folds": folds, "target_ratio": folds} | figure), flush=True)
+
+
+def compare_pairs(backbone: str, side_px: int, folds: int = 4, epochs: int = 8) -> None:
+    """Folds that train two at once on one device, with the start of the processes, beside one after the other."""
+    patients = names(100)
+    stacks, classes = noise(len(patients), side_px)
+    partition = a_partition(patients, test=20, folds=folds)
+
+    def seconds(*devices: str) -> float:
+        params = parameters(backbone, epochs=epochs, patience=epochs, devices=devices)
+        return timed(lambda: train_out_of_fold(stacks, patients, classes, partition, params.hyperparameters, params, 1))
+
+    alone, paired = seconds("auto"), seconds("auto", "auto")
+    figure = {"in_turn_s": round(alone, 2), "two_at_once_s": round(paired, 2), "ratio": round(paired / alone, 2)}
+    said = {"benchmark": "folds two at once", "backbone": backbone, "folds": folds, "epochs": epochs}
+    print(json.dumps(said | {"device": device_name()} | figure), flush=True)
 
 
 def plain_step(backbone: str, side_px: int) -> Step:
