@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +17,7 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
+from gliocast.model.helpers import ended_with
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
@@ -160,18 +162,26 @@ def _train_side_by_side(
     used = devices[: len(jobs)]
     count = len(used)
     with fold_progress([job.name for job in jobs], cohort.params.epochs, count) as start, relayed(start) as told:
-        work = [delayed(_train_in_turn)(jobs[n::count], cohort, checkpoints, used[n], told) for n in range(count)]
+        work = [
+            delayed(_train_in_turn)(jobs[n::count], cohort, checkpoints, used[n], told, os.getpid())
+            for n in range(count)
+        ]
         shares = list(Parallel(n_jobs=count, mmap_mode="c")(work))  # c: torch wants arrays that it may write to
     return [shares[place % count][place // count] for place in range(len(jobs))]
 
 
 def _train_in_turn(
-    jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, device: Device, told: Told
+    jobs: Sequence[Job],
+    cohort: TrainingMaterial,
+    checkpoints: Checkpoints | None,
+    device: Device,
+    told: Told,
+    run: int,
 ) -> list[tuple[Member, pd.DataFrame]]:
     def tell(name: str, report: EpochReport) -> None:
         told.put((name, report))
 
-    with logged_through(told):
+    with ended_with(run), logged_through(told):
         shared = replace(cohort, stacks=resident(cohort.stacks, device))
         return [_train_one(job, shared, checkpoints, device, partial(tell, job.name)) for job in jobs]
 
