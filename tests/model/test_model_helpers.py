@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
+
+from processes import helpers_of, lives, wait_until
 
 RUN = """
 import sys
@@ -22,34 +22,13 @@ train_out_of_fold(*a_cohort(24)[:1], patients, a_cohort(24)[1], partition, param
 """
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 120.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return true()
-
-
-def helpers_of(run: int) -> list[Path]:
-    children = Path(f"/proc/{run}/task/{run}/children").read_text().split()
-    commands = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in children}
-    return [Path(f"/proc/{child}") for child, command in commands.items() if b"popen_loky" in command]
-
-
-def lives(process: Path) -> bool:
-    try:
-        return ") Z " not in (process / "stat").read_text()
-    except OSError:
-        return False
-
-
 def test_helpers_that_train_folds_end_when_their_run_is_killed(tmp_path):
     run = subprocess.Popen([sys.executable, "-c", RUN, str(Path(__file__).parent), str(tmp_path)])
     try:
-        assert wait_until(
-            lambda: {path.parent.name for path in tmp_path.rglob("*.json")} >= {"holdout-fold0", "holdout-fold1"}
-        )
-        helpers = helpers_of(run.pid)
-        assert len(helpers) == 2 and all(map(lives, helpers))
+        begun = {"holdout-fold0", "holdout-fold1"}
+        assert wait_until(lambda: {path.parent.name for path in tmp_path.rglob("*.json")} >= begun, seconds=120)
+        helpers = [*helpers_of(run.pid, b"popen_loky"), *helpers_of(run.pid, b"spawn_main")]
+        assert len(helpers) == 3 and all(map(lives, helpers)), "two that train, one that passes on what they tell"
     finally:
         run.kill()
         run.wait()

@@ -12,6 +12,7 @@ import pytest
 from tuning_fakes import Falling, Killed, a_search
 
 from gliocast.tuning.study import run_search
+from processes import helpers_of, lives, wait_until
 
 HERE = Path(__file__).parent
 DRAWN = ["value", "learning_rate", "weight_decay", "dropout", "epochs"]
@@ -111,9 +112,21 @@ def test_further_workers_share_the_trials(tmp_path: Path):
     assert trials["learning_rate"].is_unique
 
 
+def test_further_workers_end_when_their_run_is_killed(tmp_path: Path):
+    slow = f"run_search(a_search(Path({str(tmp_path)!r}), Falling(seconds_an_epoch=30), trials=4, workers=2))"
+    run = started(f"from gliocast.tuning.study import run_search\n{slow}")
+    try:
+        assert wait_until(lambda: begun_trials(tmp_path) == 2, seconds=120)
+        (helper,) = helpers_of(run.pid, b"spawn_main")
+    finally:
+        run.kill()
+        run.wait()
+    assert wait_until(lambda: not lives(helper), seconds=20)
+
+
 def test_an_interrupted_worker_ends_without_a_word(tmp_path: Path):
-    waits = f"work_quietly(a_search(Path({str(tmp_path)!r}), Falling(seconds_an_epoch=30), trials=2))"
-    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    waits = f"work_quietly(a_search(Path({str(tmp_path)!r}), Falling(seconds_an_epoch=30), trials=2), os.getppid())"
+    heeds = "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     process = started(f"from gliocast.tuning.workers import work_quietly\n{heeds}\n{waits}")
     wait_for_trials(tmp_path, process)
     process.send_signal(signal.SIGINT)
@@ -125,8 +138,12 @@ def wait_for_trials(folder: Path, process: subprocess.Popen[bytes]) -> None:
     """Until the process has begun its first trial."""
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        journal = folder / "study.log"
-        if journal.exists() and b'"worker"' in journal.read_bytes():
+        if begun_trials(folder):
             return
         time.sleep(0.05)
     raise AssertionError(f"no trial was begun; exit code {process.poll()}, {os.fspath(folder)}")
+
+
+def begun_trials(folder: Path) -> int:
+    journal = folder / "study.log"
+    return journal.read_bytes().count(b'"worker"') if journal.exists() else 0

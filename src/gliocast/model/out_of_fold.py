@@ -17,7 +17,7 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.helpers import ended_with
+from gliocast.model.helpers import end_with
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
@@ -181,7 +181,8 @@ def _train_in_turn(
     def tell(name: str, report: EpochReport) -> None:
         told.put((name, report))
 
-    with ended_with(run), logged_through(told):
+    end_with(run)
+    with logged_through(told):
         shared = replace(cohort, stacks=resident(cohort.stacks, device))
         return [_train_one(job, shared, checkpoints, device, partial(tell, job.name)) for job in jobs]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import QueueHandler
 from multiprocessing import get_context
+from multiprocessing.managers import SyncManager
 from threading import Thread
 from typing import Any, TypeAlias
 
+from gliocast.model.helpers import end_with
 from gliocast.model.training import EpochReport
 from gliocast.progress import bars
 
@@ -50,7 +53,9 @@ def fold_progress(names: Sequence[str], epochs: int, side_by_side: int = 1) -> I
 @contextmanager
 def relayed(start: Start) -> Iterator[Told]:
     """Yield a queue by which other processes move the bars of this one, and log through it."""
-    with get_context("spawn").Manager() as manager:
+    manager = SyncManager(ctx=get_context("spawn"))
+    manager.start(end_with, (os.getpid(),))
+    with manager:
         told = manager.Queue()
         listener = Thread(target=_pass_on, args=(told, start))
         listener.start()

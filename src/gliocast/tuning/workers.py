@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 
+from gliocast.model.helpers import end_with
 from gliocast.tuning.objective import reason_of
 from gliocast.tuning.search import Search, Watch
 
@@ -40,7 +42,9 @@ def further_processes(search: Search) -> Iterator[list[SpawnProcess]]:
     """
     spawn = get_context("spawn")
     others = range(1, search.tuning.workers)
-    processes = [spawn.Process(target=work_quietly, args=(search.for_worker(n),), daemon=True) for n in others]
+    processes = [
+        spawn.Process(target=work_quietly, args=(search.for_worker(n), os.getpid()), daemon=True) for n in others
+    ]
     try:
         for process in processes:
             process.start()
@@ -51,8 +55,9 @@ def further_processes(search: Search) -> Iterator[list[SpawnProcess]]:
                 process.terminate()
 
 
-def work_quietly(search: Search) -> None:
-    """Work on the study; an error ends this process alone, and is told without the patients that it may name."""
+def work_quietly(search: Search, run: int) -> None:
+    """Work on the study for the process `run`; an error ends this process alone, told without the patients it names."""
+    end_with(run)
     try:
         search.work()
     except KeyboardInterrupt:
