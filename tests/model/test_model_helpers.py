@@ -17,8 +17,9 @@ from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.model.out_of_fold import train_out_of_fold
 
 patients, params = names(24), tiny(epochs=100_000, patience=100_000, devices=("cpu", "cpu"))
+stacks, classes = a_cohort(24)
 partition, kept = a_partition(patients, test=6), CheckpointFolder(Path(sys.argv[2]))
-train_out_of_fold(*a_cohort(24)[:1], patients, a_cohort(24)[1], partition, params.hyperparameters, params, 1, kept)
+train_out_of_fold(stacks, patients, classes, partition, params.hyperparameters, params, 1, kept)
 """
 
 

@@ -212,16 +212,19 @@ def _train_one(
     return Member(job.name, job.split, trained.weights, job.fold.seen, job.hyperparameters.dropout), curve
 
 
-def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
+def _scores(
+    job: Job, member: Member, cohort: TrainingMaterial, patients: Sequence[str], roles: Role | Sequence[Role]
+) -> Scores:
     with clear_ending(job.name):
-        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(job.fold.held_out)])
-    table = score_table(*logits, job.fold.held_out, job.split, "out_of_fold", job.name)
-    return Scores(table, {job.name: job.fold.seen})
+        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(patients)])
+    return Scores(score_table(*logits, patients, job.split, roles, job.name), {job.name: job.fold.seen})
+
+
+def _held_out_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
+    return _scores(job, member, cohort, job.fold.held_out, "out_of_fold")
 
 
 def _papers_scores(job: Job, member: Member, cohort: TrainingMaterial) -> Scores:
     scored, seen = (*job.fold.seen, *job.fold.held_out), set(job.fold.seen)
     roles: list[Role] = ["in_sample" if patient in seen else "test" for patient in scored]
-    with clear_ending(job.name):
-        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(scored)])
-    return Scores(score_table(*logits, scored, job.split, roles, job.name), {job.name: job.fold.seen})
+    return _scores(job, member, cohort, scored, roles)
