@@ -261,6 +261,14 @@ def test_epochs_may_be_judged_by_the_auc_of_the_stopping_patients_instead_of_the
     assert train(tiny(stop_by="auc")).best_epoch == 2
 
 
+def test_a_fold_whose_stopping_patients_have_one_outcome_is_stopped_by_loss_and_says_so(caplog):
+    classes = a_cohort(18)[1].copy()
+    classes[FOLD.stop] = 0
+    trained = train(tiny(epochs=3, stop_by="auc"), classes=classes)
+    assert trained.best_epoch == trained.curve.set_index("epoch")["stop_loss"].idxmin()
+    assert "fold is stopped by loss: its 6 stopping patients have one outcome" in caplog.text
+
+
 def test_where_nothing_stops_the_training_the_last_epoch_is_the_best():
     mislabelled = a_cohort(18)[1].copy()
     mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]  # every epoch is judged worse than the one before

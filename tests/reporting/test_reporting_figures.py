@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+from report_samples import roc_curves
 
 from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
@@ -106,6 +107,12 @@ def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
     assert [trace["x"] for trace in figures.leakage_gap(nothing, "The gap")["data"]] == [[], []]
     assert figures.kaplan_meier(pd.DataFrame(columns=["group", "time_days", "survival"]))["data"] == []
     assert figures.roc(pd.DataFrame(columns=["model", "false_positive_rate", "true_positive_rate"]))["data"]
+
+
+@pytest.mark.parametrize(("auc", "corner"), [(0.7, (0.98, 0.04)), (0.4, (0, -0.2))])
+def test_the_legend_of_a_curve_below_chance_lies_under_the_axes(auc: float, corner: tuple[float, float]) -> None:
+    legend = figures.roc(roc_curves(), {"clinical": 0.75, "hybrid": auc})["layout"]["legend"]
+    assert (legend["x"], legend["y"]) == corner
 
 
 def test_a_histogram_holds_counts_and_no_patients_probability() -> None:

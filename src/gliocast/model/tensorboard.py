@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from gliocast.errors import ConfigurationError, Problem
@@ -23,9 +24,16 @@ def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> 
     if folder is None:
         yield follow
         return
-    with _writer(folder, name) as writer:
+    refuse_without_tensorboard(folder)
+    place = Path(folder) / name
+    _refuse_unwritable(place)
+    with ExitStack() as opened:
+        writer: Any = None
 
         def write(report: EpochReport) -> None:
+            nonlocal writer
+            if writer is None:
+                writer = opened.enter_context(_writer(place, report.epoch))
             writer.add_scalar("loss/fit", report.fit_loss, report.epoch)
             writer.add_scalar("loss/stop", report.stop_loss, report.epoch)
             writer.add_scalar("learning_rate", report.learning_rate, report.epoch)
@@ -49,17 +57,22 @@ def refuse_without_tensorboard(folder: str | None) -> None:
         raise ConfigurationError(_not_installed(folder)) from None
 
 
-def _writer(folder: str, name: str) -> Any:
-    refuse_without_tensorboard(folder)
+def _writer(place: Path, epoch: int) -> Any:
+    """A writer that starts with `epoch`: what a killed run wrote of it and of later ones is shown no more."""
     from torch.utils.tensorboard import SummaryWriter
 
+    return SummaryWriter(str(place), purge_step=epoch)
+
+
+def _refuse_unwritable(place: Path) -> None:
     try:
-        return SummaryWriter(str(Path(folder) / name))
+        place.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=place).close()
     except OSError as error:
-        raise ConfigurationError(_unwritable(folder, error)) from error
+        raise ConfigurationError(_unwritable(place, error)) from error
 
 
-def _unwritable(folder: str, error: OSError) -> Problem:
+def _unwritable(folder: Path, error: OSError) -> Problem:
     found = f"{folder}: {error.strerror or 'cannot be written'}"
     return Problem("–", "model.tensorboard_folder", found, "a folder that can be written", "Name another one, or null.")
 

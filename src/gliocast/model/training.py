@@ -6,6 +6,7 @@ training that was killed goes on to the same bits. Dropout draws from torch's ow
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from torch import Generator
 else:
     Generator = Any
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def train_fold(
         material = prepare(on_device(stacks, device), classes, fold, params)
         training = start(settings, params, device)
         refuse_unfit_slices(training.network, material.fit_examples[:1], params.backbone)
+        _say_where_loss_stops(name, material, params)
         resume(training, checkpoints, name, fingerprint)
         if training.finished:
             return _trained(training)
@@ -248,6 +253,13 @@ def _judged(
     if params.stop_by == "nothing":
         return float(-epoch)
     return loss if params.stop_by == "loss" else 1 - auc(material.stop_long_term, probability)
+
+
+def _say_where_loss_stops(name: str, material: Material, params: ModelParameters) -> None:
+    if params.stop_by == "auc" and len(set(material.stop_long_term.tolist())) < 2:
+        log.warning(
+            "%s is stopped by loss: its %d stopping patients have one outcome", name, len(material.stop_classes)
+        )
 
 
 def _trained(training: Training) -> TrainedFold:

@@ -46,10 +46,11 @@ def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, ti
         "xaxis": fraction_axis("1 − specificity (false positive rate)"),
         "yaxis": fraction_axis("Sensitivity (true positive rate)"),
     }
-    few = len(traces) <= 4
+    fits_inside = len(traces) <= 4 and all(value >= 0.5 for value in known.values())  # a curve below chance lies there
     inside = {"orientation": "v", "x": 0.98, "y": 0.04, "xanchor": "right", "yanchor": "bottom"}
-    legend = inside if few else {"orientation": "v", "x": 0, "y": -0.2, "xanchor": "left", "yanchor": "top"}
-    height = 420 if few else 450 + 21 * len(traces)
+    below = {"orientation": "v", "x": 0, "y": -0.2, "xanchor": "left", "yanchor": "top"}
+    legend = inside if fits_inside else below
+    height = 420 if fits_inside else 450 + 21 * len(traces)
     return figure(traces, title, f"ROC curves. {alt}.", is_square=True, height=height, legend=legend, **axes)
 
 
