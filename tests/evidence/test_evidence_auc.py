@@ -105,6 +105,14 @@ def test_one_class_alone_has_no_auc_and_says_why():
     assert result == {"value": None, "ci95": None, "reason": "only one outcome class among these patients"}
 
 
+@pytest.mark.parametrize("outcome", [[True, False, False, False], [False, True, True, True]])
+def test_one_patient_of_a_class_has_an_auc_but_no_interval(outcome):
+    result = delong(np.array(outcome), np.array([0.4, 0.3, 0.6, 0.2]))
+    assert result["value"] in (2 / 3, 1 / 3)  # that patient beats two of three, or is beaten by them
+    assert result["ci95"] is None
+    assert "only one patient" in result["reason"]
+
+
 def test_complete_separation_has_an_auc_but_no_interval():
     result = delong(np.array([True, True, False, False]), np.array([0.9, 0.8, 0.2, 0.1]))
     assert result["value"] == 1.0

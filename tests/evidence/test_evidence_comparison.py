@@ -69,6 +69,14 @@ def test_one_class_alone_cannot_be_compared():
     assert "only one outcome class" in result["verdict"]
 
 
+def test_one_patient_of_a_class_gives_a_difference_and_no_verdict():
+    outcome = np.array([True, False, False, False])
+    result = compare_paired(outcome, np.array([0.4, 0.3, 0.6, 0.2]), np.array([0.9, 0.3, 0.6, 0.2]))
+    assert result["delta_auc"]["value"] == pytest.approx(-1 / 3)
+    assert result["p_value"] is result["delta_auc"]["ci95"] is None
+    assert "only one patient" in result["verdict"]
+
+
 def test_swapping_the_models_swaps_the_sign():
     outcome, first, second = scores(80, gain=0.5)
     there, back = compare_paired(outcome, first, second), compare_paired(outcome, second, first)

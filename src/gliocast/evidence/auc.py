@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 ONE_CLASS = "only one outcome class among these patients"
+ONE_PATIENT = "only one patient of an outcome class, whose scores' spread nobody knows"
 NO_SPREAD = "no spread: the scores separate the classes completely, or are all the same"
 
 
@@ -35,6 +36,8 @@ def delong(
         return estimate(None, reason=ONE_CLASS)
     areas, covariance = delong_covariance(outcome, score[None])
     area, error = float(areas[0]), sqrt(covariance[0, 0])
+    if has_lone_patient(outcome):
+        return estimate(area, reason=ONE_PATIENT)
     if error == 0:
         return estimate(area, reason=NO_SPREAD)
     if scale == "identity":
@@ -43,12 +46,17 @@ def delong(
     return estimate(area, (1 / (1 + exp(half_width - center)), 1 / (1 + exp(-half_width - center))))
 
 
+def has_lone_patient(outcome: Bool[np.ndarray, " patients"]) -> bool:
+    """Whether a class has a single patient: DeLong's variance then lacks the part of that class."""
+    return min(int(outcome.sum()), int((~outcome).sum())) == 1
+
+
 def delong_covariance(
     outcome: Bool[np.ndarray, " patients"], scores: Float[np.ndarray, "models patients"]
 ) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "models models"]]:
     """AUC of several models on the same patients, and the covariance of these AUCs.
 
-    Needs at least one patient of each class. By midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
+    Needs at least two patients of each class; with one alone, the covariance lacks that class's part. By midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
     """
     from scipy.stats import rankdata
 

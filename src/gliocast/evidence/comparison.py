@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
-from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, delong_covariance
+from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, ONE_PATIENT, delong_covariance, has_lone_patient
 from gliocast.evidence.bootstrap import as_clusters, as_splits, bootstrap, resampled
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
@@ -100,6 +100,8 @@ def paired_delong(
         return estimate(None, reason=ONE_CLASS), float("nan")
     areas, covariance = delong_covariance(outcome, np.stack([score_a, score_b]))
     delta = float(areas[0] - areas[1])
+    if has_lone_patient(outcome):
+        return estimate(delta, reason=ONE_PATIENT), float("nan")
     variance = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     if variance <= 1e-15:  # rounding leaves about 1e-18 where the two rank everyone alike
         return estimate(delta, reason=f"{NO_SPREAD}, or the two models rank every patient alike"), float("nan")
