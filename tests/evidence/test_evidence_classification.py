@@ -177,6 +177,15 @@ def test_calibration_is_that_of_a_logistic_regression_in_statsmodels():
     assert metrics.calibration_intercept(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(offset, abs=1e-6)
 
 
+def test_certain_probabilities_that_err_have_a_calibration_intercept():
+    certain = np.array([1.0] * 20 + [0.0] * 15)
+    outcome = certain.astype(bool) ^ (np.arange(35) >= 32)  # three of those called dead live
+    intercept = metrics.calibration_intercept(outcome, certain, np.ones((1, 35)))[0]
+    expected = 1 / (1 + np.exp(-(metrics.logit(certain) + intercept)))
+    assert expected.sum() == pytest.approx(outcome.sum())  # its definition: as many are expected as there are
+    assert intercept == pytest.approx(np.log(1e6) + np.log(3 / 12), abs=1e-3)  # three of the fifteen live
+
+
 def test_classes_that_lie_apart_have_no_calibration_slope():
     outcome = np.array([False] * 5 + [True] * 5)
     assert np.isnan(metrics.calibration_slope(outcome, np.linspace(0.1, 0.9, 10), np.ones((1, 10)))[0])

@@ -219,7 +219,8 @@ def _newton_step(
 ) -> Float[np.ndarray, "two resamples"]:
     gradient, a = residual.sum(axis=1), curvature.sum(axis=1)
     if not free:
-        return np.stack([ratio(gradient, a), np.zeros(len(a))])
+        step = np.clip(ratio(gradient, a), -1, 1)  # from logits far apart Newton leaps beyond the root for good
+        return np.stack([step, np.zeros(len(a))])
     b, c = curvature @ covariate, curvature @ covariate**2
     gradient_slope, determinant = residual @ covariate, a * c - b**2
     determinant = np.where(determinant > 1e-10, determinant, np.nan)
