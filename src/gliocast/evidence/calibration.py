@@ -24,17 +24,26 @@ RELIABILITY_COLUMNS = ("model", "predicted", "observed", "lower", "upper", "n")
 def reliability(
     outcome: Bool[np.ndarray, " patients"], probability: Float[np.ndarray, " patients"], model: str, n_bins: int = 5
 ) -> pd.DataFrame:
-    """Predicted and observed share of long-term survivors, in bins of equally many patients.
+    """Predicted and observed share of long-term survivors, in bins of equally many patients; a tie is never cut.
+
+    Args:
+        outcome: True for long-term survivors; one a patient, or the intervals promise too much.
+        probability: of being one.
+        model: its name.
+        n_bins: at most.
 
     Returns:
         One row a bin: `model`, mean `predicted`, `observed` with Wilson's `lower` and `upper`, and `n`.
     """
-    bins = [part for part in np.array_split(np.argsort(probability, kind="stable"), n_bins) if len(part)]
+    from scipy.stats import rankdata
+
+    bins = ((rankdata(probability) - 0.5) / len(probability) * n_bins).astype(int)  # equals share a rank, so a bin
     rows = []
-    for part in bins:
-        share = wilson(int(outcome[part].sum()), len(part))
+    for number in np.unique(bins):
+        part = bins == number
+        share = wilson(int(outcome[part].sum()), int(part.sum()))
         low, high = share["ci95"]
-        rows.append((model, float(probability[part].mean()), share["value"], low, high, len(part)))
+        rows.append((model, float(probability[part].mean()), share["value"], low, high, int(part.sum())))
     return pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
 
 

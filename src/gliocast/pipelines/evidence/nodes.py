@@ -63,7 +63,8 @@ def assess_calibration(
     training = dict(by_model(named(training_predictions), training_cohort))
     rows, curves = [], []
     for name, tested in with_probability(predictions, test_outcomes):
-        curves.append(calibration.reliability(truth(tested), _probability(tested), name))
+        patients = one_a_patient(tested)
+        curves.append(calibration.reliability(truth(patients), _probability(patients), name))
         for method in METHODS if name in training else METHODS[:1]:
             probability = _recalibrated(tested, training.get(name, tested), method)
             row = calibration.calibration_row(
