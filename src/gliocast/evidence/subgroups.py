@@ -41,7 +41,8 @@ def by_subgroup(
         outcome: True for long-term survivors.
         probability: of being one.
         predicted: the model's answer.
-        minimum: subgroups of fewer patients are only counted: "too few".
+        minimum: of subgroups of fewer patients only their number is given, and "too few": one patient's outcome could
+            be read from the others.
         age_bands_years: the ages at which a new band begins.
         n_bootstrap: resamples of patients, where a patient has several rows or there are several splits.
         seed: of the resamples.
@@ -54,7 +55,10 @@ def by_subgroup(
     rows = []
     for name, level, who in _members(banded):
         counted = _counted(tested["patient_id"][who], outcome[who])
-        note = "not recorded" if level == UNKNOWN else "too few" if counted["n"] < minimum else None
+        is_small = counted["n"] < minimum
+        if is_small:
+            counted = counted | {"n_long_term": None}
+        note = "not recorded" if level == UNKNOWN else "too few" if is_small else None
         arrays = (outcome[who], probability[who], predicted[who])
         found = {"note": note} if note else _measures(tested[who], *arrays, n_bootstrap, seed)
         rows.append({"characteristic": name, "level": level, **counted, **found})
