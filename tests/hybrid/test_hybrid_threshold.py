@@ -54,7 +54,14 @@ def test_equal_probabilities_give_a_threshold_all_the_same():
     assert 0 < operating_threshold(OUTCOME, np.full(6, 0.5), rule("youden")) < 1
 
 
-@given(st.lists(st.floats(0, 1), min_size=6, max_size=6))
-def test_no_patient_sits_on_the_threshold(probabilities):
-    threshold = operating_threshold(OUTCOME, np.array(probabilities), rule("youden"))
+@given(st.lists(st.integers(0, 1000), min_size=6, max_size=6))
+def test_no_patient_sits_on_the_threshold(thousandths):
+    probability = np.array(thousandths) / 1000
+    threshold = operating_threshold(OUTCOME, probability, rule("youden"))
     assert 0 <= threshold <= 1
+    assert not (probability == threshold).any()
+
+
+def test_where_no_threshold_keeps_the_required_specificity_nobody_is_called():
+    certain = np.ones(6)  # three short-term survivors among them
+    assert not (certain >= operating_threshold(OUTCOME, certain, rule("required_specificity"))).any()

@@ -16,7 +16,8 @@ def operating_threshold(
     """The threshold that the rule finds on training patients' out-of-fold probabilities.
 
     Candidates lie halfway between neighbouring probabilities, so that no patient sits on the threshold. Among equally
-    good ones the nearest to 0.5 is taken.
+    good ones the nearest to 0.5 is taken. Where none keeps the required specificity, the threshold lies above 1:
+    nobody is called long-term.
 
     Args:
         outcome: true for long-term survivors; both classes occur.
@@ -35,4 +36,4 @@ def operating_threshold(
         good = np.isclose(sensitivity + specificity, (sensitivity + specificity).max())
         return float(min(halfway[good], key=lambda threshold: abs(threshold - 0.5)))
     kept = specificity >= parameters.required_specificity
-    return float(halfway[kept].min()) if kept.any() else 1.0
+    return float(halfway[kept].min()) if kept.any() else float(np.nextafter(1, 2))
