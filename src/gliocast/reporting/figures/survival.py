@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.evidence.survival_curves import median_survival_days
 from gliocast.reporting.figures.theme import (
     DASHES,
     GREY,
@@ -94,8 +95,8 @@ def kaplan_meier(
 
 
 def _median(steps: pd.DataFrame) -> str:
-    reached = steps.loc[steps["survival"] <= 0.5, "time_days"]
-    return f"{reached.min():.0f} days" if len(reached) else "not reached"
+    median = median_survival_days(steps)
+    return "not reached" if median is None else f"{median:.0f} days"
 
 
 def _step_curve(place: int, group: str, steps: pd.DataFrame) -> list[dict[str, Any]]:
