@@ -59,7 +59,8 @@ def refuse_nonfinite(name: str, epoch: int, fit_loss: float, stop_loss: float) -
     if math.isfinite(fit_loss) and math.isfinite(stop_loss):
         return
     found = f"{fit_loss} on the fitted, {stop_loss} on the stopping patients"
-    remedy = f"Lower the learning rate, or look for slices with extreme values. {KEPT}"
+    rates = "Lower the learning rate (model.learning_rate; where it was searched for, tuning.ranges.learning_rate)"
+    remedy = f"{rates}, or look for slices with extreme values. {KEPT}"
     raise TrainingError(Problem("–", f"the loss of {name} in epoch {epoch}", found, "a finite number", remedy))
 
 

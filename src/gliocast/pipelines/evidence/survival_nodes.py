@@ -45,7 +45,8 @@ def assess_time_to_event(
     censored = cohort[cohort["outcome"].isna() & cohort["survival_days"].notna()]
     censored = censored[~censored["patient_id"].isin(partition.patients)]
     taught = pd.concat([training_cohort, censored[censored.columns.intersection(training_cohort.columns)]])
-    times = np.arange(STEP_DAYS, max(evidence.horizons_days) + STEP_DAYS, STEP_DAYS)
+    last = max([*evidence.horizons_days, *(days for cuts in evidence.classes_days for days in cuts)])
+    times = np.arange(STEP_DAYS, last + STEP_DAYS, STEP_DAYS)
     study = _Study(taught, test_predictors, test_outcomes, image_scores, partition, hybrid, times, seed)
     rows, class_rows = [], []
     for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
