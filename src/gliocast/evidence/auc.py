@@ -56,7 +56,8 @@ def delong_covariance(
 ) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "models models"]]:
     """AUC of several models on the same patients, and the covariance of these AUCs.
 
-    Needs at least two patients of each class; with one alone, the covariance lacks that class's part. By midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
+    Needs a patient of each class; where one is alone there, the covariance lacks that class's part. By midranks: Sun
+    and Xu 2014, doi:10.1109/LSP.2014.2337313.
     """
     from scipy.stats import rankdata
 

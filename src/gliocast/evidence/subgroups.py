@@ -56,12 +56,11 @@ def by_subgroup(
     for name, level, who in _members(banded):
         counted = _counted(tested["patient_id"][who], outcome[who])
         is_small = counted["n"] < minimum
-        if is_small:
-            counted = counted | {"n_long_term": None}
         note = "not recorded" if level == UNKNOWN else "too few" if is_small else None
         arrays = (outcome[who], probability[who], predicted[who])
         found = {"note": note} if note else _measures(tested[who], *arrays, n_bootstrap, seed)
-        rows.append({"characteristic": name, "level": level, **counted, **found})
+        shown = {"n": counted["n"]} if is_small else counted
+        rows.append({"characteristic": name, "level": level, **shown, **found})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
