@@ -139,12 +139,13 @@ FOLD = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))
 BACK = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
 
 
-def assessed(cohort, outcomes, *splits, taught=TRAINING):
+def assessed(cohort, outcomes, *splits, taught=TRAINING, image_scores=None):
     training = cohort[cohort["patient_id"].isin(taught)]
     predictors = cohort[cohort["patient_id"].isin(TEST)].drop(columns=["outcome", "survival_days", "event_observed"])
     partition = Partition("holdout", 1, splits, FOLD)
     nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
-    arguments = (training, predictors, outcomes, nobody, partition, HYBRID, "none", EVIDENCE, 1)
+    scores, kind = (nobody, "none") if image_scores is None else (image_scores, "cnn")
+    arguments = (training, predictors, outcomes, scores, partition, HYBRID, kind, EVIDENCE, 1)
     return survival_nodes.assess_time_to_event(cohort, *arguments)
 
 
@@ -179,6 +180,34 @@ def test_all_survival_models_foretell_the_order_of_death(time_to_event):
     assert (table["harrell_c"] > 0.6).all()
     assert (table["n"] == 40).all()
     assert (table["harrell_c_lower"] < table["harrell_c"]).all()
+
+
+def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, outcomes, monkeypatch):
+    """Networks score no such patient; the column that says so would be 1 for patients who were alive when last seen."""
+    widths = {}
+
+    def fitted(features, followup, scored_patients, times_days, seed):
+        widths[len(followup.days)] = features.shape[1]
+        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
+
+    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+    models = [scored(cohort, TRAINING, "out_of_fold", "fold"), scored(cohort, TEST, "test", "ensemble")]
+    scores = Scores(pd.concat(models, ignore_index=True), {"fold": ("P999",), "ensemble": tuple(TRAINING)})
+    for known in (cohort, cohort.iloc[:120]):
+        assessed(known, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)), image_scores=scores)
+    assert widths[81] == widths[80]
+
+
+def test_curves_reach_the_last_class(cohort, outcomes, monkeypatch):
+    reached = []
+
+    def fitted(features, followup, scored_patients, times_days, seed):
+        reached.append(times_days[-1])
+        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
+
+    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+    assessed(cohort, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)))
+    assert reached == [570]  # the first month after the last of the classes, 548 days; the last horizon is 540
 
 
 def test_three_and_four_classes_are_told_apart_better_than_by_chance(time_to_event):

@@ -10,6 +10,10 @@ from gliocast.evidence.survival_metrics import (
     Followup,
     ScoredSplit,
     SurvivalPrediction,
+    _concordance,
+    _dead_and_alive,
+    _integrated_brier,
+    _ordered_and_weighed,
     censoring_weights,
     survival_performance,
 )
@@ -70,11 +74,55 @@ def test_auc_at_a_horizon_is_that_of_scikit_survival(horizon):
     assert FOUND[f"auc_{horizon}_days"]["value"] == pytest.approx(expected)
 
 
-def test_integrated_brier_score_is_that_of_scikit_survival():
-    from sksurv.metrics import integrated_brier_score
+def test_integrated_brier_score_is_that_of_scikit_survival_but_for_a_division_by_the_weights():
+    from sksurv.metrics import brier_score
+    from sksurv.nonparametric import CensoringDistributionEstimator
 
-    expected = integrated_brier_score(structured(TRAINING), structured(TEST), SURVIVAL, TIMES)
+    _, by_number = brier_score(structured(TRAINING), structured(TEST), SURVIVAL, TIMES)
+    censoring = CensoringDistributionEstimator().fit(structured(TRAINING))
+    dead = TEST.died[:, None] & (TEST.days[:, None] <= TIMES)
+    weights = censoring.predict_ipcw(structured(TEST)) @ dead
+    weights += (TEST.days[:, None] > TIMES).sum(axis=0) / censoring.predict_proba(TIMES)
+    expected = np.trapezoid(by_number * len(TEST.days) / weights, TIMES) / (TIMES[-1] - TIMES[0])
     assert FOUND["integrated_brier"]["value"] == pytest.approx(expected)
+
+
+def test_brier_scores_by_hand():
+    died = Followup(np.array([100.0, 300.0]), np.array([True, True]))
+    prediction = SurvivalPrediction(np.array([1.0, 0.0]), np.array([50.0, 150.0]), np.array([[0.8, 0.6], [1.0, 0.7]]))
+    found = one_split(prediction, died, died, (150,))
+    # day 50: 0.2² and 0², mean 0.02; day 150: 0.6² and 0.3², mean 0.225; between them the mean of both
+    assert found["integrated_brier"]["value"] == pytest.approx(0.1225)
+
+
+def of_everyone_and_of_those_with_a_class(measure):
+    """A measure of 3000 patients; of the two thirds with a class at 332 days; and as if these were everyone."""
+    generator = np.random.default_rng(2)
+    feature = generator.normal(size=3000)
+    died_at, lost_at = np.ceil(generator.exponential(350 / np.exp(feature))), generator.uniform(30, 600, 3000)
+    seen = Followup(np.minimum(died_at, lost_at), died_at <= lost_at)
+    survival = np.exp(-np.exp(feature)[:, None] * TIMES / 350)
+    everyone, classed = np.ones(3000, dtype=bool), seen.died | (seen.days >= 332)
+    for who, known_from_days in ((everyone, 0.0), (classed, 332.0), (classed, 0.0)):
+        test = Followup(seen.days[who], seen.died[who])
+        prediction = SurvivalPrediction(feature[who], TIMES, survival[who])
+        split = ScoredSplit(names(test), test, prediction, seen, known_from_days)
+        yield measure([split])(np.ones((1, len(test.days))))[0]
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda splits: _concordance(splits, _ordered_and_weighed),
+        lambda splits: _concordance(splits, _dead_and_alive(100)),
+        _integrated_brier,
+    ],
+    ids=["uno_c", "auc", "integrated_brier"],
+)
+def test_leaving_out_whom_nobody_could_class_changes_no_measure(measure):
+    everyone, classed, as_if_everyone = of_everyone_and_of_those_with_a_class(measure)
+    assert abs(classed - everyone) < abs(as_if_everyone - everyone) / 5
+    assert abs(as_if_everyone - everyone) > 0.005
 
 
 def test_every_measure_has_an_interval_around_its_value():
@@ -137,7 +185,8 @@ def test_auc_at_a_horizon_over_two_splits_weighs_that_of_scikit_survival_by_its_
         arguments = (structured(split.training), structured(split.test), split.prediction.risk, [332])
         areas.append(cumulative_dynamic_auc(*arguments)[0][0])
         dead = split.test.died & (split.test.days <= 332)
-        weights.append(weight_of_pairs(split)[1][dead].sum() * (split.test.days > 332).sum())
+        alive_share = censoring_weights(split.training, np.array([332.0]))[0]
+        weights.append(weight_of_pairs(split)[1][dead].sum() * (split.test.days > 332).sum() / alive_share)
     found = survival_performance(two_splits(), (332,), 200, seed=1)
     assert found["auc_332_days"]["value"] == pytest.approx(np.average(areas, weights=weights))
 

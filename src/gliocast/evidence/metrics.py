@@ -38,7 +38,7 @@ def counts(outcome: Outcome, predicted: Outcome, weights: Weights) -> Counts:
     return Counts(*(weights @ cell.astype(float) for cell in cells))
 
 
-def ratio(part: PerResample, whole: PerResample) -> PerResample:
+def ratio(part: Float[np.ndarray, "*shape"], whole: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """`part / whole`, NaN where the whole is zero."""
     return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)
 

@@ -1,7 +1,9 @@
 """How well a model foretells the time of death, with everyone in it whose end is not known yet.
 
 Every measure is a function of weights, as in `evidence.metrics`, so that bootstrap and jackknife come for free.
-Censoring is weighed by the training patients' follow-up (inverse probability of censoring). Where several splits were
+Censoring is weighed by the training patients' follow-up (inverse probability of censoring). Patients who were lost
+before their class was known are not among the tested, so the others weigh as much more as it was less likely that they
+would be known. Where several splits were
 tested, each by a model of its own, pairs of patients are counted in each split and added up before they are divided.
 """
 
@@ -19,6 +21,7 @@ from gliocast.evidence.intervals import Estimate, estimate
 from gliocast.evidence.metrics import PerResample, Weights, ratio
 
 NO_PAIR = "no two patients whose order of death is known"
+NOBODY_KNOWN = "there are times at which no patient is known to be alive or dead"
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class ScoredSplit:
         test: their follow-up.
         prediction: what the model says of them.
         training: follow-up of the patients whom the model has learnt from.
+        known_from_days: who was lost to follow-up before this day is not among the tested.
     """
 
     patients: tuple[str, ...]
     test: Followup
     prediction: SurvivalPrediction
     training: Followup
+    known_from_days: float = 0.0
 
 
 PairsOf = Callable[[ScoredSplit], Float[np.ndarray, "patients patients"]]
@@ -79,16 +84,16 @@ def survival_performance(
     died = np.concatenate([split.test.died for split in splits])
     clusters = as_clusters(patients, len(patients))
 
-    def booted(statistic: Statistic) -> Estimate:
+    def booted(statistic: Statistic, otherwise: str = NO_PAIR) -> Estimate:
         found = bootstrap(statistic, clusters, n_bootstrap, seed)
-        return found if found["value"] is not None else estimate(None, reason=NO_PAIR)
+        return found if found["value"] is not None else estimate(None, reason=otherwise)
 
     return {
         "n": len(set(patients)),
         "n_died": len(set(patients[died])),
         "harrell_c": booted(_concordance(splits, _ordered)),
         "uno_c": booted(_concordance(splits, _ordered_and_weighed)),
-        "integrated_brier": booted(_integrated_brier(splits)),
+        "integrated_brier": booted(_integrated_brier(splits), NOBODY_KNOWN),
         **{f"auc_{days:g}_days": booted(_concordance(splits, _dead_and_alive(days))) for days in horizons_days},
     }
 
@@ -101,6 +106,15 @@ def censoring_weights(training: Followup, days: Float[np.ndarray, "*shape"]) -> 
     place = np.searchsorted(times, days, side="right") - 1
     share = np.where(place >= 0, followed[np.maximum(place, 0)], 1.0)
     return np.maximum(share, followed[followed > 0].min(initial=1.0))
+
+
+def known_alive_share(split: ScoredSplit, days: Float[np.ndarray, " moments"]) -> Float[np.ndarray, "moments patients"]:
+    """How likely it was that each tested patient, alive at these days, is among the tested and known to be alive then.
+
+    Whoever died before `known_from_days` is among them if followed to that death; everyone else, if followed to there.
+    """
+    followed_to = np.minimum(split.test.days, np.maximum(days[:, None], split.known_from_days))
+    return censoring_weights(split.training, followed_to)
 
 
 def _ordered(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
@@ -116,7 +130,8 @@ def _ordered(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
 
 def _ordered_and_weighed(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
     """Uno et al. 2011, doi:10.1002/sim.4154."""
-    return _ordered(split) / censoring_weights(split.training, split.test.days)[:, None] ** 2
+    days = split.test.days
+    return _ordered(split) / censoring_weights(split.training, days)[:, None] / known_alive_share(split, days)
 
 
 def _dead_and_alive(horizon_days: float) -> PairsOf:
@@ -124,8 +139,8 @@ def _dead_and_alive(horizon_days: float) -> PairsOf:
 
     def pairs_of(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
         dead = split.test.died & (split.test.days <= horizon_days)
-        alive_share = censoring_weights(split.training, split.test.days)
-        return (dead / alive_share)[:, None] * (split.test.days > horizon_days)
+        alive = (split.test.days > horizon_days) / known_alive_share(split, np.array([horizon_days], dtype=float))
+        return (dead / censoring_weights(split.training, split.test.days))[:, None] * alive
 
     return pairs_of
 
@@ -150,14 +165,21 @@ def _tied_half(risk: Float[np.ndarray, " patients"]) -> Float[np.ndarray, "patie
 
 
 def _integrated_brier(splits: Sequence[ScoredSplit]) -> Statistic:
-    each = np.concatenate([_squared_errors(split) for split in splits])
-    return lambda weights: ratio(weights @ each, weights.sum(axis=1))
+    """Mean over the times of the weighted mean squared error of the patients known to be dead or alive then.
+
+    Source: Graf et al. 1999, doi:10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5.
+    """
+    times = splits[0].prediction.times_days
+    errors, known = (np.concatenate(parts) for parts in zip(*map(_squared_errors, splits), strict=True))
+    span = times[-1] - times[0]
+    return lambda weights: np.trapezoid(ratio(weights @ errors, weights @ known), times, axis=1) / span
 
 
-def _squared_errors(split: ScoredSplit) -> Float[np.ndarray, " patients"]:
-    """Mean over the times of each patient's censoring-weighted squared error. Graf et al. 1999."""
+def _squared_errors(
+    split: ScoredSplit,
+) -> tuple[Float[np.ndarray, "patients times"], Float[np.ndarray, "patients times"]]:
+    """Each patient's squared error at each time, weighed, and that weight; both 0 where it is not known who lives."""
     times, survival, test = split.prediction.times_days, split.prediction.survival, split.test
     dead = (test.died & (test.days <= times[:, None])).T / censoring_weights(split.training, test.days)[:, None]
-    alive = (test.days[:, None] > times) / censoring_weights(split.training, times)
-    errors = survival**2 * dead + (1 - survival) ** 2 * alive
-    return np.asarray(np.trapezoid(errors, times, axis=1) / (times[-1] - times[0]))
+    alive = (test.days[:, None] > times) / known_alive_share(split, times).T
+    return survival**2 * dead + (1 - survival) ** 2 * alive, dead + alive

@@ -15,12 +15,12 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_curves import kaplan_meier, logrank
 from gliocast.evidence.survival_metrics import Followup, ScoredSplit, survival_performance
 from gliocast.evidence.survival_models import MODELS
-from gliocast.hybrid.features import build_preprocessor, encode
+from gliocast.hybrid.features import IMAGE_SCORE, build_preprocessor, encode
 from gliocast.hybrid.fit import facts_of
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence.nodes import one_a_patient, with_probability
-from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Split, Table
+from gliocast.types import LONG_TERM, Figure, ImageScoreKind, Partition, Scores, Split, Table
 
 STEP_DAYS = 30.0
 
@@ -40,7 +40,9 @@ def assess_time_to_event(
     """Survival models on the predictors of the clinical and of the hybrid model, tested on the same patients.
 
     Patients without a class, censored before the threshold, are taught from here as everyone else: the models read
-    how long they were followed. The second table sorts the same predictions into three and more classes.
+    how long they were followed. The networks did not learn from them and give them no score, so they have the median
+    one: a mark of its absence would tell who was alive. The second table sorts the same predictions into three and more
+    classes.
     """
     censored = cohort[cohort["outcome"].isna() & cohort["survival_days"].notna()]
     censored = censored[~censored["patient_id"].isin(partition.patients)]
@@ -107,6 +109,9 @@ class _Study:
     ) -> None:
         self.taught, self.test_predictors, self.image_scores = taught, test_predictors, image_scores
         self.outcomes = test_outcomes.set_index("patient_id")
+        classed = pd.concat([taught, test_outcomes])
+        # the survival threshold, as far as anybody's survival can tell, whether it was configured or a median
+        self.known_from_days = float(classed.loc[classed["outcome"] == LONG_TERM, "survival_days"].min())
         self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
 
     def tested(self, model: str, predictors: str, split: Split) -> ScoredSplit:
@@ -116,6 +121,8 @@ class _Study:
         training = with_image_score(
             self.taught, split, [*split.training, *unclassed], self.image_scores, "out_of_fold", scale
         )
+        has_class = training["patient_id"].isin(split.training)
+        training[IMAGE_SCORE] = training[IMAGE_SCORE].where(has_class, training[IMAGE_SCORE].median())
         test = with_image_score(self.test_predictors, split, split.test, self.image_scores, "test", scale)
         check_not_fitted_on(f"{split.name}/{model}", training["patient_id"], split.test)
         preprocessor = build_preprocessor(list(facts.values()))
@@ -123,7 +130,8 @@ class _Study:
         scored = np.asarray(preprocessor.transform(encode(test, facts)), dtype=float)
         followup = _followup(training)
         prediction = MODELS[model](features, followup, scored, self.times_days, self.seed)
-        return ScoredSplit(split.test, _followup(self.outcomes.loc[list(split.test)]), prediction, followup)
+        tested = _followup(self.outcomes.loc[list(split.test)])
+        return ScoredSplit(split.test, tested, prediction, followup, self.known_from_days)
 
 
 def _followup(patients: Table) -> Followup:
