@@ -7,6 +7,7 @@ from gliocast.evidence import metrics
 from gliocast.evidence.comparison import (
     MRI_ADDS,
     Question,
+    as_one_of_several,
     bootstrap_difference,
     compare_paired,
     holm,
@@ -137,6 +138,20 @@ def test_holm_is_that_of_statsmodels_and_skips_what_is_missing():
     adjusted = holm(p_values | {"e": None})
     assert [adjusted[name] for name in p_values] == pytest.approx(list(expected))
     assert adjusted["e"] is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "p_holm", "sentence"),
+    [
+        ((0.01, 0.20), 0.03, "better"),
+        ((0.01, 0.20), 0.12, "cannot be told as one of 10 comparisons: counting all, p is 0.12"),
+        ((-0.10, 0.20), 0.12, "better"),  # whatever stood there: the interval alone had decided
+        (None, None, "better"),
+    ],
+)
+def test_one_of_several_comparisons_says_yes_only_where_holm_does_too(limits, p_holm, sentence):
+    found = {"delta_auc": {"value": 0.1, "ci95": limits}, "verdict": "better"}
+    assert as_one_of_several(found, p_holm, 10)["verdict"] == sentence
 
 
 def test_difference_in_accuracy_by_hand():

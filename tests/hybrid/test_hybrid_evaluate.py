@@ -7,6 +7,7 @@ import pytest
 from hybrid_examples import few_resamples
 
 from gliocast.errors import LeakageError, PartitionError
+from gliocast.hybrid import evaluate as hybrid_evaluate
 from gliocast.hybrid.evaluate import evaluate, prediction_times
 from gliocast.types import PATIENT_LEVEL, Scores
 
@@ -57,6 +58,29 @@ def test_pairs_are_compared_where_both_models_exist():
     assert compared["clinical_vs_majority"]["delta_auc"]["value"] == pytest.approx(15 / 16 - 1 / 2)
     assert compared["clinical_vs_majority"]["delta_accuracy"]["value"] == pytest.approx(6 / 8 - 4 / 8)
     assert compared["clinical_vs_majority"]["mcnemar"]["only_a"] == 3
+
+
+def test_every_pair_but_the_studys_question_is_one_of_several(monkeypatch):
+    better = [0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6, 0.35]
+    tables = (
+        rows("hybrid", better),
+        rows("clinical", [0.2, 0.1, 0.8, 0.7, 0.3, 0.6, 0.4, 0.5]),
+        rows("majority", FLAT),
+    )
+    monkeypatch.setattr(
+        hybrid_evaluate, "compare_paired", lambda _outcome, _a, _b, question, *_: clearly_better(question)
+    )
+    monkeypatch.setattr(hybrid_evaluate, "holm", lambda p_values: dict.fromkeys(p_values, 0.2))
+    compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]
+    verdicts = {pair: found["verdict"] for pair, found in compared.items()}
+    assert verdicts["hybrid_vs_clinical"] == "MRI adds"
+    others = [sentence for pair, sentence in verdicts.items() if pair != "hybrid_vs_clinical"]
+    assert all("one of 3 comparisons" in sentence for sentence in others)
+    assert {found["p_value_holm"] for found in compared.values()} == {0.2}
+
+
+def clearly_better(question):
+    return {"delta_auc": {"value": 0.1, "ci95": (0.01, 0.2)}, "p_value": 0.04, "verdict": question.yes}
 
 
 def test_a_rule_without_probability_has_no_brier_score_but_a_reason():

@@ -18,6 +18,7 @@ from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
 POWER = 0.8
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,16 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     stepped = np.maximum.accumulate([min(1.0, p * (len(known) - rank)) for rank, (p, _) in enumerate(known)])
     adjusted = {name: float(p) for (_, name), p in zip(known, stepped, strict=True)}
     return {name: adjusted.get(name) for name in p_values}
+
+
+def as_one_of_several(comparison: Mapping[str, Any], p_value_holm: float | None, n_comparisons: int) -> dict[str, Any]:
+    """A comparison that was made beside others: its verdict is yes only where Holm's p keeps below `SIGNIFICANT`."""
+    delta, shown = comparison["delta_auc"]["ci95"], dict(comparison)
+    if delta is not None and delta[0] > 0 and p_value_holm is not None and p_value_holm >= SIGNIFICANT:
+        shown["verdict"] = (
+            f"cannot be told as one of {n_comparisons} comparisons: counting all, p is {p_value_holm:.2g}"
+        )
+    return shown
 
 
 def _bootstrapped_delta(

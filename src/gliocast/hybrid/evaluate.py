@@ -13,7 +13,15 @@ from jaxtyping import Bool, Float
 from gliocast.errors import PartitionError, Problem, raise_if_any
 from gliocast.evidence import metrics
 from gliocast.evidence.classification import performance
-from gliocast.evidence.comparison import MRI_ADDS, Question, bootstrap_difference, compare_paired, holm, mcnemar
+from gliocast.evidence.comparison import (
+    MRI_ADDS,
+    Question,
+    as_one_of_several,
+    bootstrap_difference,
+    compare_paired,
+    holm,
+    mcnemar,
+)
 from gliocast.evidence.guard import check_unseen
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
@@ -28,7 +36,8 @@ WORDS = {
     "surgery_rule": "the surgery rule",
     "majority": "the majority class",
 }
-PAIRS = tuple(combinations(WORDS, 2))  # the first is the study's question
+PAIRS = tuple(combinations(WORDS, 2))
+STUDY_QUESTION = "hybrid_vs_clinical"
 
 
 def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
@@ -62,10 +71,11 @@ def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParam
     pairs = [pair for pair in PAIRS if set(pair) <= set(tables)]
     compared = {f"{a}_vs_{b}": _compare(tables, a, b, evidence, seed) for a, b in pairs}
     adjusted = holm({pair: found["p_value"] for pair, found in compared.items()})
-    return {
-        "models": models,
-        "comparisons": {pair: {**found, "p_value_holm": adjusted[pair]} for pair, found in compared.items()},
-    }
+    for pair, p_value in adjusted.items():
+        if pair != STUDY_QUESTION:
+            compared[pair] = as_one_of_several(compared[pair], p_value, len(compared))
+        compared[pair]["p_value_holm"] = p_value
+    return {"models": models, "comparisons": compared}
 
 
 def prediction_times(

@@ -53,8 +53,9 @@ HYBRID = (
 )
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
-    "interval allows one; otherwise the number of patients that would be needed. Every pair is compared, and "
-    "Holm's p counts them all; the study's question is the hybrid model against the clinical one."
+    "interval allows one; otherwise the number of patients that would be needed. The study's "
+    "question is the hybrid model against the clinical one. Every other pair is compared too, and called better only "
+    "where Holm's p, which counts them all, is below 0.05 as well."
 )
 LEAKAGE = (
     "The same patients, the same models, two protocols: what is claimed when test patients were seen in training, "
