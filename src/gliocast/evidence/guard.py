@@ -42,6 +42,16 @@ def check_unseen(scores: Scores) -> None:
     raise_if_any(problems, LeakageError)
 
 
+def seen_in_training(scores: Scores | None) -> set[str]:
+    """The patients scored as test by a model that had seen them; the honest protocol has none."""
+    if scores is None or scores.table.empty:
+        return set()
+    asked = scores.table.loc[scores.table["role"] != "out_of_fold", ["model", "patient_id"]].drop_duplicates()
+    seen = {model: set(patients) for model, patients in scores.fitted_on.items()}
+    pairs = asked.itertuples(index=False, name=None)
+    return {patient for model, patient in pairs if patient in seen.get(model, ())}
+
+
 def check_not_fitted_on(name: str, fitted_on: Collection[str], scored: Collection[str]) -> None:
     """Refuse to score patients with a fitted object (normaliser, imputer, threshold, …) that was fitted on them.
 

@@ -10,7 +10,7 @@ import pandas as pd
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.partitions import partition_sha256
 from gliocast.cohort.selection import OUTCOME
-from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.guard import WATERMARK, seen_in_training
 from gliocast.reporting.metrics import SCHEMA_VERSION, checked
 from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
 
@@ -108,13 +108,3 @@ def cnn_stage(cnn_results: Mapping[str, Any] | None, protocol: ProtocolName, is_
         return {"models": cnn_results["models"]}
     levels = cnn_results.get("paper_protocol", {}).get("test")
     return {"models": {"cnn": levels}} if is_final and levels else {}
-
-
-def seen_in_training(scores: Scores | None) -> set[str]:
-    """The patients scored as test by a model that had seen them; the honest protocol has none."""
-    if scores is None or scores.table.empty:
-        return set()
-    asked = scores.table.loc[scores.table["role"] != "out_of_fold", ["model", "patient_id"]].drop_duplicates()
-    seen = {model: set(patients) for model, patients in scores.fitted_on.items()}
-    pairs = asked.itertuples(index=False, name=None)
-    return {patient for model, patient in pairs if patient in seen.get(model, ())}

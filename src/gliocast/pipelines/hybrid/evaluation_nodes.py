@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gliocast.errors import ConfigurationError, Problem
-from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.guard import WATERMARK, seen_in_training
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
@@ -49,7 +49,6 @@ def follow_paper_protocol(
 def evaluate_models(
     predictions: Scores,
     paper_predictions: Scores,
-    paper_protocol_record: Mapping[str, Any],
     test_outcomes: Table,
     training_cohort: Table,
     protocol: ProtocolName,
@@ -60,13 +59,13 @@ def evaluate_models(
     """The models' part of `metrics.json`, Table 4, and the ROC curves and confusion matrix of Figure 4."""
     if protocol == "honest":
         results = evaluate.evaluate(predictions, test_outcomes, evidence, seed)
-        facts = {"n_test_patients": predictions.table["patient_id"].nunique(), "n_test_patients_seen_in_training": 0}
         drawn, outcomes, watermark = predictions, test_outcomes, None
     else:
         outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
         results = evaluate.measure(paper_predictions, outcomes, evidence, seed)
-        facts = _paper_facts(paper_protocol_record)
         drawn, watermark = paper_predictions, WATERMARK
+    n_test_patients = drawn.table["patient_id"].nunique()
+    facts = {"n_test_patients": n_test_patients, "n_test_patients_seen_in_training": len(seen_in_training(drawn))}
     curves, matrix = _figure4(results["models"], drawn, outcomes, watermark)
     table = table4(results["models"], paper["table4"])
     return {**results, "protocol": facts, "watermark": watermark}, _marked(table, watermark), curves, matrix
@@ -117,13 +116,6 @@ def _not_followed(protocol: ProtocolName) -> tuple[Scores, dict[str, Any]]:
             )
         )
     return image_scores.no_scores(), {"skipped": SKIPPED}
-
-
-def _paper_facts(record: Mapping[str, Any]) -> dict[str, Any]:
-    seen = record["seen"].get(
-        "image_model_training", record["seen"]["scaling"]
-    )  # without images the scaler leaks alone
-    return {"n_test_patients": record["n_test_patients"], "n_test_patients_seen_in_training": seen}
 
 
 def _marked(table: Table, watermark: str | None) -> Table:

@@ -94,7 +94,6 @@ def evaluation() -> Pipeline:
                 [
                     "predictions",
                     "paper_predictions",
-                    "paper_protocol_record",
                     "test_outcomes",
                     "training_cohort",
                     "params:protocol",
