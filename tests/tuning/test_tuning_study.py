@@ -126,6 +126,25 @@ def test_a_search_whose_trials_all_failed_is_an_error(tmp_path: Path):
         run_search(a_search(tmp_path, Failing(), trials=2, max_consecutive_failures=3))
 
 
+@pytest.mark.parametrize(("trials", "most"), [(2, 3), (9, 3)], ids=["all failed", "too many in a row"])
+def test_once_the_cause_of_the_failures_is_mended_all_trials_are_run_with_draws_of_their_own(
+    tmp_path: Path, trials: int, most: int
+):
+    with pytest.raises(TrainingError):
+        run_search(a_search(tmp_path, Failing(), trials=trials, max_consecutive_failures=most))
+    found, table, _ = run_search(a_search(tmp_path, trials=trials, max_consecutive_failures=most))
+    assert found["n_complete"] == trials
+    assert table["learning_rate"].is_unique
+    again, *_ = run_search(a_search(tmp_path, trials=trials, max_consecutive_failures=most))
+    assert again == found
+
+
+def test_failures_among_successes_keep_their_places(tmp_path: Path):
+    settings = {"trials": 8, "max_consecutive_failures": 8}
+    first, *_ = run_search(a_search(tmp_path, Failing(only_above=1e-4), **settings))
+    assert run_search(a_search(tmp_path, **settings))[0] == first
+
+
 def test_a_value_that_is_no_number_fails_the_trial(tmp_path: Path):
     class NoNumber(Falling):
         def __call__(self, fold: int, hyperparameters: Hyperparameters, report):

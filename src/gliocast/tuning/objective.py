@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gliocast.errors import InputError, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.ledger import REASON, SURPLUS, WORKER, place_of
+from gliocast.tuning.ledger import REASON, SURPLUS, WORKER, has_place
 from gliocast.tuning.optuna_types import Trial
 from gliocast.tuning.parameters import SearchSpace
 from gliocast.tuning.presence import repeat
@@ -71,7 +71,7 @@ class Objective:
         from optuna.exceptions import TrialPruned
 
         trial.set_user_attr(WORKER, self.worker)
-        if place_of(trial.number, trial.study.get_trials(deepcopy=False)) >= self.trials:
+        if not has_place(trial.number, trial.study, self.trials):
             raise _failed(trial, SURPLUS)
         try:
             return self.value(trial, draw(trial, self.ranges))

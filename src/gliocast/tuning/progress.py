@@ -19,7 +19,7 @@ def trial_bar(trials: int) -> Iterator[Watch]:
         bar = shown.add_task("Tuning, trials", total=trials)
 
         def watch(study: Study) -> None:
-            ended = places_taken(study.get_trials(deepcopy=False)) - len(running(study))
+            ended = places_taken(study) - len(running(study))
             shown.update(bar, completed=min(ended, trials))
 
         yield watch

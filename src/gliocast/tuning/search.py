@@ -94,7 +94,7 @@ class Search:
             failures: list[FrozenTrial] = []
             while has_work(study, storage, worker, self.tuning.trials):
                 watch(study)
-                if places_taken(study.get_trials(deepcopy=False)) < self.tuning.trials:
+                if places_taken(study) < self.tuning.trials:
                     most = self.tuning.max_consecutive_failures
                     failures = follow_failures(failures, run_one(study, objective), most)
                 else:
@@ -138,7 +138,7 @@ def refuse_other_search(study: Study, fingerprint: Fingerprint) -> None:
 def has_work(study: Study, storage: OpenStorage, worker: str, trials: int) -> bool:
     """Whether a place is free, or another process still runs a trial that it may never finish."""
     storage.presence.release_cut_off(study, worker)
-    return places_taken(study.get_trials(deepcopy=False)) < trials or bool(running(study))
+    return places_taken(study) < trials or bool(running(study))
 
 
 def run_one(study: Study, objective: Objective) -> FrozenTrial:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from gliocast.errors import ConfigurationError, Problem
+from gliocast.errors import ConfigurationError, Problem, TrainingError
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import ModelParameters
 from gliocast.tuning.figures import reasoned_figures, study_figures
 from gliocast.tuning.fingerprint import fingerprint_of_search
+from gliocast.tuning.ledger import give_back_failed
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.progress import trial_bar
 from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
@@ -97,13 +98,19 @@ def search_with(
 
 
 def run_search(search: Search) -> Tuned:
-    """Work on the study until all its trials have ended, and tell what it has come to."""
-    with trial_bar(search.tuning.trials) as watch:
-        work_together(search, watch)
-    with search.opened() as (study, _):
-        hyperparameters = tuned_hyperparameters(study, search.tuning)
-        logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value)r.", hyperparameters)
-        return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
+    """Work on the study until all its trials have ended, and tell what it has come to.
+
+    Raises:
+        TrainingError: no trial succeeded, or too many failed one after the other.
+    """
+    try:
+        with trial_bar(search.tuning.trials) as watch:
+            work_together(search, watch)
+        return _told(search)
+    except TrainingError:
+        with search.opened() as (study, _):
+            give_back_failed(study)
+        raise
 
 
 def searched_patients(split: Split, folds: int) -> tuple[str, ...]:
@@ -124,6 +131,14 @@ def fold_positions(split: Split, patient_ids: Sequence[str], folds: int) -> list
         FoldIndices(np.array([place[p] for p in fold.fit]), np.array([place[p] for p in fold.stop]))
         for fold in split.folds[:folds]
     ]
+
+
+def _told(search: Search) -> Tuned:
+    """What the study has come to."""
+    with search.opened() as (study, _):
+        hyperparameters = tuned_hyperparameters(study, search.tuning)
+        logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value)r.", hyperparameters)
+        return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
 
 
 def _too_many_folds(asked: int, there: int) -> Problem:
