@@ -109,13 +109,15 @@ def resume(training: Training, checkpoints: Checkpoints | None, name: str, finge
 def training_fingerprint(
     stacks: Any, classes: Any, fold: FoldIndices, settings: Hyperparameters, params: ModelParameters, seed: int
 ) -> str:
-    """SHA-256 of everything that decides the weights: slices, classes, fold, parameters, seed, code."""
+    """SHA-256 of all that decides the weights: the fold's slices and classes, parameters, seed, code."""
     import torch
 
     digest = hashlib.sha256()
-    for array in (torch.as_tensor(stacks).cpu().numpy(), classes, fold.fit, fold.stop):
-        digest.update(str((array.shape, str(array.dtype))).encode())
-        digest.update(np.ascontiguousarray(array).data)
+    slices = torch.as_tensor(stacks)
+    for patients in (fold.fit, fold.stop):
+        for array in (slices[torch.as_tensor(patients)].cpu().numpy(), classes[patients]):
+            digest.update(str((array.shape, str(array.dtype))).encode())
+            digest.update(np.ascontiguousarray(array).data)
     chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
     rest: dict[str, Any] = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
     rest |= {"seed": seed, **made_with()}
