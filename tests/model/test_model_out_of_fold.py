@@ -66,6 +66,23 @@ def test_full_memory_while_scoring_ends_in_a_sentence(monkeypatch):
         trained()
 
 
+def test_full_memory_while_new_patients_are_scored_ends_in_a_sentence(result, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(scoring, "stack_logits", full)
+    with pytest.raises(TrainingError, match=r"the memory for the scores of holdout is full"):
+        scoring.scorer_of(result.ensemble, "holdout").score(STACKS[:1], ("P999",))
+
+
+def test_patients_are_scored_in_whole_float32(result, monkeypatch):
+    scorer, seen = scoring.scorer_of(result.ensemble, "holdout"), []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    scorer.networks[0].register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    scorer.score(STACKS[:1], ("P999",))
+    assert seen == [False]
+
+
 def test_altering_held_out_and_test_patients_changes_no_weight(result):
     fold = PARTITION.splits[0].folds[0]
     poisoned = STACKS.copy()

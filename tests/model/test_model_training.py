@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
+from safetensors.torch import save_file
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
@@ -56,6 +57,20 @@ def test_precision_and_memory_format_are_choices(changes):
 def test_a_compiled_network_trains_to_the_same_bits(monkeypatch):
     compiled_by(monkeypatch, "eager")  # the default compiler works for minutes
     assert same_bits(train(tiny(epochs=1, compile=True)), train(tiny(epochs=1)))
+
+
+def test_trainings_with_another_dropout_each_are_all_compiled(monkeypatch):
+    made = []
+
+    def counting(graph, _inputs):
+        made.append(graph)
+        return graph.forward
+
+    compiled_by(monkeypatch, counting)
+    for number in range(10):  # the compiler gives up after eight values
+        train(tiny(epochs=1, compile=True, dropout=0.05 * number), fold=FoldIndices(np.arange(6), np.arange(12, 18)))
+        assert made, f"training {number} was left as it is"
+        made.clear()
 
 
 def test_a_network_that_cannot_be_compiled_ends_in_a_sentence(monkeypatch):
@@ -276,6 +291,55 @@ def test_where_nothing_stops_the_training_the_last_epoch_is_the_best():
     assert trained.best_epoch == len(trained.curve) == 6
 
 
+def test_whatever_is_trained_and_judged_multiplies_float32_whole(monkeypatch):
+    seen = []
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(training, "loss_of", noting(training.loss_of, seen))
+    train(tiny(epochs=1))
+    assert seen and not any(seen)
+    assert torch.backends.cudnn.allow_tf32, "the caller's setting comes back"
+
+
+def noting(loss_of, seen):
+    def noted(*arguments):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        return loss_of(*arguments)
+
+    return noted
+
+
+def test_a_finished_fold_is_not_trained_again_for_a_patient_outside_it():
+    (stacks, classes), params, kept = a_cohort(18), tiny(epochs=1), MemoryCheckpoints()
+    fold = FoldIndices(np.arange(8), np.arange(8, 12))
+    once = train(params, fold=fold, checkpoints=kept)
+    stacks[17], classes[17] = 0, -1
+    again = train(
+        params, classes, fold=fold, stacks=stacks, checkpoints=kept, on_epoch=lambda _: pytest.fail("trained")
+    )
+    assert same_bits(once, again)
+    stacks[9] = 0  # one who stops it
+    reports = []
+    train(params, classes, fold=fold, stacks=stacks, checkpoints=kept, on_epoch=reports.append)
+    assert len(reports) == 1
+
+
+def test_a_fold_is_trained_anew_where_another_file_of_weights_has_taken_the_place_of_the_old_one(tmp_path):
+    params, kept, reports = tiny(epochs=1, weights=str(tmp_path / "weights.safetensors")), MemoryCheckpoints(), []
+    for seed in (1, 2):
+        save_file(train(tiny(epochs=1), seed=seed).weights, params.weights)
+        train(params, checkpoints=kept, on_epoch=reports.append)
+    assert len(reports) == 2
+
+
+def test_a_fault_of_the_card_is_not_blamed_on_the_size_of_the_slices(monkeypatch):
+    def faulty(*_):
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", faulty)
+    with pytest.raises(torch.AcceleratorError):
+        train()
+
+
 def test_patients_outside_the_fold_change_nothing():
     stacks, classes = a_cohort(18)
     fold, params = FoldIndices(np.arange(8), np.arange(8, 12)), tiny(epochs=1)
@@ -318,7 +382,9 @@ def test_full_disk_ends_in_a_sentence():
         def save(self, name, checkpoint):
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(TrainingError, match=r"the checkpoint of fold is No space left on device.*goes on from"):
+    with pytest.raises(
+        TrainingError, match=r"the disk on which fold is stored is No space left on device.*goes on from"
+    ):
         train(checkpoints=FullDisk())
 
 
@@ -328,7 +394,7 @@ def test_a_disk_that_fills_up_while_training_loses_nothing_that_was_stored(tmp_p
 
     with (
         a_full_disk() as fill,
-        pytest.raises(TrainingError, match=r"the checkpoint of fold is .*What was stored is kept"),
+        pytest.raises(TrainingError, match=r"the disk on which fold is stored is .*What was stored is kept"),
     ):
         train(params, checkpoints=folder, on_epoch=lambda report: report.epoch == 2 and fill())
     assert folder.load("fold").record["epoch"] == 2

@@ -92,7 +92,7 @@ def refuse_unfit_slices(network: Module, example: Tensor, backbone: str) -> None
         with torch.no_grad():
             network.eval()(example)
     except (RuntimeError, AssertionError, ValueError) as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):  # a card's fault, whatever the size
             raise
         raise ConfigurationError(_unfit(backbone, example.shape[-1])) from error
 
@@ -132,4 +132,4 @@ def _out_of_memory(name: str) -> Problem:
 def _unwritable(name: str, error: OSError) -> Problem:
     remedy = f"Make room or give write access, and run again: it goes on from the last checkpoint. {KEPT}"
     found = error.strerror or "unwritable"
-    return Problem("–", f"the checkpoint of {name}", found, "a writable disk with room", remedy)
+    return Problem("–", f"the disk on which {name} is stored", found, "a writable disk with room", remedy)

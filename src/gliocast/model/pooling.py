@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.model.classes import long_term_logit
+from gliocast.model.device import whole_float32
 from gliocast.model.parameters import ModelParameters, Pooling
 from gliocast.model.tensors import Module, Tensor
 
@@ -25,7 +26,7 @@ def stack_logits(
 
     network.eval()
     slice_logits, patient_logits = [], []
-    with torch.inference_mode():
+    with torch.inference_mode(), whole_float32():
         for some in stacks.split(PATIENTS_AT_ONCE):
             if params.pooling == "attention":
                 attentive: Any = network

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.model.classes import long_term_logit
-from gliocast.model.device import choose_devices, private_randomness, resident
+from gliocast.model.device import choose_devices, private_randomness, resident, whole_float32
+from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.scoring import rebuilt
@@ -121,7 +122,7 @@ def _member_saliency(
     member: Member, params: ModelParameters, stacks: Float[Any, "patients slices height width"]
 ) -> Float[np.ndarray, "patients slices height width"]:
     device = choose_devices(params.devices)[0]
-    with private_randomness(device):
+    with clear_ending(f"the maps of {member.name}"), private_randomness(device), whole_float32():
         return saliency(rebuilt(member, params, device), resident(stacks, device), params)
 
 

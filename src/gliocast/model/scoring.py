@@ -13,6 +13,7 @@ from jaxtyping import Float
 from gliocast.errors import LeakageError, Problem, raise_if_any
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.device import choose_devices, private_randomness, resident
+from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters, Pooling
 from gliocast.model.pooling import long_term_logits, pooled, stack_logits
@@ -42,10 +43,12 @@ class Scorer:
 
         Raises:
             LeakageError: a network has seen one of the patients.
+        TrainingError: the memory is full.
         """
         _refuse_seen(self.seen, patient_ids)
-        there = resident(stacks, self.device)
-        logits = [long_term_logits(*stack_logits(one, there, self.params), self.params) for one in self.networks]
+        with clear_ending(f"the scores of {self.split}"):
+            there = resident(stacks, self.device)
+            logits = [long_term_logits(*stack_logits(one, there, self.params), self.params) for one in self.networks]
         slice_logit, patient_logit = (np.stack(of_networks) for of_networks in zip(*logits, strict=True))
         pooling: Pooling = "mean_probability" if self.params.pooling == "mean_probability" else "mean_logit"
         mean_slice, mean_patient = pooled(np.moveaxis(slice_logit, 0, -1), pooling), pooled(patient_logit.T, pooling)

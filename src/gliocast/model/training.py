@@ -20,7 +20,7 @@ from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
 from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.classes import auc, loss_of
-from gliocast.model.device import choose_devices, derived_seed, private_randomness, processor_threads
+from gliocast.model.device import choose_devices, derived_seed, private_randomness, processor_threads, whole_float32
 from gliocast.model.device import resident as on_device
 from gliocast.model.endings import (
     clear_ending,
@@ -35,7 +35,7 @@ from gliocast.model.pooling import probability, stack_logits
 from gliocast.model.precision import arithmetic, mixed_precision
 from gliocast.model.resume import Saver, resume, training_fingerprint
 from gliocast.model.tensors import Device, Module, Tensor
-from gliocast.model.weights import pretrained_weights
+from gliocast.model.weights import pinned, pretrained_weights
 
 if TYPE_CHECKING:
     from torch import Generator
@@ -122,11 +122,16 @@ def train_fold(
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
     precision = arithmetic(params, device, stacks.shape[-1])
-    params = params.model_copy(update={"precision": precision})  # told apart in checkpoints
+    params = pinned(params).model_copy(update={"precision": precision})  # told apart in checkpoints
     fold = determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
-    with clear_ending(name), processor_threads(params.threads), private_randomness(device) as generator:
+    with (
+        clear_ending(name),
+        whole_float32(),
+        processor_threads(params.threads),
+        private_randomness(device) as generator,
+    ):
         for source in (torch.default_generator, generator):  # timm draws weights on the processor, whatever the device
             source.manual_seed(derived_seed(seed))
         material = prepare(on_device(stacks, device), classes, fold, params)
@@ -160,8 +165,19 @@ def start(hyperparameters: Hyperparameters, params: ModelParameters, device: Dev
         fused=True,
     )
     scheduler = scheduled(optimizer, params)
-    forward: Any = torch.compile(network) if params.compile else network
-    return Training(network, forward, optimizer, scheduler)
+    return Training(network, _compiled(network) if params.compile else network, optimizer, scheduler)
+
+
+def _compiled(network: Module) -> Any:
+    """The network as the compiler makes it.
+
+    The compiler forgets what it made before: it compiles one piece of code eight times for values that change, such as
+    each trial's dropout, and then leaves it as it is, without a word.
+    """
+    import torch
+
+    torch.compiler.reset()
+    return torch.compile(network)
 
 
 def scheduled(optimizer: Any, params: ModelParameters) -> Any:
