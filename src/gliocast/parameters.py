@@ -15,6 +15,7 @@ from gliocast.hybrid.parameters import HybridParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.model.parameters import ModelParameters
 from gliocast.tuning.parameters import TuningParameters
+from gliocast.tuning.search_space import outside
 from gliocast.types import ImageScoreKind, Parameters, ProtocolName
 
 PROFILES = ("demo", "paper")
@@ -85,6 +86,25 @@ def half_switched(parameters: dict[str, Any]) -> list[Problem]:
 
 
 def contradictions(typed: GliocastParameters) -> list[Problem]:
+    """What no section can see by itself."""
+    return [*shifted_classes(typed), *untried_hyperparameters(typed)]
+
+
+def untried_hyperparameters(typed: GliocastParameters) -> list[Problem]:
+    """Configured hyperparameters that the search is to try, and whose range does not hold them."""
+    model, tuning = typed.model, typed.tuning
+    if typed.image_score != "cnn" or not tuning.trials or not tuning.try_configured:
+        return []
+    problems = []
+    for name in outside(model.hyperparameters, tuning.ranges):
+        sought = getattr(tuning.ranges, name)
+        expected = f"{sought.low:g} to {sought.high:g}, as tuning.ranges.{name}, since tuning.try_configured is true"
+        remedy = f"Change it, widen tuning.ranges.{name}, or set tuning.try_configured to false."
+        problems.append(Problem("–", f"model.{name}", f"{getattr(model, name):g}", expected, remedy))
+    return problems
+
+
+def shifted_classes(typed: GliocastParameters) -> list[Problem]:
     """More than two classes whose long-term survivors would not be the cohort's long-term survivors."""
     model, cohort = typed.model, typed.cohort
     if model.classes == 2:

@@ -36,3 +36,15 @@ def test_more_classes_need_a_fixed_threshold():
     model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
     with pytest.raises(ConfigurationError, match="threshold_mode: fixed"):
         typed_parameters(parameters(model, {"threshold_mode": "training_median"}))
+
+
+def test_configured_hyperparameters_that_the_search_is_to_try_lie_in_their_ranges():
+    with pytest.raises(ConfigurationError, match=r"model.weight_decay is 0.02; expected 1e-06 to 0.01"):
+        typed_parameters(parameters({"weight_decay": 0.02}))
+
+
+@pytest.mark.parametrize("change", [{"try_configured": False}, {"trials": 0}])
+def test_configured_hyperparameters_that_nobody_tries_may_lie_anywhere(change):
+    loaded = parameters({"weight_decay": 0.02})
+    typed = typed_parameters(loaded | {"tuning": loaded["tuning"] | change})
+    assert typed["model"].weight_decay == 0.02

@@ -18,7 +18,7 @@ from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.presence import running
 from gliocast.tuning.pruning import build_pruner
 from gliocast.tuning.sampler import seeded_tpe
-from gliocast.tuning.search_space import as_point, inside
+from gliocast.tuning.search_space import as_point, outside
 from gliocast.tuning.storage import OpenStorage, StudyStorage
 
 FINGERPRINT = "fingerprint"
@@ -59,9 +59,9 @@ class Search:
 
     @property
     def first_point(self) -> dict[str, float] | None:
-        """What the first trial takes; None where it is drawn like the others."""
+        """What the first trial takes; None where it is drawn like the others, as one outside the ranges must be."""
         tuning, configured = self.tuning, self.configured
-        return as_point(configured) if tuning.try_configured and inside(configured, tuning.ranges) else None
+        return as_point(configured) if tuning.try_configured and not outside(configured, tuning.ranges) else None
 
     @contextmanager
     def opened(self) -> Iterator[tuple[Study, OpenStorage]]:

@@ -19,12 +19,12 @@ def _draw_one(trial: Trial, ranges: SearchSpace, name: str) -> float:
     return trial.suggest_float(name, one.low, one.high, log=one.log)
 
 
-def inside(hyperparameters: Hyperparameters, ranges: SearchSpace) -> bool:
-    """Whether each hyperparameter lies in its range."""
-    return all(
-        getattr(ranges, name).low <= getattr(hyperparameters, name) <= getattr(ranges, name).high
-        for name in HYPERPARAMETERS
-    )
+def outside(hyperparameters: Hyperparameters, ranges: SearchSpace) -> list[str]:
+    """The names of those that lie outside their ranges."""
+    point = as_point(hyperparameters)
+    return [
+        name for name in HYPERPARAMETERS if not getattr(ranges, name).low <= point[name] <= getattr(ranges, name).high
+    ]
 
 
 def as_point(hyperparameters: Hyperparameters) -> dict[str, float]:
