@@ -197,6 +197,37 @@ def test_the_terminal_shows_ours_beside_the_papers() -> None:
     assert "SIMULATED" not in result_table(all_metrics(), the_paper(), simulated=False)
 
 
+def test_predictions_of_repeats_are_never_called_patients() -> None:
+    """40 patients, each tested in two repeats."""
+    metrics = all_metrics()
+    for levels in metrics["models"].values():
+        levels["patient"]["n"] = 80
+    built = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
+    assert "80 test patients" not in built
+    assert "40 test patients" in built
+    assert "patient, repeated" in built
+    assert "80 predictions" in result_table(metrics, the_paper(), simulated=True)
+
+
+@pytest.mark.parametrize(
+    ("image_model", "text"),
+    [
+        ("cnn", "The CNN&#39;s out-of-fold probability"),
+        ("image_features", "probability of the image features"),
+        (None, "no images"),
+    ],
+)
+def test_the_page_says_what_the_classifiers_read(image_model: str | None, text: str) -> None:
+    metrics = all_metrics()
+    performance = metrics["models"].pop("cnn")
+    if image_model:
+        metrics["models"][image_model] = performance
+    built = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
+    texts = ("The CNN&#39;s out-of-fold probability", "probability of the image features", "this run reads no images")
+    assert [text in built for text in texts].count(True) == 1
+    assert text in built
+
+
 def test_the_terminal_shows_the_rules_where_nothing_is_fitted() -> None:
     assert "71/35/18/51" in result_table(only_the_baseline(), the_paper(), simulated=False)
 

@@ -18,7 +18,8 @@ SUBTITLE = (
 )
 LEVELS = (
     "Every row says what was counted: patients, or slices. Nine slices of one patient are nine looks at one outcome, "
-    "so slices make no larger study."
+    "so slices make no larger study. Nor do repeats: where patients are tested in several of them, n counts "
+    "predictions, and the intervals are drawn over patients."
 )
 INTERVALS = (
     "95 % intervals: Wilson for proportions, DeLong for the AUC, bootstrap by patient where slices are counted. "
@@ -47,10 +48,13 @@ CNN = (
     "go by a threshold found on training patients. Single networks spread wider than their mean, so that what was "
     "found on the one may suit the other badly."
 )
-HYBRID = (
-    "The CNN's out-of-fold probability beside age, sex, WHO performance status and surgery, in eight classifiers. "
-    "The choice among them is made inside the training patients."
-)
+HYBRID = {
+    "cnn": "The CNN's out-of-fold probability beside the clinical facts, in each of the classifiers",
+    "image_features": "The out-of-fold probability of the image features beside the clinical facts, in each of the "
+    "classifiers",
+    None: "The clinical facts alone, in each of the classifiers: this run reads no images",
+}
+CHOICE = "The choice among the classifiers is made inside the training patients."
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
     "interval allows one; otherwise the number of patients that would be needed. The study's "
@@ -58,8 +62,8 @@ COMPARISONS = (
     "where Holm's p, which counts them all, is below 0.05 as well."
 )
 LEAKAGE = (
-    "The same patients, the same models, two protocols: what is claimed when test patients were seen in training, "
-    "and what holds."
+    "One cohort under two protocols: what is claimed when test patients were seen in training, and what holds. Each "
+    "protocol draws its own test patients, chooses its own classifier and has its own threshold, as its users would."
 )
 TRUST = (
     "Calibration, usefulness, subgroups and stability, on test patients unless a caption says otherwise. "
@@ -74,12 +78,13 @@ PROVENANCE = "Enough to repeat this run: the same versions, parameters, data and
 SEPARATION = "Test patients: {tested}. Of them seen in training by a model that scores them: {seen}."
 FITS_NOTHING = "This pipeline fits nothing, so no patient had to be kept apart."
 HONEST_PROTOCOL = (
-    "Patients, never slices, are divided into training and test patients, once, and all stages share that division.",
-    "The CNN's score of a training patient comes from a fold that was neither fitted on that patient nor stopped by "
-    "them.",
+    "Patients, never slices, are divided into training and test patients before anything is fitted, and all stages "
+    "share that division.",
+    "A training patient's image score, where there is one, comes from a fold that was neither fitted on that patient "
+    "nor stopped by them.",
     "Imputing, encoding, scaling, tuning, the choice of classifier and the operating threshold happen inside the "
     "training patients.",
-    "Test patients are scored once, without their outcomes; the outcomes are opened by one step, after the scoring.",
+    "Test patients are scored without their outcomes; the outcomes are opened by one step, after the scoring.",
 )
 PAPER_PROTOCOL = (
     "The paper's protocol: the CNN is trained on 60 % of the patients and scores everyone, its own training patients "

@@ -57,7 +57,7 @@ def _table(rows: list[Row], title: str) -> Any:
 def _compact(row: Row) -> tuple[str, ...]:
     """A row for a narrow screen: what was counted in one cell, the four counts in another."""
     name, level, n, *estimates = row.cells
-    unit = "slices" if level.startswith("slice") else "patients"
+    unit = "slices" if level.startswith("slice") else "predictions" if tables.REPEATED in level else "patients"
     auc, accuracy, *values = estimates[:4]
     shares = (value.split(" ")[0] for value in values)
     return (f"  {name}" if row.is_paper else name, f"{n} {unit}", auc, accuracy, *shares, "/".join(estimates[4:]))

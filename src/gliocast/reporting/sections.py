@@ -112,10 +112,13 @@ def headline_numbers(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 def _headline(metrics: Mapping[str, Any], part: str, model: str, measure: str) -> tuple[str, str, str]:
     performance = metrics[part][model]["patient"]
-    value, kind = performance[measure], "test patients" if part == "models" else "patients"
+    value, n = performance[measure], performance["n"]
+    kind = "patients"
+    if part == "models":  # a patient who is tested in several repeats is one
+        n, kind = metrics["protocol"]["n_test_patients"] or n, "test patients"
     label = "AUC" if measure == "auc" else measure
     interval = f"95 % {formatting.interval(value['ci95'])}, " if value.get("ci95") else ""
-    small = f"{interval}{performance['n']} {kind}"
+    small = f"{interval}{n} {kind}"
     return f"{name_of(model)}, {label}", formatting.fraction(value["value"]), small
 
 
@@ -132,7 +135,10 @@ def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _forest(report: Report) -> Markup:
-    caption = "Squares with their intervals are this run's; diamonds are the paper's claims; the dotted line is chance."
+    caption = (
+        "Squares with their intervals are this run's, by patient; diamonds are the paper's claims, its CNN's by slice; "
+        "the dotted line is chance."
+    )
     exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", report.marked(caption))
     return report.gallery.figure(exhibit, forest_of_models(report.models, paper_claims(report.paper, "auc"), "auc"))
 
@@ -161,12 +167,16 @@ def surgery(report: Report) -> list[Markup]:
     return [blocks.paragraph(prose.SURGERY), *figures, tested, rules]
 
 
-def step(key: str, command: str, text: str, missing: str) -> Builder:
+def step(key: str, command: str, text: str | Callable[[Report], str], missing: str) -> Builder:
     """A section of exhibits that says, where they are absent, which pipeline adds them."""
 
     def build(report: Report) -> list[Markup]:
         shown = report.shown(key)
-        return [blocks.paragraph(text), *shown] if shown else [blocks.absent(command, missing)]
+        return (
+            [blocks.paragraph(text if isinstance(text, str) else text(report)), *shown]
+            if shown
+            else [blocks.absent(command, missing)]
+        )
 
     return build
 
@@ -177,12 +187,19 @@ def model_step(model: str, table: str, level: str, title: str, exhibits: Builder
     def build(report: Report) -> list[Markup]:
         if model not in report.models:
             return exhibits(report)
-        rows = tables.beside_paper(report.models[model], model, report.paper[table], level)
+        n_test = report.metrics["protocol"]["n_test_patients"]
+        rows = tables.beside_paper(report.models[model], model, report.paper[table], level, n_test)
         beside = report.gallery.table(tables.result_html(rows, title), report.marked(title))
         opening, *shown = exhibits(report)
         return [opening, beside, *shown]
 
     return build
+
+
+def hybrid_text(report: Report) -> str:
+    """What the classifiers read in this run."""
+    image_model = next((model for model in ("cnn", "image_features") if model in report.models), None)
+    return f"{prose.HYBRID[image_model]}. {prose.CHOICE}"
 
 
 def comparisons(report: Report) -> list[Markup]:
@@ -245,7 +262,7 @@ def provenance(report: Report) -> list[Markup]:
 
 TUNING = step("tuning", "tuning", prose.TUNING, "the search for hyperparameters")
 CNN = step("cnn", "cnn_training", prose.CNN, "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
-HYBRID = step("hybrid", "hybrid", prose.HYBRID, "deep hybrid learning (Table 4 and Figure 4 of the paper)")
+HYBRID = step("hybrid", "hybrid", hybrid_text, "deep hybrid learning (Table 4 and Figure 4 of the paper)")
 DHL = "Deep hybrid learning (the paper's Table 4)"
 BUILDERS: tuple[tuple[str, str, Builder], ...] = (
     ("result", "The result", result),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ FRAME = Markup(
 LONG = 24  # rows from which on a table scrolls on a screen
 SENTENCE = 40  # characters from which on a text is no word
 PAPER_NAME = "Moreau et al."
+REPEATED = "repeated"  # a patient was tested in several splits
 HEADERS = {
     "auc": "AUC",
     "n": "n",
@@ -168,9 +170,19 @@ def result_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Ro
     }
     rows = []
     for model, levels in metrics["models"].items():
-        rows += [result_row(name_of(model), level, performance) for level, performance in levels.items() if performance]
+        rows += own_rows(model, levels, metrics["protocol"]["n_test_patients"])
         rows += [claims[model]] if model in claims else []
     return rows
+
+
+def own_rows(model: str, levels: Mapping[str, Any], n_test_patients: int | None) -> list[Row]:
+    """One model at each of its levels; patients of whom there are more predictions than patients are repeated."""
+    found = {level: performance for level, performance in levels.items() if performance}
+    repeated = {level for level in found if level == "patient" and found[level]["n"] > (n_test_patients or math.inf)}
+    return [
+        result_row(name_of(model), f"{level}, {REPEATED}" if level in repeated else level, performance)
+        for level, performance in found.items()
+    ]
 
 
 def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
@@ -182,15 +194,12 @@ def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]
     ]
 
 
-def beside_paper(ours: Mapping[str, Any] | None, model: str, claim: Mapping[str, Any], level: str) -> list[Row]:
+def beside_paper(
+    ours: Mapping[str, Any], model: str, claim: Mapping[str, Any], level: str, n_test_patients: int | None
+) -> list[Row]:
     """One model at each of its levels, above the paper's counts for it."""
-    mine = [
-        result_row(name_of(model), f"{name}", performance) for name, performance in (ours or {}).items() if performance
-    ]
-    return [
-        *mine,
-        result_row(PAPER_NAME, level, paper_performance(claim, independent=level == "patient"), is_paper=True),
-    ]
+    claimed = paper_performance(claim, independent=level == "patient")
+    return [*own_rows(model, ours, n_test_patients), result_row(PAPER_NAME, level, claimed, is_paper=True)]
 
 
 def result_html(rows: Sequence[Row], label: str) -> Markup:
