@@ -1,6 +1,10 @@
-"""The bundle holds all that inference needs, and no patient."""
+"""The bundle holds all that inference needs, no patient's name, and says which models keep rows of patients."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -11,8 +15,12 @@ from hybrid_examples import a_cohort, feature_parameters, features_of, predictor
 from gliocast.datasets.bundle import BundleDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.hybrid.bundle import build_bundle
+from gliocast.hybrid.classifiers import KEEPS_ROWS, build_classifier, with_probability
 from gliocast.hybrid.fit import fit_models
+from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import score_features
+from gliocast.hybrid.parameters import ClassifierName
+from gliocast.hybrid.selection import Candidate
 from gliocast.model.backbone import build_network
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -42,6 +50,40 @@ def test_no_patient_is_named_anywhere_in_a_bundle(tmp_path, bundle, cohort):
     for file in (path for path in (tmp_path / "bundle").rglob("*") if path.is_file()):
         assert not any(patient.encode() in file.read_bytes() for patient in cohort["patient_id"])
         assert file.suffix in (".json", ".skops", ".ubj", ".safetensors")
+
+
+def arrays_in(part: object, seen: set[int]) -> Iterator[np.ndarray]:
+    """Every array that hangs on a fitted object, however deep."""
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, np.ndarray) and part.dtype != object:
+        yield part
+    elif isinstance(part, dict | list | tuple):
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from arrays_in(inner, seen)
+    elif hasattr(part, "__dict__"):
+        yield from arrays_in(vars(part), seen)
+
+
+@pytest.mark.parametrize("name", get_args(ClassifierName))
+def test_the_classifiers_that_keep_rows_of_patients_are_known(name):
+    generator = np.random.default_rng(3)
+    rows, outcome = generator.normal(size=(60, 5)), np.arange(60) % 2
+    fitted = with_probability(name, build_classifier(name, {}, seed=0)).fit(rows, outcome)
+    held = {
+        tuple(row) for array in arrays_in(fitted, set()) if array.ndim == 2 and array.shape[1] == 5 for row in array
+    }
+    assert bool(held & set(map(tuple, rows))) == (name in KEEPS_ROWS)
+
+
+def test_a_bundle_says_which_of_its_models_keep_rows_of_patients(bundle, fitting, caplog):
+    assert bundle.record["keep_rows_of_patients"] == []
+    neighbours = Candidate("k_neighbours", {})
+    models = FittedModels(tuple(replace(model, candidate=neighbours) for model in fitting.models.models[-1:]))
+    marked = build_bundle(bundle.image_model, (), models, {})
+    assert marked.record["keep_rows_of_patients"] == [models.models[0].key]
+    assert "holds training patients' predictors and outcomes" in caplog.text
 
 
 def test_a_changed_part_is_refused(tmp_path, bundle):

@@ -1,4 +1,4 @@
-"""The bundle on the disk: networks as safetensors, fitted models as skops, a manifest. No pickle, no patient."""
+"""The bundle on the disk: networks as safetensors, fitted models as skops, a manifest. No pickle."""
 
 from __future__ import annotations
 

@@ -1,7 +1,12 @@
-"""The bundle: everything that inference needs, and no patient."""
+"""The bundle: everything that inference needs, and no patient's name.
+
+Two classifiers cannot be used without rows that they were fitted on: the nearest neighbours, and support vectors. Where
+one of them was chosen, the bundle says so.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +14,18 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence.guard import fingerprint_of_patients
+from gliocast.hybrid.classifiers import KEEPS_ROWS
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
 from gliocast.hybrid.image_scores import joined, no_scores
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
+log = logging.getLogger(__name__)
+HOLDS_ROWS = (
+    "The bundle holds training patients' predictors and outcomes, without names, as part of %s. For one that may leave "
+    "the house, leave %s out of hybrid.classifiers."
+)
 RESEARCH_USE = "Research use only; not a medical device."
 
 
@@ -74,8 +85,16 @@ def build_bundle(
         models: the fitted models.
         record: parameters and fingerprints of the run.
     """
+    keeps_rows = [model.key for model in models.models if model.candidate and model.candidate.classifier in KEEPS_ROWS]
+    if keeps_rows:
+        log.warning(HOLDS_ROWS, ", ".join(keeps_rows), " and ".join(KEEPS_ROWS))
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
-    facts = {"positive_class": LONG_TERM, "use": RESEARCH_USE, "fitted_on_sha256": fitted_on}
+    facts = {
+        "positive_class": LONG_TERM,
+        "use": RESEARCH_USE,
+        "fitted_on_sha256": fitted_on,
+        "keep_rows_of_patients": keeps_rows,
+    }
     return Bundle(
         replace(image_model, members=tuple(replace(member, fitted_on=()) for member in image_model.members)),
         tuple(replace(model, fitted_on=()) for model in feature_models),

@@ -17,6 +17,7 @@ KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel n
 # LIBSVM's own bound, which scikit-learn lifts. Patients of two classes who are all but equal, as a network that has
 # learnt nothing leaves them, kept it beyond ten minutes; six hundred with some signal take less than a tenth of it.
 SVC_STEPS = 10_000_000
+KEEPS_ROWS: tuple[ClassifierName, ...] = ("k_neighbours", "svc")  # a fit of theirs holds rows that it was fitted on
 
 
 def build_classifier(name: ClassifierName, settings: Settings, seed: int) -> Any:
