@@ -39,9 +39,7 @@ class AuditParameters(Parameters):
     honest_test_share: float = Field(gt=0, lt=1)
     inner_folds: int = Field(ge=2, le=20)
     choice: Literal["best", "one_standard_error"]
-    classifiers: dict[
-        Literal["logistic_regression", "lda", "naive_bayes", "nearest_neighbours", "decision_tree"], tuple[float, ...]
-    ]
+    classifiers: dict[AuditClassifier, tuple[float, ...]]
     chunk: int = Field(ge=1)
     workers: int = Field(ge=1)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
-
-EXTENT = {"biopsy": 0.0, "incomplete": 1.0, "complete": 2.0}  # ascending extent of resection
+from jaxtyping import Bool
 
 
 def surgery_rule(surgery: pd.Series) -> Bool[np.ndarray, " patients"]:
@@ -15,11 +13,6 @@ def surgery_rule(surgery: pd.Series) -> Bool[np.ndarray, " patients"]:
     A missing entry is not "biopsy", but nothing is known: leave such patients out before asking.
     """
     return (surgery.astype("object") != "biopsy").to_numpy(dtype=bool)
-
-
-def surgery_extent(surgery: pd.Series) -> Float[np.ndarray, " patients"]:
-    """Extent of resection as a score: 0 biopsy, 1 incomplete, 2 complete; NaN where missing."""
-    return surgery.astype("object").map(EXTENT).to_numpy(dtype=float)
 
 
 def majority_rule(n_patients: int, n_long_term: int, n_short_term: int) -> Bool[np.ndarray, " patients"]:
