@@ -38,6 +38,7 @@ def explain_models(
 ) -> tuple[Table, Figure]:
     """Mean absolute SHAP values of the best-informed model of the first split, over its training patients."""
     from gliocast.reporting import figures
+    from gliocast.reporting.figures import theme
 
     n_patients = hybrid.robustness.explained_patients
     if n_patients == 0:
@@ -47,7 +48,7 @@ def explain_models(
     scale = model.image_scale
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
     shap = explanations.mean_absolute_shap(model, patients, n_patients, seed)
-    chosen = model.candidate.classifier.replace("_", " ") if model.candidate else name
+    chosen = theme.name_of(model.candidate.classifier if model.candidate else name)
     title = f"What the {name} model listens to ({chosen})"
     return shap, figures.bar(shap, title, "Mean absolute SHAP value (probability)")
 
