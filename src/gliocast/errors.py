@@ -23,6 +23,8 @@ from dataclasses import dataclass
 NOT_APPLICABLE = "–"
 # What the operating system says where a disk is full, closed or broken.
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+# And where a file that is there cannot be read.
+UNREADABLE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 
 @dataclass(frozen=True, order=True)

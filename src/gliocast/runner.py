@@ -11,6 +11,7 @@ from kedro.runner import SequentialRunner
 
 from gliocast.errors import ArtefactError, Problem
 from gliocast.persistence.code import code_fingerprint
+from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
 from gliocast.raw_data import provide_raw_data
@@ -137,7 +138,8 @@ def file_fingerprint(dataset: Any) -> str:
 
     path = Path(str(getattr(dataset, "_filepath", "")))
     # What cannot be looked at counts as changed every time: never reused, never stale.
-    return sha256_of_file(path) if path.is_file() else sha256_of_value(id(dataset))
+    with told_where_unreadable(path):
+        return sha256_of_file(path) if path.is_file() else sha256_of_value(id(dataset))
 
 
 def configuration(dataset: Any) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 
+from closed_paths import close
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.study import extract_stack
@@ -129,6 +131,46 @@ def cut_at_the_header(site: Site, name: str) -> Path:
     cut.write_bytes(file.read_bytes()[:200])
     file.unlink()
     return cut
+
+
+def test_41_a_slice_that_may_not_be_read_is_named_and_not_called_damaged(tmp_path, monkeypatch):
+    site = Site(tmp_path)
+    file = a_series(site)[12]
+    close(monkeypatch, file.rename(file.with_name("IM0013.dcm")))
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [(finding.code, finding.where) for finding in refused.findings] == [
+        ("inaccessible", "IM0013.dcm"),
+        ("missing_slice", "instances 12 and 14"),
+    ]
+
+
+def test_41_a_link_to_nothing_among_the_slices_is_told(tmp_path):
+    site = Site(tmp_path)
+    file = a_series(site)[12]
+    file.with_name("IM0013").symlink_to(tmp_path / "nowhere")
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [(finding.where, finding.found) for finding in refused.findings] == [
+        ("IM0013", "gone, or a link to nothing")
+    ]
+
+
+def test_41_a_folder_of_slices_that_may_not_be_looked_into_is_no_empty_one(tmp_path, monkeypatch):
+    site = Site(tmp_path)
+    a_series(site)
+    close(monkeypatch, site.root / "P1/t1gd")
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [(finding.code, finding.where) for finding in refused.findings] == [("inaccessible", "t1gd")]
+
+
+def test_41_a_disk_that_fails_while_pixels_are_read_is_told(tmp_path, monkeypatch):
+    def fail(path: Path, **_) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    site = Site(tmp_path)
+    a_series(site)
+    monkeypatch.setattr("pydicom.pixels.utils.pixel_array", fail)
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [finding.found for finding in refused.findings] == ["not readable (Input/output error)"]
 
 
 @pytest.mark.parametrize(

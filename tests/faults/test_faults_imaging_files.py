@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gliocast.errors import InputError
+from closed_paths import close
+from gliocast.errors import ImagingError, InputError
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
@@ -290,3 +291,58 @@ def test_s4_patterns_stay_below_the_imaging_folder(pattern):
 
     with pytest.raises(InputError):
         PathPattern(pattern)
+
+
+def inaccessible(site: Site) -> list[tuple[str, str]]:
+    """Where, and what was found, of a patient of whom something cannot be opened."""
+    refused = extract_stack(site.source, "P1", None, site.parameters)
+    assert isinstance(refused, RefusedPatient), "the patient was accepted"
+    assert {finding.code for finding in refused.findings} == {"inaccessible"}
+    return [(finding.where, finding.found) for finding in refused.findings]
+
+
+CLOSED = "not readable (Permission denied)"
+
+
+@pytest.mark.parametrize("suffix", ["nii.gz", "nii", "nrrd", "mha"])
+def test_41_a_volume_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, suffix):
+    site = Site(tmp_path)
+    close(monkeypatch, site.add("P1", GRID, suffix=suffix))
+    assert inaccessible(site) == [(f"t1gd.{suffix}", CLOSED)]
+
+
+def test_41_a_lesion_mask_that_may_not_be_read_is_named(site, monkeypatch):
+    close(monkeypatch, site.root / "P1/lesion_mask.nii.gz")
+    assert inaccessible(site) == [("lesion_mask.nii.gz", CLOSED)]
+
+
+@pytest.mark.parametrize("pattern", ["<patient_id>/t1gd.nii.gz", "<patient_id>/*.nii.gz"])
+def test_41_a_patients_folder_that_may_not_be_looked_into_is_no_absent_image(site, monkeypatch, pattern):
+    from dataclasses import replace
+
+    close(monkeypatch, site.root / "P1")
+    refused = extract_stack(replace(site.source, volumes=(pattern,)), "P1", None, site.parameters)
+    where = pattern.replace("<patient_id>", "P1")
+    assert [(finding.code, finding.where, finding.found) for finding in refused.findings] == [
+        ("inaccessible", where, CLOSED)
+    ]
+
+
+def test_41_an_imaging_folder_that_may_not_be_looked_into_ends_the_run_in_a_sentence(site, monkeypatch):
+    close(monkeypatch, site.root)
+    with pytest.raises(ImagingError, match="the imaging folder is not readable") as raised:
+        site.source.patient_ids()
+    assert str(site.root) not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["t1gd.nii.gz", "lesion_mask.nii.gz"])
+def test_41_a_link_to_nothing_is_told_and_not_passed_over(site, name):
+    (site.root / "P1" / name).unlink()
+    (site.root / "P1" / name).symlink_to(site.root / "nowhere")
+    assert inaccessible(site) == [(name, "gone, or a link to nothing")]
+
+
+def test_41_a_link_to_nothing_in_the_place_of_a_folder_of_lesion_masks_is_told(site):
+    (site.root / "P1/lesion_mask.nii.gz").unlink()
+    (site.root / "P1/lesion_mask").symlink_to(site.root / "nowhere")
+    assert inaccessible(site) == [("lesion_mask", "gone, or a link to nothing")]

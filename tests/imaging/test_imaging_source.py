@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,19 @@ def test_the_fingerprint_changes_with_names_sizes_and_times(tmp_path):
     changed = dataset.fingerprint()
     touched(tmp_path, "P2/t1gd.nii.gz")
     assert len({before, changed, dataset.fingerprint()}) == 3
+
+
+def test_the_fingerprint_outlives_a_link_to_nothing_and_changes_when_it_is_mended(tmp_path):
+    dataset = ImagingDataset(str(touched(tmp_path, "P1/t1gd.nii.gz")))
+    (tmp_path / "notes.txt").symlink_to(tmp_path / "nowhere")
+    before = dataset.fingerprint()
+    touched(tmp_path, "nowhere")
+    assert dataset.fingerprint() != before
+
+
+def test_the_fingerprint_changes_when_access_is_given(tmp_path, monkeypatch):
+    dataset = ImagingDataset(str(touched(tmp_path, "P1/t1gd.nii.gz")))
+    with monkeypatch.context() as closed:
+        closed.setattr(os, "access", lambda path, mode: False)
+        before = dataset.fingerprint()
+    assert dataset.fingerprint() != before

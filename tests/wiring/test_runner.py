@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -9,9 +10,10 @@ from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 import gliocast.runner
+from closed_paths import close
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
-from gliocast.errors import ArtefactError, ConfigurationError, Problem
+from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
 from gliocast.runner import ReusingRunner
 
 CALLS: list[str] = []
@@ -132,3 +134,18 @@ def test_a_killed_stage_runs_again(workplace, monkeypatch):
         workplace()
     monkeypatch.undo()
     assert "add" not in {path.stem for path in (workplace.folder / ".stages").glob("*.json")}
+
+
+def test_results_that_may_not_be_written_end_in_a_sentence(workplace, monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(ArtefactError, match=r"\.stages is Permission denied; expected a writable disk"):
+        workplace()
+
+
+def test_raw_data_that_may_not_be_read_end_in_a_sentence(workplace, monkeypatch):
+    close(monkeypatch, workplace.folder / "numbers.json")
+    with pytest.raises(InputError, match=r"numbers\.json is Permission denied; expected a file that this account may"):
+        workplace()

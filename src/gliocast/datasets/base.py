@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kedro.io import AbstractDataset
 
-from gliocast.errors import UNWRITABLE, ArtefactError, Problem
+from gliocast.errors import ArtefactError, Problem
 from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
+from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder
 
 Value = TypeVar("Value")
@@ -41,10 +41,12 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
 
         Raises:
             ArtefactError: there is no such file.
+            InputError: it cannot be read.
         """
         if not self._exists():
             raise ArtefactError(missing(self.filepath))
-        return self.read(self.filepath)
+        with told_where_unreadable(self.filepath):
+            return self.read(self.filepath)
 
     def save(self, data: Value) -> None:
         """Store the value in place of the old one.
@@ -57,7 +59,8 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
 
     def fingerprint(self) -> str:
         """SHA-256 of the stored content."""
-        return sha256_of_file(self.filepath)
+        with told_where_unreadable(self.filepath):
+            return sha256_of_file(self.filepath)
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
@@ -80,26 +83,12 @@ class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
 
     def fingerprint(self) -> str:
         """SHA-256 over the names and contents of all files in the folder."""
-        return sha256_of_folder(self.filepath)
+        with told_where_unreadable(self.filepath):
+            return sha256_of_folder(self.filepath)
 
     def _exists(self) -> bool:
         recover_folder(self.filepath)
         return self.filepath.is_dir()
-
-
-@contextmanager
-def told_where_unwritable(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a full or closed disk into our error.
-
-    Raises:
-        ArtefactError: `path` cannot be written.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        raise ArtefactError(unwritable(path, error)) from error
 
 
 def read_manifest(path: Path, schema_version: int, problem: Callable[[str, str], Problem]) -> dict[str, Any]:
@@ -136,13 +125,6 @@ def file_problems(file: Path, sha256: str, problem: Callable[[str, str, str], Pr
     if sha256_of_file(file) != sha256:
         return [problem(file.name, "changed since it was written", "the SHA-256 that the manifest names")]
     return []
-
-
-def unwritable(path: Path, error: OSError) -> Problem:
-    """The problem of a disk that takes no result."""
-    remedy = "Make room or give write access, and run again: finished stages are kept."
-    found = error.strerror or "unwritable"
-    return Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
 
 
 def missing(path: Path) -> Problem:

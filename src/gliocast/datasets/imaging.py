@@ -9,6 +9,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from gliocast.imaging.patterns import is_folder
 from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES, ImageSource
 
 
@@ -71,7 +72,7 @@ class ImagingDataset(AbstractDataset[None, ImageSource]):
         return hashlib.sha256(json.dumps(self.source.listing()).encode()).hexdigest()
 
     def _exists(self) -> bool:
-        return self.filepath.is_dir()
+        return is_folder(self.filepath)
 
     def _describe(self) -> dict[str, Any]:
         return {"folder": self.filepath.name}

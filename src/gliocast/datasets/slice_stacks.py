@@ -8,12 +8,13 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from gliocast.datasets.base import missing, told_where_unwritable
+from gliocast.datasets.base import missing
 from gliocast.datasets.slice_shelf import SliceShelf
 from gliocast.errors import ArtefactError
 from gliocast.imaging.pipeline import Extraction
 from gliocast.imaging.storage import COMPLETE, MANIFEST, REFUSED, SliceStackStore
 from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 
 
@@ -45,8 +46,10 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
         Raises:
             ArtefactError: the disk is full or cannot be written; what is finished stays.
         """
-        (self.filepath / COMPLETE).unlink(missing_ok=True)
-        shelf, keys = SliceShelf(self.filepath), data.keys()
+        keys = data.keys()
+        with told_where_unwritable(self.filepath):
+            (self.filepath / COMPLETE).unlink(missing_ok=True)
+            shelf = SliceShelf(self.filepath)
         for result in data.run(shelf.absent(keys)):
             with told_where_unwritable(self.filepath):
                 shelf.add(result, keys[result.patient_id])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from gliocast.imaging.findings import Finding, shown_name
+from gliocast.imaging.findings import Finding, inaccessible, shown_name
 from gliocast.imaging.source import files_below
 
 ALLOWED_TAGS = {
@@ -79,11 +79,16 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
 
     Files that are no DICOM and do not claim to be are passed over, as are segmentations and structure sets.
     """
-    files = sorted(files_below(folder)) if folder.is_dir() else [folder]
+    closed: list[OSError] = []
+    files = sorted(files_below(folder, closed.append)) if folder.is_dir() else [folder]
     instances: list[Instance] = []
-    findings: list[Finding] = []
+    findings = [inaccessible(_folder_name(error, folder), error) for error in closed]
     for file in files:
-        header = read_header(file)
+        try:
+            header = read_header(file)
+        except OSError as error:
+            findings.append(inaccessible(shown_name(file), error))
+            continue
         if header is None:
             findings.extend(_not_dicom(file))
         elif text(header, "SOPClassUID") not in (SEGMENTATION, RTSTRUCT):
@@ -107,6 +112,9 @@ def read_header(file: Path) -> Any | None:
 
     Plain headers are read element by element, without building pydicom's objects for them, which takes most of the time
     of a series; whatever is less plain (no preamble, deflated, nested) is left to pydicom's own reader.
+
+    Raises:
+        OSError: the file cannot be opened or read.
     """
     import warnings
 
@@ -116,8 +124,20 @@ def read_header(file: Path) -> Any | None:
             plain = _plain_header(file)
             header = _any_header(file) if plain is None else plain
             return header if len(header) else None
-    except Exception:
+    except Exception as error:
+        raise_if_of_the_disk(error)
         return None
+
+
+def raise_if_of_the_disk(error: Exception) -> None:
+    """Raise what the operating system has said of a file; pydicom's own complaints of a file bear no number."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
+
+
+def _folder_name(error: OSError, folder: Path) -> str:
+    """A closed folder in a message; one below the series' own is not named, since it may be named after a person."""
+    return folder.name if str(error.filename) == str(folder) else f"a folder in {folder.name}"
 
 
 def _plain_header(file: Path) -> dict[int, Any] | None:

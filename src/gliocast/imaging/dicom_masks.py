@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, read_header, text
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
+from gliocast.imaging.source import files_below
 from gliocast.imaging.volume import Volume
 
 
@@ -24,7 +25,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
     Raises:
         Refused: there is none, several, or it is damaged or empty.
     """
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    files = sorted(files_below(path, _raise)) if path.is_dir() else [path]
     headers = {file: read_header(file) for file in files}
     kinds = {file: text(header, "SOPClassUID") for file, header in headers.items() if header is not None}
     masks = [file for file, kind in kinds.items() if kind in (SEGMENTATION, RTSTRUCT)]
@@ -36,7 +37,8 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
         return _read(file, kinds[file], labels, volume)
     except (Refused, MemoryError):
         raise
-    except Exception:
+    except Exception as error:
+        raise_if_of_the_disk(error)
         found, expected = "cut or damaged", "a whole DICOM SEG or RTSTRUCT"
         raise Refused(
             Finding("lesion_mask_unreadable", shown_name(file), found, expected, "Export it again.")
@@ -51,6 +53,10 @@ def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume) 
     if kind == SEGMENTATION:
         return lesion_of_segments(stored, shown_name(file), labels)
     return lesion_of_contours(stored, shown_name(file), labels, volume)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _whole(file: Path) -> Any:

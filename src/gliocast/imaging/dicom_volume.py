@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from gliocast.imaging.checks import grid_findings
-from gliocast.imaging.dicom_headers import Frame, read_instances
+from gliocast.imaging.dicom_headers import Frame, raise_if_of_the_disk, read_instances
 from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
@@ -75,7 +75,8 @@ def _stored(frame: Frame, shape: tuple[int, int]) -> Shaped[np.ndarray, "rows co
             stored = pixel_array(frame.path, index=frame.index)
     except MemoryError:
         raise
-    except Exception:
+    except Exception as error:
+        raise_if_of_the_disk(error)
         found, expected = "cut, damaged, or compressed in a way no decoder reads", "whole pixel data"
         raise Refused(
             Finding("unreadable_pixels", shown_name(frame.path), found, expected, "Export it again.")

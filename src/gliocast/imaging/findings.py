@@ -72,6 +72,14 @@ class Refused(ImagingError):  # noqa: N818 - a verdict on a study, and read as o
         return type(self), (self.findings,)
 
 
+def inaccessible(name: str, error: OSError) -> Finding:
+    """The finding of a file or folder that the operating system does not open: its content may be sound."""
+    absent = isinstance(error, FileNotFoundError)
+    found = "gone, or a link to nothing" if absent else f"not readable ({error.strerror or 'an error of the disk'})"
+    remedy = "Mend the link or give read access, or exclude the patient."
+    return Finding("inaccessible", name, found, "a file or folder that this account may read", remedy)
+
+
 @dataclass(frozen=True)
 class RefusedPatient:
     """A patient without a slice stack, and every reason for it."""

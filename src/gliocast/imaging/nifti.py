@@ -67,11 +67,12 @@ def read_header(path: Path) -> NiftiHeader:
 
     Raises:
         Refused: they are no NIfTI-1 header.
+        OSError: the file cannot be opened.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             raw = file.read(HEADER_BYTES)
-    except (OSError, EOFError, zlib.error):
+    except (gzip.BadGzipFile, EOFError, zlib.error):
         raise Refused(unreadable(path)) from None
     order = next((order for order in "<>" if raw[:4] == struct.pack(order + "i", HEADER_BYTES)), None)
     if len(raw) < HEADER_BYTES or order is None or raw[344:347] not in (b"n+1",):

@@ -12,6 +12,7 @@ A pattern that ends in `/` names a folder (a DICOM series); `.*` at the end mean
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +56,17 @@ class PathPattern:
         return texts
 
     def find(self, root: Path, patient_id: str) -> dict[Path, str]:
-        """The patient's files (or folders) that exist, sorted, and the glob that each fits."""
+        """The patient's files (or folders) that exist, sorted, and the glob that each fits.
+
+        A link to nothing counts where a pattern names it, so that it is told and not passed over.
+
+        Raises:
+            OSError: a folder on the way is closed; its `filename` is the glob that leads there.
+        """
         if not SAFE_ID.fullmatch(patient_id):
             return {}
         found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob)}
-        return {path: found[path] for path in sorted(found) if path.is_dir() == self.is_folder}
+        return {path: found[path] for path in sorted(found) if self._fits(path, found[path])}
 
     def identifiers(self, root: Path) -> dict[str, str]:
         """What stands in the identifier's place in every path that fits: the text (or number), and the path."""
@@ -68,9 +75,28 @@ class PathPattern:
         for path in _walk(root, self.text.rstrip("/")):
             relative = path.relative_to(root).as_posix()
             match = matcher.fullmatch(relative)
-            if match and path.is_dir() == self.is_folder:
+            if match and is_folder(path) == self.is_folder:
                 found.setdefault(match.group("who"), relative)
         return found
+
+    def _fits(self, path: Path, glob: str) -> bool:
+        return is_folder(path) == self.is_folder or ("*" not in glob and not there(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; not where that cannot be known."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def there(path: Path) -> bool:
+    """Whether a path leads to anything; not where that cannot be known."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _choices(token: str, patient_id: str) -> list[str]:
@@ -97,9 +123,16 @@ def _regex(tokens: list[str]) -> str:
 
 
 def _existing(root: Path, glob: str) -> list[Path]:
-    if "*" not in glob:
-        return [root / glob] if (root / glob).exists() else []
-    return list(root.glob(glob))
+    try:
+        if "*" not in glob:
+            (root / glob).lstat()
+            return [root / glob]
+        os.scandir(root / glob.partition("*")[0].rpartition("/")[0]).close()  # `glob` passes over a closed folder
+        return list(root.glob(glob))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, glob) from None
 
 
 def _walk(root: Path, text: str) -> list[Path]:

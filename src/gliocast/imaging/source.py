@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
-from gliocast.imaging.findings import Finding, Refused, is_technical
-from gliocast.imaging.patterns import SAFE_ID, PathPattern
+from gliocast.imaging.findings import Finding, Refused, inaccessible, is_technical, shown_name
+from gliocast.imaging.patterns import SAFE_ID, PathPattern, is_folder
 
 DEFAULT_VOLUMES = ("<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/")
 DEFAULT_LESION_MASKS = ("<patient_id>/lesion_mask.<nii.gz|nii|nrrd|mha|dcm>", "<patient_id>/lesion_mask/")
@@ -41,12 +41,19 @@ class StudyFiles:
             told = tuple(finding.naming(name, shown) for finding in told)
         return told
 
+    def inaccessible(self, error: OSError) -> Finding:
+        """The finding of a file of the study that the operating system does not open, or stops reading."""
+        if error.filename is None:
+            return inaccessible("a file of the study", error)
+        path = Path(str(error.filename))
+        own = path in (self.volume, self.lesion_mask)
+        return inaccessible(path.name if own else shown_name(path), error)
+
     def listing(self, root: Path) -> list[tuple[str, int, int]]:
-        """Relative path, size and modification time (ns) of every file of the study, sorted."""
+        """Relative path, size and modification time (ns) of every file of the study, sorted; see `listed`."""
         parts = [self.volume] + ([self.lesion_mask] if self.lesion_mask else [])
-        files = [file for part in parts for file in (files_below(part) if part.is_dir() else [part])]
-        stats = [(file.relative_to(root).as_posix(), file.stat()) for file in files]
-        return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+        files = [file for part in parts for file in (files_below(part) if is_folder(part) else [part])]
+        return listed(files, root)
 
 
 @dataclass(frozen=True)
@@ -73,25 +80,30 @@ class ImageSource:
         """Everyone who has a file that fits a volume pattern, sorted.
 
         Raises:
-            ImagingError: the imaging folder does not exist.
+            ImagingError: the imaging folder does not exist, or cannot be looked into.
         """
         self.check()
         seen = {who for text in self.volumes for who in PathPattern(text).identifiers(self.root)}
         return tuple(sorted({self._written(who) for who in seen}))
 
     def check(self) -> None:
-        """Raise where the imaging folder does not exist."""
-        if not self.root.is_dir():
-            problem = Problem(
-                "–", "the imaging folder", f"{self.root} (absent)", "an existing folder", "Correct its path."
-            )
-            raise ImagingError(problem)
+        """Raise where the imaging folder does not exist, or cannot be looked into."""
+        try:
+            os.scandir(self.root).close()
+        except (FileNotFoundError, NotADirectoryError):
+            found, expected, remedy = f"{self.root} (absent)", "an existing folder", "Correct its path."
+        except OSError as error:
+            found = f"not readable ({error.strerror})"
+            expected, remedy = "a folder that this account may read", "Give read access."
+        else:
+            return
+        raise ImagingError(Problem("–", "the imaging folder", found, expected, remedy))
 
     def study(self, patient_id: str) -> StudyFiles:
         """The files of one patient.
 
         Raises:
-            Refused: there is no volume, more than one, or one that lies outside the imaging folder.
+            Refused: there is no volume, more than one, one that lies outside the imaging folder, or a closed folder.
         """
         if not SAFE_ID.fullmatch(patient_id):
             expected = "1 to 64 letters, digits, - or _"
@@ -107,15 +119,18 @@ class ImageSource:
         return StudyFiles(next(iter(volumes)), next(iter(masks), None), self.lesion_labels, self.spacing_mm, shown)
 
     def listing(self) -> list[tuple[str, int, int]]:
-        """Relative path, size and modification time (ns) of every file below the imaging folder, sorted."""
-        stats = [(file.relative_to(self.root).as_posix(), file.stat()) for file in files_below(self.root)]
-        return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+        """Relative path, size and modification time (ns) of every file below the imaging folder; see `listed`."""
+        return listed(files_below(self.root), self.root)
 
     def _only_one(self, kind: str, patterns: tuple[str, ...], patient_id: str) -> dict[Path, str]:
-        found = {
-            path: glob for text in patterns for path, glob in PathPattern(text).find(self.root, patient_id).items()
-        }
-        if any(not path.resolve().is_relative_to(self.root.resolve()) for path in found):
+        try:
+            found = {
+                path: glob for text in patterns for path, glob in PathPattern(text).find(self.root, patient_id).items()
+            }
+        except OSError as error:
+            raise Refused(inaccessible(str(error.filename), error)) from None
+        root = os.path.realpath(self.root)
+        if any(not Path(os.path.realpath(path)).is_relative_to(root) for path in found):
             raise Refused(Finding("outside_the_folder", kind, "a link out of the imaging folder", "a file inside it"))
         if len(found) > 1:
             counts = Counter(found.values())
@@ -136,6 +151,22 @@ def _may_name(path: Path, glob: str) -> bool:
     return "*" in glob.rpartition("/")[2] and not is_technical(path.name)
 
 
-def files_below(folder: Path) -> list[Path]:
-    """All files below a folder."""
-    return [Path(base) / name for base, _, names in os.walk(folder) for name in names]
+def files_below(folder: Path, closed: Callable[[OSError], object] | None = None) -> list[Path]:
+    """All files below a folder; `closed` is told of each folder that cannot be looked into, else passed over."""
+    return [Path(base) / name for base, _, names in os.walk(folder, onerror=closed) for name in names]
+
+
+def listed(files: Iterable[Path], root: Path) -> list[tuple[str, int, int]]:
+    """Relative path, size and modification time (ns) of files, sorted.
+
+    Both are -1 where a file cannot be read, so that access that is given, or a link that is mended, counts as a change.
+    """
+    return sorted((file.relative_to(root).as_posix(), *_size_and_time(file)) for file in files)
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    try:
+        stat = file.stat()
+    except OSError:
+        return -1, -1
+    return (stat.st_size, stat.st_mtime_ns) if os.access(file, os.R_OK) else (-1, -1)

@@ -18,6 +18,7 @@ from gliocast.imaging.lesion import Lesion, largest_section_mm
 from gliocast.imaging.localiser import Located, locate_lesion
 from gliocast.imaging.masks import read_mask
 from gliocast.imaging.parameters import SliceParameters
+from gliocast.imaging.patterns import is_folder
 from gliocast.imaging.planes import slice_planes, slice_positions_mm
 from gliocast.imaging.sampling import sample_mask, sample_slices
 from gliocast.imaging.source import ImageSource, StudyFiles
@@ -47,6 +48,8 @@ def extract_stack(
         stack = _extracted(study, patient_id, central_slice_mm, parameters)
     except Refused as refused:
         return RefusedPatient(patient_id, study.told(refused.findings))
+    except OSError as error:
+        return RefusedPatient(patient_id, study.told([study.inaccessible(error)]))
     except MemoryError:
         finding = Finding("out_of_memory", "the study", "larger than the memory", "a study that fits into the memory")
         return RefusedPatient(patient_id, (finding,))
@@ -55,8 +58,7 @@ def extract_stack(
 
 def open_volume(study: StudyFiles, parameters: SliceParameters) -> Volume:
     """The study's volume, its header checked and its voxels not yet read."""
-    is_file = study.volume.name.lower().endswith(SUFFIXES) and study.volume.is_file()
-    if is_file:
+    if study.volume.name.lower().endswith(SUFFIXES) and not is_folder(study.volume):
         return open_file(study.volume, parameters.geometry, study.spacing_mm)
     from gliocast.imaging.dicom_volume import DicomVolume
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gliocast.persistence.atomic import atomic_write, whole_files
+from gliocast.persistence.disk import told_where_unwritable
 
 LOCK_MESSAGE = "Another run is working on stage %s; waiting for it."
 
@@ -49,12 +50,15 @@ class StageRecords:
 
     def write(self, stage: str, record: StageRecord) -> None:
         """Keep `record` as the last complete run of `stage`."""
-        with atomic_write(self._path(stage)) as temporary:
+        path = self._path(stage)
+        with told_where_unwritable(path), atomic_write(path) as temporary:
             temporary.write_text(json.dumps(asdict(record), indent=1, sort_keys=True), encoding="utf-8")
 
     def forget(self, stage: str) -> None:
         """Remove the record of `stage`: from now on until it is complete, its results count as unfinished."""
-        self._path(stage).unlink(missing_ok=True)
+        path = self._path(stage)
+        with told_where_unwritable(path):
+            path.unlink(missing_ok=True)
 
     def written_by_any(self, output: str, fingerprint: str) -> bool:
         """Whether some stage has written this content of `output`: then nobody has edited it by hand."""
@@ -63,15 +67,20 @@ class StageRecords:
 
     @contextmanager
     def lock(self, stage: str) -> Iterator[None]:
-        """Let one run at a time work on `stage`; a second one waits, and then finds it finished."""
+        """Let one run at a time work on `stage`; a second one waits, and then finds it finished.
+
+        Raises:
+            ArtefactError: the folder of the records cannot be written.
+        """
         import logging
 
         from filelock import FileLock, Timeout
 
-        self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f"{stage}.lock")
         try:
-            lock.acquire(timeout=0)
+            with told_where_unwritable(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock.acquire(timeout=0)
         except Timeout:
             logging.getLogger(__name__).warning(LOCK_MESSAGE, stage)
             lock.acquire()
