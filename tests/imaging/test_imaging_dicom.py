@@ -129,6 +129,61 @@ def test_series_that_are_not_eligible_do_not_compete(tmp_path, other):
     assert extracted(site).record["series"] == "series 5 of 2, 1 eligible"
 
 
+REPORT, PRESENTATION, SPECTRUM = "88.22", "11.1", "4.2"  # below 1.2.840.10008.5.1.4.1.1, DICOM PS3.4, annex B.5
+
+
+@pytest.mark.parametrize("kind", [REPORT, PRESENTATION, SPECTRUM])
+def test_an_object_without_an_image_is_passed_over_and_noted(tmp_path, kind):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    first, *_ = a_series(site.root, grid)
+    without_image = pydicom.dcmread(first)
+    for tag in ("Rows", "Columns", "PixelData", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"):
+        delattr(without_image, tag)
+    without_image.SOPClassUID = f"1.2.840.10008.5.1.4.1.1.{kind}"
+    without_image.save_as(first.with_name("report.dcm"))
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert extracted(site).record["series"] == "the only series, beside 1 file without an image"
+
+
+def test_a_folder_copied_from_a_disc_with_its_index_is_read(tmp_path):
+    from pydicom.fileset import FileSet
+
+    site, grid, disc = Site(tmp_path), a_grid("LPS", (56, 56, 40)), FileSet()
+    for file in write_series(tmp_path / "scanner", grid, np.round(grey_voxels(grid))):
+        disc.add(file)
+    disc.write(site.root / "P1" / "t1gd")
+    assert (site.root / "P1" / "t1gd" / "DICOMDIR").is_file()
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert extracted(site).record["series"] == "the only series, beside 1 file without an image"
+
+
+def add_without_position(site: Site, grid: Grid, n_files: int, **tags) -> None:
+    """A second series, number 6, of which nobody says where it lies."""
+
+    def without(index: int, header: pydicom.Dataset) -> None:
+        del header.ImagePositionPatient
+
+    for file in a_series(site.root, grid, change=without, SeriesNumber=6, **tags)[n_files:]:
+        file.unlink()
+
+
+def test_a_screenshot_without_a_position_does_not_refuse_the_series_beside_it(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid)
+    add_without_position(site, grid, 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.7", Modality="OT")
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    assert extracted(site).record["series"] == "series 5 of 2, 1 eligible"
+
+
+def test_damage_of_an_eligible_series_does_not_leave_the_choice_to_the_other_one(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    add_without_position(site, grid, 40)
+    a_series(site.root, a_grid("LPS", (56, 56, 20)))
+    assert codes(site) == ["several_series"]
+    site.parameters = slice_parameters(series__choose="most_slices")
+    assert set(codes(site)) == {"tag_missing"}
+
+
 def test_the_plane_of_acquisition_chooses_among_series(tmp_path):
     site, axial, sagittal = Site(tmp_path), a_grid("LPS", (56, 56, 40)), a_grid("PIR", (56, 40, 56))
     a_series(site.root, axial)

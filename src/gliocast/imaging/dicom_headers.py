@@ -1,4 +1,4 @@
-"""DICOM headers: the few tags that are needed, by an allow-list, and nothing of who the patient is.
+"""What the images of a DICOM folder say of themselves, and nothing of who the patient is.
 
 `PatientID` is looked at for one purpose, to notice two patients in one folder; it is kept as a digest and never leaves.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,18 +15,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
+from gliocast.imaging.dicom_tags import ALLOWED_TAGS, raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, inaccessible, shown_name
 from gliocast.imaging.source import files_below
 
-ALLOWED_TAGS = {
-    "SOPClassUID": 0x00080016, "Modality": 0x00080060, "SeriesDescription": 0x0008103E, "PatientID": 0x00100020,
-    "ContrastBolusAgent": 0x00180010, "ContrastBolusAgentSequence": 0x00180012, "SeriesInstanceUID": 0x0020000E,
-    "SeriesNumber": 0x00200011, "InstanceNumber": 0x00200013, "ImagePositionPatient": 0x00200032,
-    "ImageOrientationPatient": 0x00200037, "SamplesPerPixel": 0x00280002, "NumberOfFrames": 0x00280008,
-    "Rows": 0x00280010, "Columns": 0x00280011, "PixelSpacing": 0x00280030, "BurnedInAnnotation": 0x00280301,
-    "RescaleIntercept": 0x00281052, "RescaleSlope": 0x00281053, "SharedFunctionalGroupsSequence": 0x52009229,
-    "PerFrameFunctionalGroupsSequence": 0x52009230,
-}  # fmt: skip
 REQUIRED_TAGS = ("SeriesInstanceUID", "Rows", "Columns")
 PLACE_TAGS = {  # where a frame lies and how it is scaled, and the functional group that says so in an enhanced file
     "PixelSpacing": "PixelMeasuresSequence",
@@ -37,8 +30,12 @@ PLACE_TAGS = {  # where a frame lies and how it is scaled, and the functional gr
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-TRANSFER_SYNTAX = 0x00020010
-IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+DICOMDIR = "1.2.840.10008.1.3.10"
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+WITHOUT_AN_IMAGE = (  # DICOM PS3.4, annex B.5, by what follows `STORAGE`
+    "4.2", "9.", "11.", "66", "67", "88.", "90.", "104.",  # spectra, waveforms, presentations, raw data, reports, PDFs
+    *(f"481.{number}" for number in range(2, 30)),  # radiotherapy: all but its images (481.1)
+)  # fmt: skip
 NAMED_DICOM = (".dcm", ".ima")
 
 
@@ -58,7 +55,13 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """What one DICOM image file says of itself."""
+    """What one DICOM image file says of itself.
+
+    Attributes:
+        n_frames: number of its slices.
+        frames: its slices; none where it is not said where they lie.
+        fault: why it has no frames.
+    """
 
     path: Path
     series: str
@@ -71,17 +74,35 @@ class Instance:
     burned_in: bool
     samples: int
     shape: tuple[int, int]
+    n_frames: int
     frames: tuple[Frame, ...]
+    fault: Finding | None
 
 
-def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
-    """Headers of all DICOM images below a folder (or of one file), and what is wrong with single files.
+@dataclass(frozen=True, eq=False)
+class Headers:
+    """What lies in a folder of DICOM.
 
-    Files that are no DICOM and do not claim to be are passed over, as are segmentations and structure sets.
+    Attributes:
+        instances: the images, with a fault where one is not whole.
+        findings: what is wrong with files of which nobody knows to which series they belong.
+        n_without_image: objects that hold no image: reports, presentations, segmentations, the index of a disc.
+    """
+
+    instances: list[Instance]
+    findings: list[Finding]
+    n_without_image: int
+
+
+def read_instances(folder: Path) -> Headers:
+    """Headers of all DICOM images below a folder, or of one file.
+
+    Files that are no DICOM and do not claim to be are passed over.
     """
     closed: list[OSError] = []
     files = sorted(files_below(folder, closed.append)) if folder.is_dir() else [folder]
     instances: list[Instance] = []
+    n_without_image = 0
     findings = [inaccessible(_folder_name(error, folder), error) for error in closed]
     for file in files:
         try:
@@ -89,104 +110,41 @@ def read_instances(folder: Path) -> tuple[list[Instance], list[Finding]]:
         except OSError as error:
             findings.append(inaccessible(shown_name(file), error))
             continue
-        if header is None:
+        if holds_no_image(file, header):
+            n_without_image += 1
+        elif header is None:
             findings.extend(_not_dicom(file))
-        elif text(header, "SOPClassUID") not in (SEGMENTATION, RTSTRUCT):
-            absent = [tag for tag in REQUIRED_TAGS if not text(header, tag)]
-            if absent:
-                findings.append(tag_missing(file, absent))
-                continue
-            try:
-                instances.append(_instance(file, header))
-            except _TagMissingError as missing:
-                findings.append(tag_missing(file, [str(missing)]))
-            except (ValueError, TypeError, AttributeError, IndexError, KeyError):
-                findings.append(
-                    Finding("bad_tag", shown_name(file), "a value that cannot be read", "a valid DICOM header")
-                )
-    return instances, findings
+        elif not text(header, "SeriesInstanceUID"):
+            findings.append(tag_missing(file, _absent(header)))
+        else:
+            instances.append(_instance(file, header))
+    return Headers(instances, findings, n_without_image)
 
 
-def read_header(file: Path) -> Any | None:
-    """The allowed tags of one file; None where it is no DICOM file, or was cut before them.
+def holds_no_image(file: Path, header: Any | None) -> bool:
+    """Whether a DICOM object is of a class that never holds an image."""
+    if header is None:
+        return _media_class(file) == DICOMDIR
+    sop_class = text(header, "SOPClassUID")
+    return sop_class.startswith(STORAGE) and sop_class.removeprefix(STORAGE).startswith(WITHOUT_AN_IMAGE)
 
-    Plain headers are read element by element, without building pydicom's objects for them, which takes most of the time
-    of a series; whatever is less plain (no preamble, deflated, nested) is left to pydicom's own reader.
 
-    Raises:
-        OSError: the file cannot be opened or read.
-    """
-    import warnings
+def _media_class(file: Path) -> str:
+    """The class that a file's meta information names; empty where there is none."""
+    from pydicom.filereader import read_file_meta_info
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            plain = _plain_header(file)
-            header = _any_header(file) if plain is None else plain
-            return header if len(header) else None
+            return str(read_file_meta_info(file).get("MediaStorageSOPClassUID", ""))
     except Exception as error:
         raise_if_of_the_disk(error)
-        return None
-
-
-def raise_if_of_the_disk(error: Exception) -> None:
-    """Raise what the operating system has said of a file; pydicom's own complaints of a file bear no number."""
-    if isinstance(error, OSError) and error.errno is not None:
-        raise error
+        return ""
 
 
 def _folder_name(error: OSError, folder: Path) -> str:
     """A closed folder in a message; one below the series' own is not named, since it may be named after a person."""
     return folder.name if str(error.filename) == str(folder) else f"a folder in {folder.name}"
-
-
-def _plain_header(file: Path) -> dict[int, Any] | None:
-    from pydicom.filereader import data_element_generator
-    from pydicom.tag import BaseTag
-
-    with file.open("rb") as opened:
-        if opened.read(132)[128:] != b"DICM":
-            return None
-        meta = {int(raw.tag): raw for raw in data_element_generator(opened, False, True, _after_the_meta_group)}
-        syntax = bytes(getattr(meta.get(TRANSFER_SYNTAX), "value", None) or b"").strip(b" \0").decode("ascii")
-        if not syntax or syntax in (DEFLATED, BIG_ENDIAN):
-            return None
-        tags: list[Any] = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
-        elements = data_element_generator(opened, syntax == IMPLICIT, True, _at_the_pixels, None, "latin-1", tags)
-        header = {int(raw.tag): raw for raw in elements}
-    return None if ALLOWED_TAGS["PerFrameFunctionalGroupsSequence"] in header else header
-
-
-def _after_the_meta_group(tag: Any, _vr: str | None, _length: int) -> bool:
-    return int(tag) >> 16 != 0x0002  # as plain numbers: pydicom's own comparison is slow
-
-
-def _at_the_pixels(tag: Any, _vr: str | None, _length: int) -> bool:
-    return int(tag) >= 0x7FE00008
-
-
-def _any_header(file: Path) -> Any:
-    import pydicom
-    from pydicom.tag import BaseTag
-
-    tags = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
-    return pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=tags)
-
-
-def text(header: Any, name: str) -> str:
-    """A tag's value as text, empty where it is absent; taken from its bytes, which is quicker than decoding them."""
-    tag = ALLOWED_TAGS[name]
-    if tag not in header:
-        return ""
-    element = header[tag] if isinstance(header, dict) else header.get_item(tag)
-    value = element.value
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        if name in ("Rows", "Columns", "SamplesPerPixel"):
-            return str(int.from_bytes(value[:2], "little" if element.is_little_endian else "big"))
-        return value.decode("latin-1").strip(" \0")
-    return "\\".join(map(str, value)) if not isinstance(value, str) and hasattr(value, "__iter__") else str(value)
 
 
 def tag_missing(file: Path, tags: list[str]) -> Finding:
@@ -210,6 +168,7 @@ def _not_dicom(file: Path) -> Iterator[Finding]:
 
 
 def _instance(file: Path, header: Any) -> Instance:
+    frames, fault = _frames_or_fault(file, header)
     return Instance(
         path=file,
         series=text(header, "SeriesInstanceUID"),
@@ -220,10 +179,34 @@ def _instance(file: Path, header: Any) -> Instance:
         patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),
         contrast_agent=bool(text(header, "ContrastBolusAgent")) or ALLOWED_TAGS["ContrastBolusAgentSequence"] in header,
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
-        samples=int(text(header, "SamplesPerPixel") or 1),
-        shape=(int(text(header, "Columns")), int(text(header, "Rows"))),
-        frames=tuple(_frames(file, header)),
+        samples=_count(header, "SamplesPerPixel", 1),
+        shape=(_count(header, "Columns", 0), _count(header, "Rows", 0)),
+        n_frames=len(frames) or _count(header, "NumberOfFrames", 1),
+        frames=frames,
+        fault=fault,
     )
+
+
+def _frames_or_fault(file: Path, header: Any) -> tuple[tuple[Frame, ...], Finding | None]:
+    """The frames of an image, or else why it cannot be said where they lie."""
+    if absent := _absent(header):
+        return (), tag_missing(file, absent)
+    try:
+        return tuple(_frames(file, header)), None
+    except _TagMissingError as missing:
+        return (), tag_missing(file, [str(missing)])
+    except (ValueError, TypeError, AttributeError, IndexError, KeyError):
+        found, expected = "a value that cannot be read", "a valid DICOM header"
+        return (), Finding("bad_tag", shown_name(file), found, expected)
+
+
+def _absent(header: Any) -> list[str]:
+    return [tag for tag in REQUIRED_TAGS if not text(header, tag)]
+
+
+def _count(header: Any, name: str, otherwise: int) -> int:
+    value = text(header, name)
+    return int(value) if value.isdecimal() else otherwise
 
 
 def _frames(file: Path, header: Any) -> Iterator[Frame]:

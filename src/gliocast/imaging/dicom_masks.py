@@ -6,7 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, raise_if_of_the_disk, read_header, text
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION
+from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.source import files_below

@@ -48,7 +48,7 @@ def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParamete
 
 def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[Finding]:
     """Why a series is not the contrast-enhanced T1 of the study."""
-    first, where = members[0], f"series {members[0].series_number}"
+    first, where = _first_whole(members), f"series {members[0].series_number}"
     text = first.description
     if first.modality != rule.modality:
         yield Finding("wrong_modality", where, first.modality, rule.modality)
@@ -98,8 +98,13 @@ def _plane(instance: Instance) -> str:
     return next(name for name, axis in AXES.items() if axis == nearest)
 
 
+def _first_whole(members: Sequence[Instance]) -> Instance:
+    return next((member for member in members if member.fault is None), members[0])
+
+
 def _n_frames(members: Sequence[Instance]) -> int:
-    return sum(len(member.frames) for member in members)
+    """Slices of a series, damaged ones too: damage must not make another series the longest."""
+    return sum(member.n_frames for member in members)
 
 
 def _mixed(instances: Sequence[Instance]) -> Iterator[Finding]:

@@ -10,8 +10,9 @@ import numpy as np
 from jaxtyping import Float32, Shaped
 
 from gliocast.imaging.checks import grid_findings
-from gliocast.imaging.dicom_headers import Frame, raise_if_of_the_disk, read_instances
+from gliocast.imaging.dicom_headers import Frame, read_instances
 from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
+from gliocast.imaging.dicom_tags import raise_if_of_the_disk
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
 from gliocast.imaging.parameters import SliceParameters
@@ -29,12 +30,17 @@ class DicomVolume(Volume):
         self, folder: Path, parameters: SliceParameters, spacing_mm: tuple[float, float, float] | None = None
     ) -> None:
         self.name = folder.name
-        instances, findings = read_instances(folder)
-        if not instances:
+        headers = read_instances(folder)
+        findings = list(headers.findings)
+        if not headers.instances:
             raise Refused(findings or Finding("image_missing", self.name, "no DICOM image", "a series of slices"))
-        members, choice = choose_series(instances, self.name, parameters.series)
+        members, choice = choose_series(headers.instances, self.name, parameters.series)
+        findings += [member.fault for member in members if member.fault is not None]
         findings += ineligible(members, parameters.series)
-        grid, self._frames, irregular = series_grid(members, self.name, parameters.geometry.regularity)
+        whole = [member for member in members if member.fault is None]
+        if not whole:
+            raise Refused(findings)
+        grid, self._frames, irregular = series_grid(whole, self.name, parameters.geometry.regularity)
         findings += irregular
         if grid is not None:
             grid = grid if spacing_mm is None else grid.with_spacing_mm(spacing_mm)
@@ -43,7 +49,8 @@ class DicomVolume(Volume):
         if grid is None:
             raise Refused(Finding("irregular", self.name, "no regular volume", "equally spaced parallel slices"))
         self.grid = grid
-        self.record = {"format": "dicom", "orientation": grid.orientation, "series": choice}
+        series = choice + _passed_over(headers.n_without_image)
+        self.record = {"format": "dicom", "orientation": grid.orientation, "series": series}
 
     def read(self, region: Region) -> Float32[np.ndarray, "i j k"]:
         """Grey values inside `region`: the pixels of other slices are never touched."""
@@ -52,6 +59,12 @@ class DicomVolume(Volume):
         stored = [_stored(frame, self.grid.shape[:2])[rows, columns] for frame in frames]
         grey = np.stack(stored, dtype=np.float32, casting="unsafe")
         return _rescaled(grey, frames).T
+
+
+def _passed_over(n_without_image: int) -> str:
+    """What the slice manifest notes of objects in the series' folder that hold no image."""
+    files = "file" if n_without_image == 1 else "files"
+    return f", beside {n_without_image} {files} without an image" if n_without_image else ""
 
 
 def _rescaled(
