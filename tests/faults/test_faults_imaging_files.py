@@ -204,6 +204,30 @@ def test_24_an_empty_mask_is_refused(site):
     assert codes(site) == ["empty_lesion_mask"]
 
 
+CUBE = a_grid("LPS", (100, 100, 100))  # a litre
+
+
+@pytest.mark.parametrize(("n_slices", "volume_ml"), [(100, 1000), (51, 510)])
+def test_24_a_mask_that_is_larger_than_any_lesion_is_refused(tmp_path, n_slices, volume_ml):
+    site, mask = Site(tmp_path), np.zeros(CUBE.shape)
+    mask[:, :, :n_slices] = 1
+    site.add("P1", CUBE)
+    site.add_mask("P1", CUBE, mask)
+    refused = extract_stack(site.source, "P1", None, site.parameters)
+    (finding,) = refused.findings
+    assert (finding.code, finding.where) == ("lesion_mask_too_large", "lesion_mask.nii.gz")
+    assert (finding.found, finding.expected) == (f"{volume_ml} ml of lesion", "at most 500 ml")
+    assert "lesion_labels" in finding.remedy
+
+
+def test_24_a_mask_as_large_as_the_limit_is_kept(tmp_path):
+    site, mask = Site(tmp_path), np.zeros(CUBE.shape)
+    mask[:, :, 25:75] = 1
+    site.add("P1", CUBE)
+    site.add_mask("P1", CUBE, mask)
+    assert stack_of(site).record["lesion_volume_mm3"] == 500_000
+
+
 def test_24_a_mask_without_the_chosen_label_is_refused(site):
     from dataclasses import replace
 

@@ -260,3 +260,10 @@ def test_two_patients_in_one_series_are_refused_without_naming_them(tmp_path):
     refused = extract_stack(site.source, "P1", None, site.parameters)
     assert "mixed_patients" in [finding.code for finding in refused.findings]
     assert "MRN" not in str(refused)
+
+
+def test_a_segmentation_that_is_larger_than_any_lesion_is_refused(tmp_path):
+    site, grid = Site(tmp_path, slice_parameters(geometry__max_lesion_ml=100.0)), a_grid("LPS", (56, 56, 40))
+    files = a_series(site.root, grid)
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", files, [np.ones(grid.shape, dtype=bool)])
+    assert codes(site) == ["lesion_mask_too_large"]  # 56 × 56 × 40 mm³ are 125 ml

@@ -12,6 +12,8 @@ from gliocast.imaging.lesion import Lesion, cut_out
 from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.volume import Volume
 
+MM3_A_ML = 1000.0
+
 
 def read_mask(
     path: Path,
@@ -31,13 +33,14 @@ def read_mask(
         what gives the lesion, once it is told the volume that the mask was drawn on.
 
     Raises:
-        Refused: the mask is unreadable, empty, or, told by what is returned, lies elsewhere.
+        Refused: the mask is unreadable, empty, no lesion's, or, told by what is returned, lies elsewhere.
     """
     if not path.name.lower().endswith(SUFFIXES):
-        return partial(_dicom_lesion, path, labels)
+        return partial(_dicom_lesion, path, labels, rules)
     mask = open_file(path, rules, spacing_mm)
     filled, numbers = mask.filled, tuple(int(label) for label in labels)
     lesion = cut_out(mask.voxels[filled], mask.grid.cropped(filled), numbers, path.name)
+    _check_size(lesion, path.name, rules)
 
     def checked(volume: Volume) -> Lesion:
         _check_grid(mask, volume, rules)
@@ -47,10 +50,11 @@ def read_mask(
     return checked
 
 
-def _dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+def _dicom_lesion(path: Path, labels: tuple[int | str, ...], rules: GeometryParameters, volume: Volume) -> Lesion:
     from gliocast.imaging.dicom_masks import read_dicom_lesion
 
     lesion = read_dicom_lesion(path, labels, volume)
+    _check_size(lesion, path.name, rules)
     _check_place(lesion, volume, path.name)
     return lesion
 
@@ -67,6 +71,18 @@ def _check_grid(mask: Volume, volume: Volume, rules: GeometryParameters) -> None
         found = "other voxel positions" if same_shape else f"shape {mask.grid.shape}"
         expected = f"the volume's grid {volume.grid.shape}, to a thousandth of a voxel"
         raise Refused(Finding("lesion_mask_elsewhere", mask.name, found, expected, "Redo or resample the mask."))
+
+
+def _check_size(lesion: Lesion, name: str, rules: GeometryParameters) -> None:
+    """An inverted mask, or one of the brain, holds litres, and its middle is nobody's lesion."""
+    volume_ml = lesion.volume_mm3 / MM3_A_ML
+    if volume_ml > rules.max_lesion_ml:
+        found, expected = f"{volume_ml:.0f} ml of lesion", f"at most {rules.max_lesion_ml:g} ml"
+        remedy = (
+            "Invert the mask where it marks what is not lesion, or name the lesion's labels in `lesion_labels` of the "
+            "catalog entry; slices.geometry.max_lesion_ml is the limit."
+        )
+        raise Refused(Finding("lesion_mask_too_large", name, found, expected, remedy))
 
 
 def _check_place(lesion: Lesion, volume: Volume, name: str) -> None:

@@ -66,6 +66,7 @@ class GeometryParameters(Parameters):
         affine: where a NIfTI file's two transforms differ, refuse unless they `agree`, or trust `sform` or `qform`.
         affine_tolerance_mm: the two agree when no voxel is further apart than this.
         lesion_mask_grid: `any` physical grid, or only the `same` as the volume's.
+        max_lesion_ml: a larger lesion mask is refused, ml: it is inverted, or holds more than the lesion.
     """
 
     regularity: Annotated[float, Field(gt=0, le=0.1)]
@@ -75,6 +76,7 @@ class GeometryParameters(Parameters):
     affine: Literal["agree", "sform", "qform"]
     affine_tolerance_mm: Positive
     lesion_mask_grid: Literal["any", "same"]
+    max_lesion_ml: Positive
 
 
 class LocaliserParameters(Parameters):
