@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+
+from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -146,3 +149,11 @@ def test_the_licence_is_the_apache_licence_to_the_letter() -> None:
 
     digest = hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest()
     assert digest == "c71d239df91726fc519c6eb72d318ec65820627232b2f796219e87dcf35d0ab4"
+
+
+def test_the_example_of_ones_own_data_finds_every_kind_of_file_that_the_defaults_find():
+    page = ROOT / "docs/get-started/own-data.md"
+    entries = [yaml.safe_load(block) for block in blocks(page, "yaml")]
+    imaging = next(entry["imaging"] for entry in entries if "imaging" in entry)
+    assert tuple(imaging["volumes"]) == DEFAULT_VOLUMES
+    assert tuple(imaging["lesion_masks"]) == DEFAULT_LESION_MASKS

@@ -60,8 +60,9 @@ class ResultHooks:
         if "image_check" in pipeline.all_outputs() and catalog.load("params:check_only"):
             import click
 
-            n_checked = catalog.load("image_check")["n_checked"]
-            click.echo(f"The clinical table and {n_checked} studies were checked: nothing is wrong with them.")
+            from gliocast.pipelines.preprocessing.check_nodes import in_words
+
+            click.echo(in_words(catalog.load("image_check")))
             return
         if "report" not in pipeline.all_outputs():
             return

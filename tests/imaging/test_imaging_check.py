@@ -10,7 +10,7 @@ import yaml
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import InputError, Problem
-from gliocast.pipelines.preprocessing.check_nodes import check_images
+from gliocast.pipelines.preprocessing.check_nodes import check_images, in_words
 from imaging_phantoms import Site, a_site
 
 BASE = Path(__file__).parents[2] / "conf/base/parameters_preprocessing.yml"
@@ -131,10 +131,25 @@ def test_a_table_from_another_source_is_checked_in_the_same_way(site):
 
 
 def test_a_site_without_problems_is_told_how_many_studies_were_checked(site):
-    assert check(site, table("P1", "P2", "P3")) == {"n_checked": 3}
+    assert check(site, table("P1", "P2", "P3"))["n_checked"] == 3
 
 
 def test_without_the_network_the_table_alone_is_checked(site):
     spoil(site, "P1")
     assert check(site, table("P1"), image_score="none") == {"n_checked": 0}
     assert problems(site, table("P1,675,M,1,biopsy,331,1"), image_score="none") == [("P1", "age_years")]
+
+
+def test_a_check_says_how_many_masks_were_found_and_how_many_lesions_would_be_localised(site):
+    (site.root / "P2/lesion_mask.nii.gz").rename(site.root / "P2/masque.nii.gz")
+    found = check(site, table("P1", "P2", "P3"))
+    assert found == {"n_checked": 3, "n_with_mask": 2, "n_localised": 1, "n_doubtful": 1}  # a phantom has no lesion
+    assert in_words(found).splitlines()[1] == (
+        "2 of them have a lesion mask; in 1 the lesion would be localised, in 1 of these doubtfully. "
+        "A mask that no pattern of `lesion_masks` finds is not read."
+    )
+
+
+def test_a_check_of_a_site_with_all_masks_does_not_speak_of_patterns():
+    found = {"n_checked": 3, "n_with_mask": 3, "n_localised": 0, "n_doubtful": 0}
+    assert in_words(found).splitlines()[1] == "3 of them have a lesion mask; in 0 the lesion would be localised."

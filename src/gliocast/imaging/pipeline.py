@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -164,20 +164,50 @@ def _extract(patient_id: str, centre_mm: float | None, *, source: ImageSource, p
     return extract_stack(source, patient_id, centre_mm, parameters)
 
 
-def check_studies(extraction: Extraction) -> list[RefusedPatient]:
-    """Everyone who cannot be used, and why: every study is read and cut as for training, and nothing is kept.
+@dataclass(frozen=True)
+class CheckedStudies:
+    """What a check of a cohort's studies has found.
+
+    Attributes:
+        refused: everyone who cannot be used, and why.
+        n_with_mask: studies with a lesion mask, of those that can be used.
+        n_localised: studies in which the lesion was localised.
+        n_doubtful: studies of these in which the localiser is not sure.
+    """
+
+    refused: list[RefusedPatient]
+    n_with_mask: int
+    n_localised: int
+    n_doubtful: int
+
+
+def check_studies(extraction: Extraction) -> CheckedStudies:
+    """Read and cut every study as for training, and keep nothing but who cannot be used, and where lesions come from.
 
     The same image under two patients is named at the second one.
     """
     refused: list[RefusedPatient] = []
     seen: dict[str, str] = {}
+    counts: Counter[str] = Counter()
     for result in extraction.run(list(extraction.central_slice_mm)):
         if isinstance(result, RefusedPatient):
             refused.append(result)
         elif (twin := seen.setdefault(result.record["image_sha256"], result.patient_id)) != result.patient_id:
             refused.append(RefusedPatient(result.patient_id, (_shared_image(twin),)))
-    _log.info("checked %d studies: %d cannot be used", len(extraction.central_slice_mm), len(refused))
-    return [*refused, *extraction.unclaimed()]
+        else:
+            counts.update(_lesion_comes_from(result))
+    numbers = len(extraction.central_slice_mm), len(refused), counts["mask"], counts["localiser"], counts["doubt"]
+    _log.info("checked %d studies: %d cannot be used, %d have a lesion mask, %d are localised, %d doubtfully", *numbers)
+    return CheckedStudies([*refused, *extraction.unclaimed()], *numbers[2:])
+
+
+def _lesion_comes_from(stack: SliceStack) -> Iterator[str]:
+    if stack.record["lesion_volume_mm3"] is not None:
+        yield "mask"
+    if stack.record["source"] == "localiser":
+        yield "localiser"
+    if any(doubt.code == "lesion_uncertain" for doubt in stack.doubts):
+        yield "doubt"
 
 
 def _shared_image(twin: str) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -11,7 +11,7 @@ from gliocast.cohort.check import CheckedTable, check_table
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.errors import NOT_APPLICABLE, ImagingError, InputError, Problem, raise_if_any
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import check_studies
+from gliocast.imaging.pipeline import CheckedStudies, check_studies
 from gliocast.imaging.source import ImageSource
 from gliocast.pipelines.preprocessing.imaging_nodes import extraction_of, problems_of
 from gliocast.types import ImageScoreKind
@@ -29,7 +29,8 @@ def check_images(
     """Read the table, and read and cut every study as for training; the run ends here where only this was asked for.
 
     Returns:
-        `n_checked`, the number of studies in which nothing is wrong; 0 where no check was asked for.
+        `n_checked`, the number of studies in which nothing is wrong; 0 where no check was asked for. Of these,
+        `n_with_mask` have a lesion mask, `n_localised` would be localised, and `n_doubtful` doubtfully so.
 
     Raises:
         InputError: all problems of the clinical table and of the images at once.
@@ -37,24 +38,43 @@ def check_images(
     if not check_only:
         return {"n_checked": 0}
     table = check_table(clinical_table, cohort, on_invalid_patient)
-    with_images = image_score == "cnn"
-    images = image_problems(imaging, table, slices) if with_images else []
+    if image_score != "cnn":
+        raise_if_any(table.problems, InputError)
+        return {"n_checked": 0}
+    images, studies = checked_images(imaging, table, slices)
     raise_if_any([*table.problems, *images], InputError)
-    return {"n_checked": len(table.patients) if with_images else 0}
+    counts = ("n_with_mask", "n_localised", "n_doubtful")
+    return {"n_checked": len(table.patients), **{name: getattr(studies, name) for name in counts}}
 
 
-def image_problems(imaging: ImageSource, table: CheckedTable, slices: SliceParameters) -> Sequence[Problem]:
+def checked_images(
+    imaging: ImageSource, table: CheckedTable, slices: SliceParameters
+) -> tuple[Sequence[Problem], CheckedStudies]:
     """All that is wrong with the studies of the patients whom the table names, and what could not be looked at."""
+    nothing = CheckedStudies([], 0, 0, 0)
     if table.patients.empty:
-        return [unchecked("the images", "checked: the clinical table names no patient that can be read")]
+        return [unchecked("the images", "checked: the clinical table names no patient that can be read")], nothing
     try:
         extraction = extraction_of(imaging, table.patients, slices)
     except ImagingError as error:
-        return error.problems
-    if table.whole:
-        return problems_of(check_studies(extraction))
-    others = unchecked("images without a patient", "looked for: not every patient of the clinical table can be read")
-    return [*problems_of(check_studies(replace(extraction, others=()))), others]
+        return error.problems, nothing
+    studies = check_studies(extraction if table.whole else replace(extraction, others=()))
+    why = "looked for: not every patient of the clinical table can be read"
+    others = [] if table.whole else [unchecked("images without a patient", why)]
+    return [*problems_of(studies.refused), *others], studies
+
+
+def in_words(image_check: Mapping[str, int]) -> str:
+    """What is said at the end of a check in which nothing was wrong."""
+    n_checked = image_check["n_checked"]
+    sound = f"The clinical table and {n_checked} studies were checked: nothing is wrong with them."
+    if not n_checked:
+        return sound
+    masks = f"{image_check['n_with_mask']} of them have a lesion mask"
+    localised = f"in {image_check['n_localised']} the lesion would be localised"
+    doubtful = f", in {image_check['n_doubtful']} of these doubtfully" if image_check["n_doubtful"] else ""
+    unread = " A mask that no pattern of `lesion_masks` finds is not read." if image_check["n_localised"] else ""
+    return f"{sound}\n{masks}; {localised}{doubtful}.{unread}"
 
 
 def unchecked(where: str, why: str) -> Problem:

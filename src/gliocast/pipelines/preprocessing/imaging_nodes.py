@@ -44,7 +44,7 @@ def extract_slices(
     """
     extraction = extraction_of(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
     if on_invalid_patient == "stop":
-        raise_if_any(problems_of(check_studies(extraction)), ImagingError)
+        raise_if_any(problems_of(check_studies(extraction).refused), ImagingError)
     return extraction
 
 
