@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -153,3 +155,13 @@ def test_a_check_says_how_many_masks_were_found_and_how_many_lesions_would_be_lo
 def test_a_check_of_a_site_with_all_masks_does_not_speak_of_patterns():
     found = {"n_checked": 3, "n_with_mask": 3, "n_localised": 0, "n_doubtful": 0}
     assert in_words(found).splitlines()[1] == "3 of them have a lesion mask; in 0 the lesion would be localised."
+
+
+def test_names_of_labels_for_masks_that_have_none_are_told_once_and_beside_the_table(site):
+    wrong_age = "P2,675,M,1,biopsy,331,1"
+    named = replace(site.source, lesion_labels=("tumeur",))
+    site = SimpleNamespace(source=named, parameters=site.parameters)
+    assert problems(site, table("P1", wrong_age, "P3")) == [
+        ("P2", "age_years"),
+        ("–", "`lesion_labels` of the catalog entry imaging"),
+    ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pydicom
 import pytest
@@ -267,3 +269,15 @@ def test_a_segmentation_that_is_larger_than_any_lesion_is_refused(tmp_path):
     files = a_series(site.root, grid)
     write_segmentation(site.root / "P1" / "lesion_mask.dcm", files, [np.ones(grid.shape, dtype=bool)])
     assert codes(site) == ["lesion_mask_too_large"]  # 56 × 56 × 40 mm³ are 125 ml
+
+
+def test_a_segment_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    files = a_series(site.root, grid)
+    lesion = ellipsoid(grid, LESION_MM, RADII_MM)
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", files, [lesion, lesion])
+    source = replace(site.source, lesion_labels=("Tumor", 3))
+    refused = extract_stack(source, "P1", None, site.parameters)
+    assert [(finding.code, finding.found, finding.expected) for finding in refused.findings] == [
+        ("segment_not_found", "segments 1 (part 1), 2 (part 2)", "one that lesion_labels names (Tumor, 3)")
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem
 from gliocast.imaging.files import SUFFIXES, open_file
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.lesion import Lesion, cut_out
@@ -34,11 +35,13 @@ def read_mask(
 
     Raises:
         Refused: the mask is unreadable, empty, no lesion's, or, told by what is returned, lies elsewhere.
+        ConfigurationError: labels are names, and the mask is of a kind that has none.
     """
     if not path.name.lower().endswith(SUFFIXES):
         return partial(_dicom_lesion, path, labels, rules)
+    numbers = _numbers(labels)
     mask = open_file(path, rules, spacing_mm)
-    filled, numbers = mask.filled, tuple(int(label) for label in labels)
+    filled = mask.filled
     lesion = cut_out(mask.voxels[filled], mask.grid.cropped(filled), numbers, path.name)
     _check_size(lesion, path.name, rules)
 
@@ -48,6 +51,17 @@ def read_mask(
         return lesion
 
     return checked
+
+
+def _numbers(labels: tuple[int | str, ...]) -> tuple[int, ...]:
+    """Labels of a mask in a volume file: every such mask of the site would be refused for the same word."""
+    names = [label for label in labels if isinstance(label, str) and not label.isdecimal()]
+    if names:
+        expected = "numbers, since lesion masks in NIfTI, NRRD and MetaImage files have no names"
+        remedy = "Give the values of the lesion's voxels, or an empty list where all but 0 are lesion."
+        where = "`lesion_labels` of the catalog entry imaging"
+        raise ConfigurationError(Problem(NOT_APPLICABLE, where, ", ".join(map(repr, names)), expected, remedy))
+    return tuple(int(label) for label in labels)
 
 
 def _dicom_lesion(path: Path, labels: tuple[int | str, ...], rules: GeometryParameters, volume: Volume) -> Lesion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,14 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...]) ->
         stored: the SEG object with its pixels.
         name: its file, for messages.
         labels: segment numbers or labels; empty: all.
+
+    Raises:
+        Refused: no segment is chosen, none has a frame, or the frames are on no regular grid.
     """
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
     wanted = {number for number, label in segments.items() if chosen(number, label, labels)}
+    if not wanted:
+        raise Refused(_not_among(segments, name, labels))
     frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
     if not frames:
         raise Refused(Finding("empty_lesion_mask", name, "no frame of the chosen segments", "one at least"))
@@ -43,6 +49,16 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...]) ->
     columns = np.stack([axes[:3] * measures[1], axes[3:] * measures[0], normal * step_mm], axis=1)
     grid = Grid.from_lps(voxels.shape, columns, origins[depths.argmin()])
     return cut_out(voxels, grid, (), name)
+
+
+def _not_among(segments: Mapping[int, str], name: str, labels: tuple[int | str, ...]) -> Finding:
+    """The finding of labels that name no segment; what the segments are called says nothing of the patient."""
+    found = "segments " + ", ".join(
+        f"{number} ({label})" if label else f"{number}" for number, label in segments.items()
+    )
+    expected = f"one that lesion_labels names ({', '.join(map(str, labels))})"
+    remedy = "Name the lesion's segments, by number or label, in `lesion_labels` of the catalog entry imaging."
+    return Finding("segment_not_found", name, found, expected, remedy)
 
 
 def _frames(stored: Any) -> list[tuple[Bool[np.ndarray, "rows columns"], Any]]:

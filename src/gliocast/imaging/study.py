@@ -39,6 +39,9 @@ def extract_stack(
 
     Returns:
         The slice stack, or every reason why there is none. Nothing else is raised for a bad file.
+
+    Raises:
+        ConfigurationError: the lesion's labels are names, and the lesion mask is of a kind that has none.
     """
     try:
         study = source.study(patient_id)

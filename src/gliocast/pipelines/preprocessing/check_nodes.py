@@ -9,7 +9,7 @@ import pandas as pd
 
 from gliocast.cohort.check import CheckedTable, check_table
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
-from gliocast.errors import NOT_APPLICABLE, ImagingError, InputError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, InputError, Problem, raise_if_any
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import CheckedStudies, check_studies
 from gliocast.imaging.source import ImageSource
@@ -56,9 +56,9 @@ def checked_images(
         return [unchecked("the images", "checked: the clinical table names no patient that can be read")], nothing
     try:
         extraction = extraction_of(imaging, table.patients, slices)
-    except ImagingError as error:
+        studies = check_studies(extraction if table.whole else replace(extraction, others=()))
+    except InputError as error:
         return error.problems, nothing
-    studies = check_studies(extraction if table.whole else replace(extraction, others=()))
     why = "looked for: not every patient of the clinical table can be read"
     others = [] if table.whole else [unchecked("images without a patient", why)]
     return [*problems_of(studies.refused), *others], studies
