@@ -187,6 +187,31 @@ def test_21_a_missing_tag_is_named(tmp_path, tag):
     assert (refused.findings[0].code, refused.findings[0].found) == ("tag_missing", f"no {tag}")
 
 
+@pytest.mark.parametrize("tag", ["PixelSpacing", "SeriesInstanceUID"])
+@pytest.mark.parametrize(("n_slices", "others"), [(30, ", and 29 other files"), (2, ", and 1 other file")])
+def test_21_a_tag_that_many_slices_lack_is_told_once(tmp_path, tag, n_slices, others):
+    def without(index: int, header: pydicom.Dataset) -> None:
+        if index < n_slices:
+            delattr(header, tag)
+
+    site = Site(tmp_path)
+    for index, file in enumerate(a_series(site, change=without)):
+        file.rename(file.with_name(f"IM{index:04d}"))
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [(finding.where, finding.found) for finding in refused.findings if finding.code == "tag_missing"] == [
+        (f"IM0000{others}", f"no {tag}")
+    ]
+
+
+def test_21_slices_that_lack_a_tag_do_not_turn_a_doubt_into_a_reason(tmp_path):
+    def without(index: int, header: pydicom.Dataset) -> None:
+        del header.PixelSpacing
+
+    site = Site(tmp_path)
+    a_series(site, change=without, ContrastBolusAgent="")
+    assert codes(site) == ["tag_missing"]
+
+
 @pytest.mark.parametrize("syntax", ["uncompressed", "rle", "jpeg2000"])
 def test_21_short_pixel_data_are_refused(tmp_path, syntax):
     site, grid = Site(tmp_path), a_grid("LPS", (64, 64, 10))

@@ -13,7 +13,7 @@ from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.dicom_headers import Frame, read_instances
 from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
 from gliocast.imaging.dicom_tags import raise_if_of_the_disk
-from gliocast.imaging.findings import Finding, Refused, refuse_if_any, shown_name
+from gliocast.imaging.findings import Finding, Refused, grouped, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.volume import Volume
@@ -33,13 +33,15 @@ class DicomVolume(Volume):
         headers = read_instances(folder)
         findings = list(headers.findings)
         if not headers.instances:
-            raise Refused(findings or Finding("image_missing", self.name, "no DICOM image", "a series of slices"))
+            raise Refused(
+                grouped(findings) or Finding("image_missing", self.name, "no DICOM image", "a series of slices")
+            )
         members, choice = choose_series(headers.instances, self.name, parameters.series)
-        findings += [member.fault for member in members if member.fault is not None]
+        findings = grouped([*findings, *(member.fault for member in members if member.fault is not None)])
         findings += ineligible(members, parameters.series)
         whole = [member for member in members if member.fault is None]
         if not whole:
-            raise Refused(findings)
+            raise Refused(finding for finding in findings if not finding.doubt)
         grid, self._frames, irregular = series_grid(whole, self.name, parameters.geometry.regularity)
         findings += irregular
         if grid is not None:

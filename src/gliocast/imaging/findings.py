@@ -72,6 +72,19 @@ class Refused(ImagingError):  # noqa: N818 - a verdict on a study, and read as o
         return type(self), (self.findings,)
 
 
+def grouped(findings: Iterable[Finding]) -> list[Finding]:
+    """Each fault of files once: those that share it are counted behind the first of them."""
+    places: dict[Finding, list[str]] = {}
+    for finding in findings:
+        places.setdefault(replace(finding, where=""), []).append(finding.where)
+    return [replace(fault, where=_first_of(files)) for fault, files in places.items()]
+
+
+def _first_of(files: list[str]) -> str:
+    others = {1: "", 2: ", and 1 other file"}.get(len(files), f", and {len(files) - 1} other files")
+    return files[0] + others
+
+
 def inaccessible(name: str, error: OSError) -> Finding:
     """The finding of a file or folder that the operating system does not open: its content may be sound."""
     absent = isinstance(error, FileNotFoundError)
