@@ -217,6 +217,19 @@ def test_two_identical_rows_are_told_too(parameters):
     assert found.found == "2 rows (3, 4), identical"
 
 
+@pytest.mark.parametrize("other", ["DOE^JOHN", "Doe^John"])
+def test_a_name_in_place_of_an_identifier_is_not_shown_where_it_stands_twice(parameters, other):
+    told = problems(table("DOE^JOHN,65,M,1,biopsy,331,1", f"{other},66,M,1,biopsy,331,1"), parameters())
+    assert [found.patient for found in told] == ["row 3, row 4", "row 3"]
+    assert told[1].found.endswith("differing in age_years")
+    assert "doe" not in " ".join(map(str, told)).casefold()
+
+
+def test_two_spellings_that_may_be_shown_are_told(parameters):
+    found = the_problem(table("p7,65,M,1,biopsy,331,1", "P007,65,M,1,biopsy,331,1"), parameters())
+    assert (found.patient, found.found) == ("P007", "2 rows (3, 4), written P007 and p7, identical")
+
+
 # 7 survival
 
 

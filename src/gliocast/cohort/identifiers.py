@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from gliocast.cohort.findings import listed, shown
+from gliocast.cohort.findings import listed
 from gliocast.cohort.parameters import IdentifierRule
 from gliocast.errors import Problem
 
@@ -40,11 +40,16 @@ def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule
     if len(absent):
         expected = "an identifier" if rule.pattern == ".*" else f"an identifier like {rule.pattern}"
         yield Problem(listed(rows(absent)), source, "missing", expected, "Give each patient an identifier.")
-    unsafe = patient_id[patient_id.notna() & ~patient_id.str.fullmatch(SAFE_IDENTIFIER).fillna(True)]
+    unsafe = patient_id[patient_id.notna() & ~safe_to_show(patient_id)]
     if len(unsafe):
         expected = "1 to 64 letters, digits, - and _"
         remedy = "Use pseudonyms without blanks, or set `cohort.identifier.pattern`."
         yield Problem(listed(rows(unsafe)), source, "an identifier with other characters", expected, remedy)
+
+
+def safe_to_show(patient_id: pd.Series) -> pd.Series:
+    """Where there is an identifier that may stand in a message and name a file; another may be a person's name."""
+    return patient_id.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool)
 
 
 def rows(column: pd.Series) -> list[str]:
@@ -75,12 +80,21 @@ def differing(cells: pd.DataFrame) -> list[str]:
 
 
 def duplicate(spellings: pd.Series, columns: list[str]) -> Problem:
-    """The problem of one patient with several rows."""
-    written = sorted({shown(str(spelling)) for spelling in spellings})
+    """The problem of one patient with several rows; told by a row where the identifier may be a name."""
+    safe = spellings[safe_to_show(spellings)]
+    patient = min(safe) if len(safe) else rows(spellings)[0]
     where = ", ".join(str(row) for row in spellings.index)
-    as_written = f", written {' and '.join(written)}" if len(written) > 1 else ""
-    found = f"{len(spellings)} rows ({where}){as_written}, " + (
+    found = f"{len(spellings)} rows ({where}){several_spellings(spellings)}, " + (
         f"differing in {', '.join(columns)}" if columns else "identical"
     )
     remedy = "Keep the baseline row, or say by `cohort.keep` which rows belong to the study."
-    return Problem(written[0], "patient_id", found, "one row a patient", remedy if columns else "Remove the others.")
+    return Problem(patient, "patient_id", found, "one row a patient", remedy if columns else "Remove the others.")
+
+
+def several_spellings(spellings: pd.Series) -> str:
+    """How one patient's identifier is written, where it is written in several ways."""
+    if len(set(spellings)) == 1:
+        return ""
+    if not safe_to_show(spellings).all():
+        return ", written differently"
+    return f", written {' and '.join(sorted(set(spellings)))}"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from gliocast.cohort.columns import column_cells, column_problems
 from gliocast.cohort.findings import Column
-from gliocast.cohort.identifiers import SAFE_IDENTIFIER, duplicate_problems, identifier_problems, identifiers
+from gliocast.cohort.identifiers import duplicate_problems, identifier_problems, identifiers, safe_to_show
 from gliocast.cohort.labels import outcomes
 from gliocast.cohort.notes import table_notes
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, CohortParameters, InvalidPatientPolicy
@@ -119,7 +119,7 @@ def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
 def safe_identifiers(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
     """The identifier of each row, NA where it has none that can be shown."""
     found = identifiers(column_cells(cells, "patient_id", cohort), cohort.identifier)
-    return found.where(found.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool))
+    return found.where(safe_to_show(found))
 
 
 def identity_problems(selected: pd.DataFrame, cohort: CohortParameters) -> list[Problem]:
