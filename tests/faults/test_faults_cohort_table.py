@@ -165,6 +165,7 @@ def test_french_headers_are_told_with_what_they_may_mean(parameters):
         "column who_status": "Statut OMS",
         "column surgery": "Chirurgie",
         "column survival_days": "Survie (jours)",
+        "column Décès": "event_observed",
     }
 
 
@@ -187,6 +188,30 @@ def test_a_column_that_a_site_has_named_must_be_there_even_if_it_is_optional(par
 def test_a_nearly_right_name_of_the_event_does_not_turn_everyone_dead(parameters):
     found = the_problem(table(header=HEADER.replace("event_observed", "Event-observd")), parameters())
     assert "cohort.columns.event_observed: Event-observd" in found.remedy
+
+
+@pytest.mark.parametrize(
+    "name", ["deces", "Décès (0/1)", "dead", "vital_status", "Statut vital", "Survival_Status", "1-dead 0-alive"]
+)
+def test_a_column_that_tells_who_died_does_not_turn_everyone_dead(parameters, name):
+    living = table(header=HEADER.replace("event_observed", name)).replace("331,1", "331,0")
+    found = the_problem(living, parameters())
+    assert (found.where, found.found, found.expected) == (f"column {name}", "ignored", "event_observed")
+    assert f"cohort.columns.event_observed: {name}" in found.remedy and "null where all patients died" in found.remedy
+    all_died = parameters(columns=parameters().columns | {"event_observed": None})
+    assert read_cohort(living, all_died, "exclude")[0]["event_observed"].tolist() == [True]
+
+
+@pytest.mark.parametrize("name", ["cause_of_death", "date_deces", "days_to_death", "adverse_event", "heading"])
+def test_a_column_of_something_else_is_not_taken_for_who_died(parameters, name):
+    cohort, _ = read_cohort(table(header=HEADER.replace("event_observed", name)), parameters(), "exclude")
+    assert len(cohort) == 1
+
+
+def test_a_table_that_does_not_tell_who_died_is_read_with_a_warning(parameters, caplog):
+    read_cohort(f"{HEADER.removesuffix(',event_observed')}\nP1,65,M,1,biopsy,331\n", parameters(), "exclude")
+    (warned,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "every patient is taken to have died" in warned.message
 
 
 def test_the_tumours_grade_is_not_taken_for_the_performance_status(parameters):
@@ -342,6 +367,7 @@ def test_every_problem_of_a_table_is_told_at_once(parameters):
     told = problems(table(*rows, header=HEADER.replace("event_observed", "died")), parameters())
     assert sorted({found.where.split(" ")[0] for found in told}) == [
         "age_years",
+        "column",
         "patient_id",
         "sex",
         "surgery",

@@ -21,12 +21,19 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
     "who_status": ("ecog", "oms", "statut_oms", "performance_status", "ps", "zubrod", "who_ps"),
     "surgery": ("chirurgie", "exerese", "type_chirurgie", "eor", "extent_of_resection", "resection", "operation"),
     "survival_days": ("survie", "survie_jours", "os", "overall_survival", "survie_globale", "survival", "os_days"),
-    "event_observed": ("deces", "dead", "death", "died", "event", "vital_status", "statut_vital", "censor"),
+    "event_observed": (
+        *("deces", "decede", "dead", "death", "died", "deceased", "alive", "vivant", "verstorben"),
+        *("vital_status", "statut_vital", "survival_status", "event", "os_event", "censor", "censored"),
+    ),
     "centre": ("center", "site", "hospital", "hopital"),
     "karnofsky": ("kps", "indice_karnofsky", "ik"),
 }
 CLOSE = 0.6
 VERY_CLOSE = 0.85
+FATES = {"deces", "decede", "dead", "death", "died", "deceased", "alive", "vivant", "verstorben", "vital"}
+# Beside one of those words they make of a column something else than who died.
+NO_FATE = {"date", "datum", "day", "days", "jour", "jours", "month", "months", "mois", "time", "delai"}
+NO_FATE |= {"age", "cause", "place", "lieu"}
 SHOWN_COLUMNS = 40
 
 
@@ -115,14 +122,24 @@ def keep_problems(present: list[str], cohort: CohortParameters) -> Iterator[Prob
 
 
 def overlooked_event(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
-    """Without `event_observed` all patients count as dead, so a column that nearly has its name must not be ignored."""
+    """Without `event_observed` all patients count as dead, so a column that may tell who died must not be ignored."""
     if cohort.sources("event_observed") != ("event_observed",) or "event_observed" in present:
         return
     others = [name for name in present if name not in used_columns(cohort)]
-    for name in others:
-        if get_close_matches(plain(name), ["event_observed"], n=1, cutoff=VERY_CLOSE):
-            remedy = f"Set `cohort.columns.event_observed: {name}`, or null where all patients died."
-            yield Problem(NOT_APPLICABLE, f"column {name}", "ignored", "event_observed", remedy)
+    for name in filter(tells_who_died, others):
+        remedy = (
+            f"Set `cohort.columns.event_observed: {name}` (1 died, 0 alive; where it has other words or the reverse, "
+            "map them in `cohort.values.event_observed`), or null where all patients died."
+        )
+        yield Problem(NOT_APPLICABLE, f"column {name}", "ignored", "event_observed", remedy)
+
+
+def tells_who_died(name: str) -> bool:
+    """Whether a column seems to hold who died: it has nearly one of the names of that, or a word of it."""
+    names = ["event_observed", *OTHER_WORDS["event_observed"]]
+    words = set(plain(name).split("_"))
+    nearly = get_close_matches(plain(name), names, n=1, cutoff=VERY_CLOSE)
+    return bool(nearly) or (not words.isdisjoint(FATES) and words.isdisjoint(NO_FATE))
 
 
 def used_columns(cohort: CohortParameters) -> set[str]:

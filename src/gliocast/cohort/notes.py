@@ -12,6 +12,7 @@ from gliocast.types import CLINICAL_PREDICTORS
 
 TELLING = [*CLINICAL_PREDICTORS, "survival_days", "event_observed"]
 SHOWN_GROUPS = 20
+ALL_DIED = "The clinical table has no event_observed: every patient is taken to have died."
 
 
 def table_notes(cells: pd.DataFrame, table: pd.DataFrame, cohort: CohortParameters) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from gliocast.cohort.columns import column_cells, column_problems
 from gliocast.cohort.findings import Column
 from gliocast.cohort.identifiers import duplicate_problems, identifier_problems, identifiers, safe_to_show
 from gliocast.cohort.labels import outcomes
-from gliocast.cohort.notes import table_notes
+from gliocast.cohort.notes import ALL_DIED, table_notes
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
 from gliocast.cohort.text import cells_of
@@ -82,6 +82,8 @@ def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient
     undeterminable = without_survival(table)
     known = labelled(table.drop(index=undeterminable.index), cohort)
     notes = table_notes(cells, known, cohort) | {"who_status_from_karnofsky": derived}
+    if "event_observed" in notes["columns_absent"]:
+        logger.warning(ALL_DIED)
     logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(known))
     return Reading(known, pd.concat([left_out, undeterminable], ignore_index=True), notes)
 
