@@ -13,7 +13,7 @@ import torch
 from hybrid_examples import a_cohort, feature_parameters, features_of, predictors_of, quick, section, training_of
 
 from gliocast.datasets.bundle import BundleDataset
-from gliocast.errors import ArtefactError, ConfigurationError
+from gliocast.errors import ArtefactError, CohortError, ConfigurationError
 from gliocast.hybrid.bundle import build_bundle
 from gliocast.hybrid.classifiers import KEEPS_ROWS, build_classifier, with_probability
 from gliocast.hybrid.fit import fit_models
@@ -157,6 +157,11 @@ def test_a_bundle_without_a_patients_features_answers_and_says_so(restored, coho
 def test_a_bundle_refuses_image_features_that_lack_one(restored, cohort):
     with pytest.raises(ConfigurationError, match="no numeric column signal"):
         restored.score_images(features_of(cohort).drop(columns="signal"))
+
+
+def test_a_bundle_refuses_image_features_whose_identifiers_were_read_as_numbers(restored, cohort):
+    with pytest.raises(CohortError, match="image_features: scan is numbers; expected text"):
+        restored.score_images(features_of(cohort).assign(scan=range(80)))
 
 
 def test_no_patient_is_named_in_a_bundle_of_image_features(tmp_path, study_of_features, cohort):

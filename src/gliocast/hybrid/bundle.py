@@ -18,6 +18,7 @@ from gliocast.hybrid.classifiers import KEEPS_ROWS
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
 from gliocast.hybrid.image_scores import joined, no_scores
+from gliocast.hybrid.new_patients import refuse_numbers, refuse_strangers, refuse_unfit
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
@@ -52,9 +53,16 @@ class Bundle:
             patients: one row a patient: `patient_id` and the predictors.
             image_scores: by every split's image model, role `test`: of `score_images`; of `score_patients` with the
                 networks; or nobody's.
+
+        Raises:
+            CohortError: patients that are not told apart, lack a column, or hold what no patient can have; image
+                scores of other spellings, or of nobody who is asked about. All problems of each kind at once.
         """
+        ranges = self.record.get("parameters", {}).get("cohort", {}).get("ranges", {})
+        refuse_unfit(patients, self.models, ranges)
         everyone = tuple(patients["patient_id"])
         names = dict.fromkeys(model.split for model in self.models.models)
+        refuse_strangers(everyone, names, joined(image_scores))
         splits = tuple(Split(name, everyone, ()) for name in names)
         new = Partition("new", 0, splits, Fold((), (), ()))
         return self.models.score(patients, joined(image_scores), new).table
@@ -67,10 +75,12 @@ class Bundle:
 
         Raises:
             ConfigurationError: a feature is absent.
+            CohortError: identifiers that were read as numbers, or several rows of one patient.
         """
         if not self.feature_models:
             return no_scores()
         features = FeatureParameters.model_validate(self.record["parameters"]["hybrid"]["features"])
+        refuse_numbers(image_features, features.id_column)
         return score_new(self.feature_models, image_features, features)
 
 

@@ -1,0 +1,210 @@
+"""What new patients must be before a model answers: told apart, with every predictor, within what a patient can be."""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
+from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
+from gliocast.hybrid.parameters import PredictorFacts
+from gliocast.types import SURGERIES, Scores
+
+logger = logging.getLogger(__name__)
+
+SAFE_TO_SHOW = re.compile(r"[A-Za-z0-9_-]{1,64}")  # another identifier may be a person's name
+SHOWN, SHOWN_CHARACTERS = 10, 40
+SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SURGERIES)
+AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
+Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
+Limits: TypeAlias = Mapping[str, float]
+
+
+def refuse_unfit(patients: pd.DataFrame, models: FittedModels, ranges: Mapping[str, Limits]) -> None:
+    """Refuse patients whom the models cannot answer for.
+
+    Args:
+        patients: one row a patient: `patient_id` and the predictors.
+        models: those that are asked.
+        ranges: `min` and `max` of the numbers, as of the clinical table that the models were fitted on.
+
+    Raises:
+        CohortError: identifiers, columns and cells that are not what they should be, all at once.
+    """
+    facts = facts_read(models)
+    problems = [*column_problems(patients, ["patient_id", *facts]), *identifier_problems(patients)]
+    names = row_names(patients)
+    for name in facts.keys() & set(patients.columns):
+        problems += cell_problems(name, patients[name], names, facts[name], ranges.get(name))
+    raise_if_any(sorted(problems), CohortError)
+
+
+def facts_read(models: FittedModels) -> dict[str, PredictorFacts]:
+    """The predictors that any of the models reads from the table of patients."""
+    facts = {name: fact for model in models.models for name, fact in model.facts.items() if name != "image_score"}
+    with_rule = any(model.name == SURGERY_RULE for model in models.models)
+    return {"surgery": SURGERY, **facts} if with_rule else facts
+
+
+def column_problems(patients: pd.DataFrame, needed: Iterable[str]) -> Iterator[Problem]:
+    """A table without rows, and every column that is absent."""
+    if patients.empty:
+        yield Problem(NOT_APPLICABLE, "the patients", "no row", "one row a patient", "Give at least one.")
+    found = f"absent; the table has {', '.join(map(str, patients.columns[:SHOWN]))}"
+    for name in needed:
+        if name not in patients.columns:
+            remedy = "Add the column; leave cells empty where the value is not known."
+            yield Problem(NOT_APPLICABLE, f"column {name}", found, "a column of that name", remedy)
+
+
+def identifier_problems(patients: pd.DataFrame) -> Iterator[Problem]:
+    """Identifiers that are missing, no text, or stand twice."""
+    identifiers = [*patients.get("patient_id", ())]
+    missing = [f"row {row}" for row, patient in enumerate(identifiers, 1) if pd.isna(patient)]
+    if missing:
+        yield Problem(listed(missing), "patient_id", "missing", "an identifier", "Give each patient an identifier.")
+    no_text = [f"row {row}" for row, one in enumerate(identifiers, 1) if not (pd.isna(one) or isinstance(one, str))]
+    if no_text:
+        yield Problem(listed(no_text), "patient_id", "no text", "text", AS_TEXT)
+    names = pd.Series(row_names(patients), index=pd.Index(identifiers, dtype="object"))
+    for _, rows in names[names.index.notna()].groupby(level=0, sort=False):
+        if len(rows) > 1:
+            yield Problem(rows.iloc[0], "patient_id", f"{len(rows)} rows", "one row a patient", "Keep one of them.")
+
+
+def row_names(patients: pd.DataFrame) -> list[str]:
+    """Who each row is, for messages: the identifier, or the row's number where it has none that can be shown."""
+    identifiers = patients.get("patient_id", [None] * len(patients))
+    return [name if can_be_shown(name) else f"row {row}" for row, name in enumerate(identifiers, 1)]
+
+
+def can_be_shown(identifier: object) -> bool:
+    """Whether an identifier is text, and surely no person's name with blanks."""
+    return isinstance(identifier, str) and SAFE_TO_SHOW.fullmatch(identifier) is not None
+
+
+def cell_problems(
+    name: str, cells: pd.Series, names: list[str], fact: PredictorFacts, limits: Limits | None
+) -> Iterator[Problem]:
+    """One problem for each different cell of a predictor that is not what it should be."""
+    faults: dict[Fault, list[str]] = {}
+    for patient, cell in zip(names, cells, strict=True):
+        fault = None if pd.isna(cell) else cell_fault(cell, fact, limits)
+        if fault:
+            faults.setdefault(fault, []).append(patient)
+    return (Problem(listed(patients), name, *fault) for fault, patients in faults.items())
+
+
+def cell_fault(cell: Any, fact: PredictorFacts, limits: Limits | None) -> Fault | None:
+    """What is wrong with a cell that is not empty."""
+    return number_fault(cell, limits) if fact.kind == "number" else word_fault(cell, fact)
+
+
+def number_fault(cell: Any, limits: Limits | None) -> Fault | None:
+    """What is wrong with a cell that should be a number."""
+    if not isinstance(cell, Real) or isinstance(cell, bool):
+        return f"the text {shown(cell)!r}", "a number", "Read the column as numbers, with its decimal mark."
+    if limits is not None and not limits["min"] <= float(cell) <= limits["max"]:
+        expected = f"{limits['min']:g} to {limits['max']:g}"
+        return f"{float(cell):g}", expected, "Correct it: the models know no such patient."
+    return None if math.isfinite(cell) else (str(cell), "a number", "Leave the cell empty where it is not known.")
+
+
+def word_fault(cell: Any, fact: PredictorFacts) -> Fault | None:
+    """What is wrong with a cell that should be one of the predictor's values."""
+    if cell in fact.values:
+        return None
+    if meant := [value for value in fact.values if str(value) == str(cell).strip()]:
+        return in_its_type(cell), in_its_type(meant[0]), "Write the whole column so."
+    remedy = "Correct it, or map it as `cohort.values` has mapped it for the training patients."
+    return shown(cell), ", ".join(map(str, fact.values)), remedy
+
+
+def in_its_type(cell: object) -> str:
+    """A cell that looks the same as text and as a number."""
+    return f"the text {shown(cell)!r}" if isinstance(cell, str) else f"the number {shown(cell)}"
+
+
+def refuse_strangers(asked: Iterable[str], splits: Iterable[str], image_scores: Scores) -> None:
+    """Refuse image scores of other spellings, or of nobody who is asked about; warn of those who do not match.
+
+    Where nobody has an image score, none was wanted.
+
+    Raises:
+        CohortError: identifiers that are written otherwise, or no image score of any patient who is asked about.
+    """
+    scored = splits_of(image_scores)
+    if not scored:
+        return
+    everyone = list(asked)
+    strangers = [patient for patient in scored if patient not in everyone]
+    raise_if_any(
+        [*other_spellings(everyone, strangers, scored)] or [*nobodys(everyone, strangers, scored)], CohortError
+    )
+    if strangers:
+        logger.warning("Image scores of nobody who is asked about: %s", listed(hidden(strangers)))
+    if without := [patient for patient in everyone if not set(splits) <= scored.get(patient, set())]:
+        logger.warning("Patients without an image score, or without that of some split: %s", listed(hidden(without)))
+
+
+def splits_of(image_scores: Scores) -> dict[str, set[str]]:
+    """Everyone with an image score, and the splits whose models have given one."""
+    scored: dict[str, set[str]] = {}
+    for patient, split in zip(image_scores.table["patient_id"], image_scores.table["split"], strict=True):
+        scored.setdefault(str(patient), set()).add(str(split))
+    return scored
+
+
+def other_spellings(asked: list[str], strangers: list[str], scored: Mapping[str, Any]) -> Iterator[Problem]:
+    """Patients without an image score, where there is one of an identifier that differs in zeros or case."""
+    alike = {spelling_free(stranger): stranger for stranger in strangers}
+    for patient in asked:
+        if patient not in scored and (stranger := alike.get(spelling_free(patient))):
+            found, expected = hidden([stranger, patient])
+            remedy = f"Write the identifiers alike. {AS_TEXT}"
+            yield Problem(expected, "image score", f"of {found}", f"of {expected}", remedy)
+
+
+def nobodys(asked: list[str], strangers: list[str], scored: Mapping[str, Any]) -> Iterator[Problem]:
+    """Image scores of which none is of a patient who is asked about."""
+    if not set(scored) & set(asked):
+        remedy = "Score the images of these patients, or give nobody's image scores."
+        yield Problem(listed(hidden(asked)), "image score", f"of {listed(hidden(strangers))} only", "theirs", remedy)
+
+
+def spelling_free(patient: str) -> str:
+    """The identifier without case, and without zeros before a number."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.strip().casefold())
+
+
+def hidden(patients: Iterable[str]) -> list[str]:
+    """The identifiers, those that may be names as such."""
+    return [patient if can_be_shown(patient) else "(not shown)" for patient in patients]
+
+
+def refuse_numbers(image_features: pd.DataFrame, id_column: str) -> None:
+    """Refuse a table of image features whose identifiers were read as numbers.
+
+    Raises:
+        CohortError: they have lost the zeros that they began with, if they had any.
+    """
+    if id_column in image_features and pd.api.types.is_numeric_dtype(image_features[id_column]):
+        raise CohortError(Problem(NOT_APPLICABLE, f"image_features: {id_column}", "numbers", "text", AS_TEXT))
+
+
+def listed(names: list[str]) -> str:
+    """The names, the first few of many."""
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def shown(cell: object) -> str:
+    """One cell's text, shortened."""
+    text = str(cell)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"

@@ -1,0 +1,112 @@
+"""New patients are looked at before a model answers: all that is wrong with them is told at once, in our words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gliocast.errors import CohortError
+from gliocast.hybrid.bundle import Bundle
+from gliocast.hybrid.image_scores import no_scores, score_rows
+from gliocast.types import Scores
+
+RANGES = {"age_years": {"min": 10.0, "max": 110.0}}
+
+
+@pytest.fixture(scope="module")
+def bundle(fitting):
+    return Bundle(None, (), fitting.models, {"parameters": {"cohort": {"ranges": RANGES}}})
+
+
+def a_patient(**changes):
+    values = {"patient_id": "0101", "age_years": 64.0, "sex": "F", "surgery": "complete", "who_status": 1}
+    return pd.DataFrame([{**values, **changes}])
+
+
+def image_scores_of(*patients):
+    return Scores(score_rows("holdout", patients, "test", "holdout", np.full(len(patients), 0.5)), {"holdout": ()})
+
+
+def problems(bundle, patients, image_scores=None):
+    with pytest.raises(CohortError) as error:
+        bundle.score(patients, image_scores or no_scores())
+    return list(error.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "found", "expected"),
+    [
+        ({"age_years": 675.0}, "age_years", "675", "10 to 110"),
+        ({"age_years": "64,5"}, "age_years", "the text '64,5'", "a number"),
+        ({"age_years": np.inf}, "age_years", "inf", "10 to 110"),
+        ({"who_status": "1"}, "who_status", "the text '1'", "the number 1"),
+        ({"who_status": 7}, "who_status", "7", "0, 1, 2, 3, 4, 5"),
+        ({"sex": "Femme"}, "sex", "Femme", "F, M"),
+        ({"surgery": "totale"}, "surgery", "totale", "biopsy, incomplete, complete"),
+    ],
+)
+def test_a_value_that_no_model_knows_is_told_with_what_is_expected(bundle, changes, where, found, expected):
+    (problem,) = problems(bundle, a_patient(**changes))
+    assert (problem.patient, problem.where, problem.found, problem.expected) == ("0101", where, found, expected)
+
+
+def test_identifiers_that_were_read_as_numbers_are_told(bundle):
+    (problem,) = problems(bundle, a_patient(patient_id=101))
+    assert (problem.patient, problem.where, problem.expected) == ("row 1", "patient_id", "text")
+    assert "zeros" in problem.remedy
+
+
+def test_a_patient_who_stands_twice_is_told(bundle):
+    (problem,) = problems(bundle, pd.concat([a_patient(), a_patient(age_years=30.0)]))
+    assert (problem.patient, problem.found) == ("0101", "2 rows")
+
+
+def test_a_name_in_place_of_an_identifier_is_not_shown(bundle):
+    (problem,) = problems(bundle, a_patient(patient_id="Doe, Jane", age_years=675.0))
+    assert problem.patient == "row 1"
+
+
+def test_all_that_is_wrong_is_told_at_once(bundle):
+    patients = pd.concat([a_patient(age_years=675.0), a_patient(patient_id=None)]).drop(columns=["surgery", "sex"])
+    assert [problem.where for problem in problems(bundle, patients)] == [
+        "age_years",
+        "patient_id",
+        "column sex",
+        "column surgery",
+    ]
+
+
+def test_a_table_without_patients_is_told(bundle):
+    (problem,) = problems(bundle, a_patient().iloc[:0])
+    assert problem.found == "no row"
+
+
+def test_unknown_values_are_answered_for(bundle):
+    answers = bundle.score(a_patient(age_years=np.nan, sex=None, surgery=None, who_status=None), no_scores())
+    assert answers.loc[answers["name"] == "clinical", "probability"].notna().all()
+
+
+def test_an_image_score_whose_identifier_lost_its_zero_is_not_dropped(bundle):
+    (problem,) = problems(bundle, a_patient(), image_scores_of("101"))
+    assert (problem.patient, problem.found, problem.expected) == ("0101", "of 101", "of 0101")
+
+
+def test_image_scores_of_nobody_who_is_asked_about_are_told(bundle):
+    (problem,) = problems(bundle, a_patient(), image_scores_of("N7", "N8"))
+    assert (problem.patient, problem.found) == ("0101", "of N7, N8 only")
+
+
+def test_those_who_do_not_match_are_named_where_others_do(bundle, caplog):
+    patients = pd.concat([a_patient(), a_patient(patient_id="N5")])
+    answers = bundle.score(patients, image_scores_of("0101", "N7"))
+    assert answers.groupby("patient_id")["image_score_missing"].any().to_dict() == {"0101": False, "N5": True}
+    assert caplog.messages == [
+        "Image scores of nobody who is asked about: N7",
+        "Patients without an image score, or without that of some split: N5",
+    ]
+
+
+def test_nobodys_image_scores_are_no_fault(bundle, caplog):
+    bundle.score(a_patient(), no_scores())
+    assert not caplog.messages
