@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gliocast.cohort.flow import patient_flow
 from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
-from gliocast.errors import ConfigurationError, InputError, LeakageError, PartitionError
+from gliocast.errors import CohortError, ConfigurationError, InputError, LeakageError, PartitionError
 from gliocast.pipelines.preprocessing import nodes
 
 NO_FINDINGS = exclusions((), "imaging", (), ())
@@ -96,6 +96,20 @@ def test_a_study_of_image_features_asks_for_a_row_of_the_table(selected):
     assert study_cohort["patient_id"].tolist() == ["P000", "P002"]
     assert flow["stages"][2]["name"] == "patients with image features"
     assert left["code"].tolist()[1:] == ["image_features_missing", "image_features_missing"]
+
+
+def test_a_table_of_image_features_without_identifiers_is_refused(selected):
+    features = pd.DataFrame({"id;volume": ["P000_1;1,0"]})
+    with pytest.raises(ConfigurationError, match="columns id;volume, …; expected id"):
+        selected(image_score="features", slice_manifest=manifest(), features=features)
+
+
+def test_where_nobody_is_left_the_most_frequent_reason_is_told(selected):
+    features = pd.DataFrame({"id": ["P0_1", "P1_1"], "volume": [1.0, 2.0]})
+    told = "nobody of 5; 4 left for one reason (images): no image features of the patient"
+    with pytest.raises(CohortError) as error:
+        selected(image_score="features", slice_manifest=manifest(), features=features)
+    assert error.value.problems[0].found == told
 
 
 def test_missing_predictors_are_counted_and_kept(selected):

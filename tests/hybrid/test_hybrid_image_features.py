@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hybrid_examples import a_cohort, a_partition, feature_parameters, features_of
 
+from gliocast.datasets.image_features import ImageFeaturesDataset
 from gliocast.errors import CohortError, ConfigurationError
 from gliocast.hybrid.image_features import read_features, score_features, score_features_as_paper
 
@@ -48,6 +49,16 @@ def test_ignored_columns_and_text_are_no_features(cohort):
     table = features_of(cohort).assign(site="a")
     columns = read_features(table, feature_parameters(ignore_columns=("noise0",))).columns
     assert list(columns) == ["signal", "noise1", "noise2", "noise3", "noise4"]
+
+
+def test_a_file_of_features_keeps_the_zeros_of_identifiers_in_any_column(tmp_path):
+    path = tmp_path / "features.csv"
+    path.write_text("centre,patient_id,volume,remark\n01,007,1.5,\n02,008,,seen\n")
+    table = ImageFeaturesDataset(str(path)).load()
+    read = read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.+)"))
+    assert list(read.index) == ["007", "008"]
+    assert read["volume"].tolist() == [1.5, pytest.approx(np.nan, nan_ok=True)]
+    assert list(read) == ["centre", "volume"]
 
 
 def test_a_patient_without_features_gets_no_score(cohort, partition):

@@ -12,6 +12,7 @@ import yaml
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import InputError, Problem
+from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.pipelines.preprocessing.check_nodes import check_images, in_words
 from imaging_phantoms import Site, a_site
 
@@ -29,9 +30,22 @@ def table(*rows: str, header: str = HEADER) -> str:
     return "\n".join([header, *(row if "," in row else row + SOUND for row in rows)]) + "\n"
 
 
-def check(site: Site, clinical_table: str | pd.DataFrame, policy: str = "exclude", image_score: str = "cnn", **changes):
+FEATURES = FeatureParameters(id_column="patient_id", id_pattern="(.+)", ignore_columns=(), c_grid=(1.0,), inner_folds=2)
+
+
+def check(
+    site: Site,
+    clinical_table: str | pd.DataFrame,
+    policy: str = "exclude",
+    image_score: str = "cnn",
+    image_features: pd.DataFrame | None = None,
+    **changes,
+):
     cohort = CohortParameters(**yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"] | changes)
-    return check_images(clinical_table, site.source, cohort, site.parameters, image_score, policy, True)
+    features = pd.DataFrame() if image_features is None else image_features
+    return check_images(
+        clinical_table, site.source, features, cohort, site.parameters, FEATURES, image_score, policy, True
+    )
 
 
 def problems(*arguments, **named) -> list[tuple[str, str]]:
@@ -157,6 +171,17 @@ def test_a_check_of_a_site_with_all_masks_does_not_speak_of_patterns():
     assert in_words(found).splitlines()[1] == "3 of them have a lesion mask; in 0 the lesion would be localised."
 
 
+@pytest.mark.parametrize(
+    ("n_checked", "sentence"),
+    [
+        (0, "Checked: the clinical table. Nothing is wrong."),
+        (4, "Checked: the clinical table and the image features of 4 patients. Nothing is wrong."),
+    ],
+)
+def test_a_check_without_studies_names_what_was_looked_at(n_checked, sentence):
+    assert in_words({"n_checked": n_checked}) == sentence
+
+
 def test_names_of_labels_for_masks_that_have_none_are_told_once_and_beside_the_table(site):
     wrong_age = "P2,675,M,1,biopsy,331,1"
     named = replace(site.source, lesion_labels=("tumeur",))
@@ -165,3 +190,24 @@ def test_names_of_labels_for_masks_that_have_none_are_told_once_and_beside_the_t
         ("P2", "age_years"),
         ("–", "`lesion_labels` of the catalog entry imaging"),
     ]
+
+
+def features_of(*patients: str) -> pd.DataFrame:
+    return pd.DataFrame({"patient_id": patients, "volume": [f"{place}.5" for place, _ in enumerate(patients)]})
+
+
+def test_with_image_features_their_table_is_checked_in_place_of_the_images(site):
+    spoil(site, "P1")
+    told = {"image_score": "features", "image_features": features_of("P1", "P2", "P9")}
+    assert check(site, table("P1", "P2"), **told) == {"n_checked": 2}
+    assert problems(site, table("P1,675,M,1,biopsy,331,1", "P2", "P3"), **told) == [
+        ("P1", "age_years"),
+        ("P3", "image_features"),
+    ]
+
+
+def test_a_table_of_image_features_with_another_separator_is_told_by_the_check(site):
+    semicolons = pd.DataFrame({"patient_id;volume": ["P1;0,5", "P2;1,5"]})
+    with pytest.raises(InputError, match="with commas between columns") as raised:
+        check(site, table("P1", "P2"), image_score="features", image_features=semicolons)
+    assert [problem.where for problem in raised.value.problems] == ["hybrid.features.id_column"]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from gliocast.cohort.notes import ALL_DIED
 from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
+from gliocast.errors import NOT_APPLICABLE, Problem
 from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind
 
 ROWS, COHORT, STUDY = "rows of the clinical table", "patients of the cohort", "patients with a known outcome"
@@ -112,6 +113,14 @@ def in_words(flow: Mapping[str, Any]) -> str:
         f"{group['n']} {group['code'].replace('_', ' ')} ({group['stage']})" for group in flow["exclusions"]
     )
     return f"The study has {flow['stages'][-1]['n']} patients" + (f"; left out: {left}." if left else ".")
+
+
+def nobody_left(exclusions: pd.DataFrame) -> Problem:
+    """The problem of a study that everyone has left, most of them for one reason."""
+    most = counted(exclusions)[0]
+    found = f"nobody of {len(exclusions)}; {most['n']} left for one reason ({most['stage']}): {most['reason']}"
+    remedy = "Mend that; `--params check_only=true` names who and what."
+    return Problem(NOT_APPLICABLE, "the patients of the study", found, "somebody with all that it needs", remedy)
 
 
 def in_stages(exclusions: pd.DataFrame, stages: tuple[str, ...]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import pandas as pd
@@ -100,14 +99,6 @@ def exclusion_problems(left_out: pd.DataFrame) -> list[Problem]:
         Problem(str(row["patient_id"]), str(row["stage"]), str(row["reason"]), expected, remedy)
         for _, row in left_out.iterrows()
     ]
-
-
-def patients_with_features(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> list[str]:
-    """The patients whom a table of precomputed image features names; none where there is no such column."""
-    if id_column not in image_features:
-        return []
-    found = image_features[id_column].astype(str).str.strip().map(re.compile(id_pattern).fullmatch)
-    return [match.group(1) for match in found if match]
 
 
 def with_outcomes(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> pd.DataFrame:

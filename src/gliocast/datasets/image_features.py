@@ -13,7 +13,7 @@ from gliocast.datasets.base import AtomicDataset
 class ImageFeaturesDataset(AtomicDataset[pd.DataFrame]):
     """A CSV file of one row a patient; without a `filepath` there are no features, and the table is empty.
 
-    Identifiers stay text; columns become numbers where every value of them is one.
+    Every cell stays the text that it is: only the parameters say which column holds identifiers, whose zeros count.
     """
 
     def __init__(self, filepath: str | None = None, metadata: dict[str, Any] | None = None) -> None:
@@ -26,8 +26,7 @@ class ImageFeaturesDataset(AtomicDataset[pd.DataFrame]):
 
     def read(self, path: Path) -> pd.DataFrame:
         """Read the CSV file."""
-        header = pd.read_csv(path, nrows=0).columns
-        return pd.read_csv(path, dtype={header[0]: str})
+        return pd.read_csv(path, dtype=str)
 
     def write(self, path: Path, value: pd.DataFrame) -> None:
         """Write the CSV file."""

@@ -110,22 +110,47 @@ def score_features_as_paper(
 def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> pd.DataFrame:
     """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern are not used.
 
+    A column of text is numeric where every cell of those rows that is not empty is a number.
+
     Raises:
         ConfigurationError: the identifier column is absent, no row matches, or no numeric column is left.
         CohortError: several rows of one patient match.
     """
-    if features.id_column not in image_features.columns:
-        raise ConfigurationError(_no_identifiers(image_features, features))
-    found = image_features[features.id_column].astype(str).str.strip().map(re.compile(features.id_pattern).fullmatch)
+    found = _identified(image_features, features.id_column, features.id_pattern)
     matched = found.notna()
     patients = pd.Index([match.group(1) for match in found[matched]], name="patient_id")
     columns = image_features.columns.difference([features.id_column, *features.ignore_columns], sort=False)
-    numbers = image_features.loc[matched, columns].select_dtypes("number").set_axis(patients, axis=0)
+    cells = image_features.loc[matched, columns].apply(_as_numbers)
+    numbers = cells.select_dtypes("number").set_axis(patients, axis=0)
     repeated = patients[patients.duplicated()].unique()
     raise_if_any([_several(patient) for patient in repeated], CohortError)
     if numbers.empty:
         raise ConfigurationError(_no_numbers(image_features, features))
     return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+
+
+def patients_with_features(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> list[str]:
+    """The patients whom a table of image features names.
+
+    Raises:
+        ConfigurationError: the identifier column is absent.
+    """
+    return [match.group(1) for match in _identified(image_features, id_column, id_pattern) if match]
+
+
+def _identified(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> pd.Series:
+    """For each row what the pattern finds in its identifier, or None."""
+    if id_column not in image_features.columns:
+        raise ConfigurationError(_no_identifiers(image_features, id_column))
+    return image_features[id_column].astype(str).str.strip().map(re.compile(id_pattern).fullmatch)
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """A column of text as numbers, if it holds nothing else."""
+    if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    return column if (numbers.isna() & column.notna()).any() else numbers
 
 
 def _score_split(
@@ -188,12 +213,13 @@ def _known(patients: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(patient for patient in patients if patient in table.index)
 
 
-def _no_identifiers(image_features: pd.DataFrame, features: FeatureParameters) -> Problem:
-    found = (
-        f"columns {', '.join(map(str, image_features.columns[:3]))}, …" if len(image_features.columns) else "no table"
-    )
+def _no_identifiers(image_features: pd.DataFrame, id_column: str) -> Problem:
+    names = [str(name) for name in image_features.columns]
+    found = f"columns {', '.join(names[:3])[:100]}, …" if names else "no table"
     remedy = "Give the table's path in the catalog entry image_features, and its identifier column here."
-    return Problem("–", "hybrid.features.id_column", found, features.id_column, remedy)
+    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+        remedy = "Save the table with commas between columns, and points in decimals."
+    return Problem("–", "hybrid.features.id_column", found, id_column, remedy)
 
 
 def _no_numbers(image_features: pd.DataFrame, features: FeatureParameters) -> Problem:

@@ -8,8 +8,11 @@ from dataclasses import replace
 import pandas as pd
 
 from gliocast.cohort.check import CheckedTable, check_table
+from gliocast.cohort.findings import listed
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.errors import NOT_APPLICABLE, InputError, Problem, raise_if_any
+from gliocast.hybrid.image_features import read_features
+from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import CheckedStudies, check_studies
 from gliocast.imaging.source import ImageSource
@@ -20,17 +23,21 @@ from gliocast.types import ImageScoreKind
 def check_images(
     clinical_table: str | pd.DataFrame,
     imaging: ImageSource,
+    image_features: pd.DataFrame,
     cohort: CohortParameters,
     slices: SliceParameters,
+    features: FeatureParameters,
     image_score: ImageScoreKind,
     on_invalid_patient: InvalidPatientPolicy,
     check_only: bool,
 ) -> dict[str, int]:
     """Read the table, and read and cut every study as for training; the run ends here where only this was asked for.
 
+    With `image_score: features` the table of image features is read in place of the studies.
+
     Returns:
-        `n_checked`, the number of studies in which nothing is wrong; 0 where no check was asked for. Of these,
-        `n_with_mask` have a lesion mask, `n_localised` would be localised, and `n_doubtful` doubtfully so.
+        `n_checked`, the number of studies (or rows of features) in which nothing is wrong; 0 where no check was asked
+        for. Of the studies, `n_with_mask` have a lesion mask, `n_localised` would be localised, and `n_doubtful` doubtfully so.
 
     Raises:
         InputError: all problems of the clinical table and of the images at once.
@@ -38,13 +45,29 @@ def check_images(
     if not check_only:
         return {"n_checked": 0}
     table = check_table(clinical_table, cohort, on_invalid_patient)
-    if image_score != "cnn":
-        raise_if_any(table.problems, InputError)
-        return {"n_checked": 0}
-    images, studies = checked_images(imaging, table, slices)
+    if image_score == "cnn":
+        images, studies = checked_images(imaging, table, slices)
+        counts = {name: getattr(studies, name) for name in ("n_with_mask", "n_localised", "n_doubtful")}
+    else:
+        images = feature_problems(image_features, table, features) if image_score == "features" else []
+        counts = {}
     raise_if_any([*table.problems, *images], InputError)
-    counts = ("n_with_mask", "n_localised", "n_doubtful")
-    return {"n_checked": len(table.patients), **{name: getattr(studies, name) for name in counts}}
+    return {"n_checked": len(table.patients) if image_score != "none" else 0, **counts}
+
+
+def feature_problems(
+    image_features: pd.DataFrame, table: CheckedTable, features: FeatureParameters
+) -> Sequence[Problem]:
+    """All that is wrong with the table of image features, and who of the clinical table has no row there."""
+    try:
+        known = read_features(image_features, features).index
+    except InputError as error:
+        return error.problems
+    without = [patient for patient in table.patients["patient_id"] if patient not in known]
+    if not without:
+        return []
+    remedy = "Add a row of the patient, written alike in both tables; where there is none, the patient is left out."
+    return [Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
 
 
 def checked_images(
@@ -67,8 +90,10 @@ def checked_images(
 def in_words(image_check: Mapping[str, int]) -> str:
     """What is said at the end of a check in which nothing was wrong."""
     n_checked = image_check["n_checked"]
-    sound = f"The clinical table and {n_checked} studies were checked: nothing is wrong with them."
-    if not n_checked:
+    is_of_studies = "n_with_mask" in image_check
+    beside = f"{n_checked} studies" if is_of_studies else f"the image features of {n_checked} patients"
+    sound = f"Checked: the clinical table{f' and {beside}' if n_checked else ''}. Nothing is wrong."
+    if not is_of_studies:
         return sound
     masks = f"{image_check['n_with_mask']} of them have a lesion mask"
     localised = f"in {image_check['n_localised']} the lesion would be localised"

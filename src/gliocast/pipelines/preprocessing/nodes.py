@@ -13,8 +13,9 @@ from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, P
 from gliocast.cohort.partitions import check_cohort_unchanged, check_partition
 from gliocast.cohort.partitions import partition_patients as draw_partition
 from gliocast.cohort.table import read_table
-from gliocast.errors import InputError, PartitionError, raise_if_any
+from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
 from gliocast.evidence.guard import check_one_scan_a_patient
+from gliocast.hybrid.image_features import patients_with_features
 from gliocast.types import ImageScoreKind, Partition
 
 _log = logging.getLogger(__name__)
@@ -46,19 +47,22 @@ def select_patients(
 
     Raises:
         InputError: a patient has no image or no outcome, and the policy is to stop.
+        CohortError: nobody is left.
+        ConfigurationError: the table of image features has no identifiers.
         LeakageError: two rows are scans of one patient.
     """
-    with_image = {
-        "cnn": [*slice_manifest.get("patient_id", ())],
-        "features": study.patients_with_features(image_features, features_id_column, features_id_pattern),
-        "none": [],
-    }[image_score]
+    if image_score == "features":
+        with_image = patients_with_features(image_features, features_id_column, features_id_pattern)
+    else:
+        with_image = [*slice_manifest.get("patient_id", ())]
     study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
     if parameters.identifier.scan_mark is not None:
         check_one_scan_a_patient([*study_cohort["patient_id"]], parameters.identifier.scan_mark)
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
+    if study_cohort.empty and len(everyone):
+        raise CohortError(flow.nobody_left(everyone))
     images = flow.image_notes(cohort, slice_manifest, imaging_exclusions)
     told = flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score, images)
     _log.log(logging.WARNING if len(everyone) else logging.INFO, flow.in_words(told))

@@ -30,8 +30,10 @@ def create_image_pipeline() -> Pipeline:
                 [
                     "clinical_table",
                     "imaging",
+                    "image_features",
                     "params:cohort",
                     "params:slices",
+                    "params:hybrid.features",
                     "params:image_score",
                     "params:on_invalid_patient",
                     "params:check_only",
