@@ -15,8 +15,10 @@ class TypedParameterHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the whole tree of parameters, and hand each node its own typed section."""
+        from gliocast.conf_files import refuse_faulty_files
         from gliocast.parameters import load_parameters, typed_parameters
 
+        refuse_faulty_files(context.config_loader)
         # Kedro types only the sections of the pipeline asked for; the simulation may run before it, unasked.
         context.config_loader["parameters"] = typed_parameters(load_parameters(context.config_loader))
 

@@ -78,13 +78,18 @@ cohort: {type: gliocast.datasets.TableDataset, path: b.csv}
     ("catalog", "said"),
     [
         (WRONG_ENTRIES, ("2 problems", "'ClinicalTable' not found", "unexpected keyword argument 'path'")),
-        ("clinical_table:\n  type: x\n filepath: y\n", ("conf/local/catalog.yml, unable to read line",)),
+        ("clinical_table:\n  type: x\n filepath: y\n", ("conf/local/catalog.yml, line 3", "valid YAML")),
+        (
+            "clinical_table: {type: gliocast.datasets.ClinicalTableDataset, filepath: a.csv, encoding: utf8-x}",
+            ("clinical_table: encoding", "utf8-x"),
+        ),
+        ("clinical_table: /data/patients.csv", ("conf/local/catalog.yml, line 1: clinical_table", "a value")),
         (
             "clinical_tabel: {type: gliocast.datasets.ClinicalTableDataset, filepath: a.csv}",
             ("clinical_tabel", "`clinical_table`, which points to no data of yours"),
         ),
     ],
-    ids=["wrong entries", "no YAML", "a misspelt name"],
+    ids=["wrong entries", "no YAML", "no encoding", "a path in place of an entry", "a misspelt name"],
 )
 def test_a_wrong_catalog_ends_before_any_work(project, catalog, said):
     project.write("conf/local/catalog.yml", catalog)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gliocast.datasets.base import AtomicDataset
-from gliocast.errors import CohortError, Problem
+from gliocast.errors import CohortError, ConfigurationError, Problem
 
 
 class ClinicalTableDataset(AtomicDataset[str]):
@@ -15,6 +15,15 @@ class ClinicalTableDataset(AtomicDataset[str]):
     """
 
     def __init__(self, filepath: str, encoding: str = "utf-8", metadata: dict[str, object] | None = None) -> None:
+        """Say where the file is.
+
+        Raises:
+            ConfigurationError: there is no encoding of that name.
+        """
+        try:
+            "a".encode(encoding)
+        except LookupError:
+            raise ConfigurationError(unknown_encoding(encoding)) from None
         super().__init__(filepath, metadata)
         self.encoding = encoding
 
@@ -32,6 +41,12 @@ class ClinicalTableDataset(AtomicDataset[str]):
     def write(self, path: Path, value: str) -> None:
         """Write the text in the configured encoding."""
         path.write_bytes(value.encode(self.encoding))
+
+
+def unknown_encoding(encoding: str) -> Problem:
+    """The problem of an encoding that does not exist."""
+    expected, remedy = "an encoding, such as utf-8, cp1252 or latin-1", "Correct it in conf/local/catalog.yml."
+    return Problem("–", "catalog entry clinical_table: encoding", encoding, expected, remedy)
 
 
 def undecodable(path: Path, encoding: str, position: int) -> Problem:

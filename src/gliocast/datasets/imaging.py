@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
+from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.imaging.patterns import is_folder
 from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES, ImageSource
 
@@ -46,7 +48,12 @@ class ImagingDataset(AbstractDataset[None, ImageSource]):
             spacing_mm: distance of voxels along the stored axes, overriding headers that are known to be wrong.
             patient_id: how an identifier is written, where the patterns hold a `<number:…>` only.
             metadata: for Kedro-Viz.
+
+        Raises:
+            ConfigurationError: a single value where a list is wanted, or a pattern that is none.
         """
+        lists: dict[str, object] = {"volumes": volumes, "lesion_masks": lesion_masks, "lesion_labels": lesion_labels}
+        refuse_single_values(lists | {"spacing_mm": spacing_mm})
         self.filepath = Path(filepath)
         self.metadata = metadata
         spacing = None if spacing_mm is None else (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
@@ -76,3 +83,21 @@ class ImagingDataset(AbstractDataset[None, ImageSource]):
 
     def _describe(self) -> dict[str, Any]:
         return {"folder": self.filepath.name}
+
+
+def refuse_single_values(lists: Mapping[str, object]) -> None:
+    """Refuse a single value where a list is wanted: a text would be taken for the list of its letters.
+
+    Raises:
+        ConfigurationError: all such arguments at once.
+    """
+    single = {name: value for name, value in lists.items() if not (value is None or isinstance(value, list | tuple))}
+    raise_if_any([no_list(name, value) for name, value in single.items()], ConfigurationError)
+
+
+def no_list(name: str, value: object) -> Problem:
+    """The problem of an argument that is a single value."""
+    remedy = f"Write `{name}: [{json.dumps(value, ensure_ascii=False)}]`."
+    if name == "spacing_mm":
+        remedy = "Give three numbers, one an axis."
+    return Problem("–", f"catalog entry imaging: {name}", str(value), "a list", remedy)
