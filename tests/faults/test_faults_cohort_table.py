@@ -75,6 +75,15 @@ def test_a_decimal_point_is_told_where_a_comma_is_configured(parameters):
     assert 'cohort.decimal: "."' in found.remedy
 
 
+def test_a_mark_between_thousands_is_not_taken_for_the_tables_decimal_mark(parameters):
+    text = table('P2,"49,9",M,1,biopsy,1.200,1').replace(",", ";").replace('"49;9"', "49,9")
+    found = the_problem(text, parameters(separator=";", decimal=","))
+    assert (found.patient, found.found, found.expected) == ("P2", "1.200", 'decimal mark ","')
+    assert "cohort.decimal" not in found.remedy and "thousands" in found.remedy
+    with_the_shipped_mark = problems(text, parameters(separator=";"))
+    assert any('cohort.decimal: ","' in problem.remedy for problem in with_the_shipped_mark)
+
+
 # 3 identifiers
 
 
@@ -144,6 +153,27 @@ def test_a_file_without_a_header_is_told_without_showing_its_first_patient(param
     found = the_problem(text, parameters())
     assert found.where == "the header"
     assert "P77" not in str(found)
+
+
+@pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
+def test_the_separator_that_excel_writes_above_the_header_is_no_header(parameters, line):
+    text = f"\ufeff{line}\r\n" + table("P2,675,M,1,biopsy,331,1").replace(",", ";").replace("\n", "\r\n")
+    assert the_problem(text, parameters(separator=";")).where == "age_years"
+    twice = text.replace("675", "67") + "P2;67;M;1;biopsy;331;1\r\n"
+    assert the_problem(twice, parameters(separator=";")).found == "2 rows (4, 5), identical"
+
+
+def test_an_accent_may_be_a_character_of_its_own(parameters):
+    apart, together = "a\u0302ge, ope\u0301re\u0301", "\u00e2ge, op\u00e9r\u00e9"
+    for written, configured in ((apart, together), (together, apart)):
+        age, word = written.split(", ")
+        mapped_age, mapped_word = configured.split(", ")
+        mapped = parameters(
+            columns=parameters().columns | {"age_years": mapped_age}, values={"surgery": {mapped_word: "complete"}}
+        )
+        text = table(f"P2,65,M,1,{word},331,1", header=HEADER.replace("age_years", age))
+        cohort, _ = read_cohort(text, mapped, "exclude")
+        assert (cohort["age_years"].tolist(), cohort["surgery"][1]) == ([65, 65], "complete")
 
 
 # 5 missing, extra, renamed columns

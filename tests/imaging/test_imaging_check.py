@@ -66,6 +66,18 @@ def test_every_problem_of_the_images_is_named(site):
     assert problems(site, table("P1", "P2", "P3")) == [("P1", "t1gd.nii.gz"), ("P2", "imaging")]
 
 
+def test_identifiers_that_have_lost_their_zeros_are_told_with_the_parameter_that_gives_them_back(site):
+    for number in (1, 2, 3):
+        (site.root / f"P{number}").rename(site.root / f"00{number}")
+    with pytest.raises(InputError) as raised:
+        check(site, table("1", "2", "3"))
+    first = raised.value.problems[0]
+    assert (first.found, first.expected) == ("3 identifiers without zeros", "numbers of 3 digits, as in the images")
+    assert "cohort.identifier.digits: 3" in first.remedy
+    digits = {"pattern": ".*", "digits": 3, "scan_mark": None}
+    assert check(site, table("1", "2", "3"), identifier=digits) == {"n_checked": 3}
+
+
 def test_one_image_under_two_patients_is_named(site):
     (site.root / "P3/t1gd.nii.gz").write_bytes((site.root / "P1/t1gd.nii.gz").read_bytes())
     with pytest.raises(InputError, match="P3: imaging is the image of P1"):
@@ -211,3 +223,8 @@ def test_a_table_of_image_features_with_another_separator_is_told_by_the_check(s
     with pytest.raises(InputError, match="with commas between columns") as raised:
         check(site, table("P1", "P2"), image_score="features", image_features=semicolons)
     assert [problem.where for problem in raised.value.problems] == ["hybrid.features.id_column"]
+
+
+def test_zeros_that_only_the_image_features_have_are_told(site):
+    told = {"image_score": "features", "image_features": features_of("P01", "P02", "P10")}
+    assert problems(site, table("P1", "P2", "P10"), **told) == [("–", "patient_id"), ("P1, P2", "image_features")]

@@ -22,12 +22,14 @@ class Column:
         sources: the table's own names of it.
         cells: one text a row, missing as NA.
         patients: who each row is, for messages: the identifier, or the row where that cannot be shown.
+        mark_in_use: some number of the table is written with the configured decimal mark.
     """
 
     name: str
     sources: tuple[str, ...]
     cells: pd.Series
     patients: pd.Series
+    mark_in_use: bool = False
 
     @property
     def where(self) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pandas as pd
 
 from gliocast.cohort.findings import listed
 from gliocast.cohort.parameters import IdentifierRule
-from gliocast.errors import Problem
+from gliocast.errors import NOT_APPLICABLE, Problem
 
 SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # it becomes a file's name
 WHOLE_NUMBER_OF_A_SPREADSHEET = r"^(\d+)\.0$"
@@ -31,7 +31,12 @@ def identifier(cell: str, pattern: re.Pattern[str], digits: int) -> str | None:
     if match is None:
         return None
     found = match.group(1) if pattern.groups else match.group()
-    return re.sub(r"\d+$", lambda number: number.group().zfill(digits), found or "")
+    return padded(found or "", digits)
+
+
+def padded(patient: str, digits: int) -> str:
+    """The identifier with zeros before the number at its end, up to `digits`."""
+    return re.sub(r"\d+$", lambda number: number.group().zfill(digits), patient)
 
 
 def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule) -> Iterator[Problem]:
@@ -50,6 +55,23 @@ def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule
 def safe_to_show(patient_id: pd.Series) -> pd.Series:
     """Where there is an identifier that may stand in a message and name a file; another may be a person's name."""
     return patient_id.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool)
+
+
+def lost_zeros(patients: Collection[str], strangers: Collection[str], where: str) -> list[Problem]:
+    """The one problem of a table whose identifiers have lost the zeros that they begin with.
+
+    Args:
+        patients: of the clinical table.
+        strangers: who stands elsewhere, and in the clinical table under no such identifier.
+        where: elsewhere.
+    """
+    for digits in sorted({len(number.group()) for number in map(re.compile(r"\d+$").search, strangers) if number}):
+        short = [patient for patient in patients if padded(patient, digits) != patient]
+        if 2 * sum(padded(patient, digits) in strangers for patient in short) > len(short):
+            found, expected = f"{len(short)} identifiers without zeros", f"numbers of {digits} digits, as in {where}"
+            remedy = f"Set `cohort.identifier.digits: {digits}` in conf/local/parameters.yml."
+            return [Problem(NOT_APPLICABLE, "patient_id", found, expected, remedy)]
+    return []
 
 
 def rows(column: pd.Series) -> list[str]:

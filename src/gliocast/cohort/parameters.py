@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
@@ -26,6 +27,20 @@ def as_text(value: object) -> object:
     if isinstance(value, bool):
         return str(int(value))
     return str(value) if isinstance(value, int | float) else value
+
+
+def composed(text: str) -> str:
+    """The text with each accented letter as one character; `e` and an accent apart look the same."""
+    return unicodedata.normalize("NFC", text)
+
+
+def composed_throughout(given: object) -> object:
+    """The same, of every text of a part of the configuration."""
+    if isinstance(given, str):
+        return composed(given)
+    if isinstance(given, dict):
+        return {composed_throughout(key): composed_throughout(value) for key, value in given.items()}
+    return [composed_throughout(value) for value in given] if isinstance(given, list | tuple) else given
 
 
 Text: TypeAlias = Annotated[str, BeforeValidator(as_text)]
@@ -137,6 +152,11 @@ class CohortParameters(Parameters):
     survival_threshold_days: PositiveInt
     threshold_mode: Literal["fixed", "training_median"]
     exclude_when_missing: tuple[str, ...]
+
+    @field_validator("missing", "columns", "values", "keep", mode="before")
+    @classmethod
+    def _texts_are_composed(cls, given: object) -> object:
+        return composed_throughout(given)
 
     @field_validator("columns", "values")
     @classmethod

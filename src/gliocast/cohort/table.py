@@ -14,10 +14,10 @@ from gliocast.cohort.findings import Column
 from gliocast.cohort.identifiers import duplicate_problems, identifier_problems, identifiers, safe_to_show
 from gliocast.cohort.labels import outcomes
 from gliocast.cohort.notes import ALL_DIED, table_notes
-from gliocast.cohort.parameters import CANONICAL_COLUMNS, CohortParameters, InvalidPatientPolicy
+from gliocast.cohort.parameters import CANONICAL_COLUMNS, NUMBERS, CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
 from gliocast.cohort.text import cells_of
-from gliocast.cohort.values import KARNOFSKY_TO_WHO, typed
+from gliocast.cohort.values import KARNOFSKY_TO_WHO, mark_in_use, typed
 from gliocast.errors import CohortError, Problem, raise_if_any
 
 logger = logging.getLogger(__name__)
@@ -141,9 +141,10 @@ def typed_columns(
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """All canonical columns but the identifier in their types, and every cell that is not what it should be."""
     columns, problems = {}, []
-    for name in CANONICAL_COLUMNS[1:]:
-        cells = column_cells(selected, name, cohort)
-        columns[name], found = typed(Column(name, cohort.sources(name), cells, names), cohort)
+    cells = {name: column_cells(selected, name, cohort) for name in CANONICAL_COLUMNS[1:]}
+    in_use = mark_in_use((cells[name] for name in NUMBERS), cohort.decimal)
+    for name in cells:
+        columns[name], found = typed(Column(name, cohort.sources(name), cells[name], names, in_use), cohort)
         problems += found
     if not set(cohort.sources("event_observed")) & set(selected):
         columns["event_observed"] = pd.Series(True, index=selected.index, dtype="boolean")

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 
 from gliocast.cohort.findings import listed
+from gliocast.cohort.parameters import composed
 from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
 
 SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
+EXCELS_FIRST_LINE = re.compile(r'"?sep=[^\r\n]?"?(?=[\r\n])', re.IGNORECASE)  # names the separator; no row
 VALUE = r"[+-]?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a number or a date, which no column is called
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
 Problems = list[Problem]
@@ -48,7 +50,7 @@ def legible_cells(clinical_table: str | pd.DataFrame, separator: str, decimal: s
     Of columns that share a name the first is given. Nothing is where the separator or the header is another.
     """
     if isinstance(clinical_table, str):
-        return legible_cells_of_text(clinical_table.removeprefix(BYTE_ORDER_MARK), separator)
+        return legible_cells_of_text(plain_text(clinical_table), separator)
     if clinical_table.empty:
         return pd.DataFrame(), [table_problem("empty", "one row a patient")]
     return cells_of_frame(clinical_table, decimal)
@@ -73,6 +75,16 @@ def legible_cells_of_text(text: str, separator: str) -> tuple[pd.DataFrame, Prob
         *header_problems(header),
         *length_problems(body, len(header), separator),
     ]
+
+
+def plain_text(text: str) -> str:
+    """The text without a byte-order mark and what Excel writes above the header; accented letters as one character.
+
+    Excel's line is left blank, so that rows keep their numbers.
+    """
+    below = text.removeprefix(BYTE_ORDER_MARK)
+    first = EXCELS_FIRST_LINE.match(below)
+    return composed(below[first.end() :] if first else below)
 
 
 def with_distinct_names(table: pd.DataFrame) -> pd.DataFrame:
@@ -105,7 +117,7 @@ def unreadable_row(row: int, error: csv.Error) -> Problem:
 
 def cells_of_frame(table: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Problems]:
     """The cells of a given table as the text that a CSV file would hold."""
-    named_by_text = table.set_axis([str(name) for name in table.columns], axis="columns")
+    named_by_text = table.set_axis([composed(str(name)) for name in table.columns], axis="columns")
     distinct = with_distinct_names(named_by_text)
     cells = {name: [cell_text(cell, decimal) for cell in distinct[name]] for name in distinct.columns}
     index = pd.RangeIndex(2, len(table) + 2, name="row")
@@ -120,7 +132,7 @@ def cell_text(cell: object, decimal: str) -> str:
         return str(int(cell))
     if isinstance(cell, float):  # numpy's float64 is one
         return str(int(cell)) if cell.is_integer() else repr(float(cell)).replace(".", decimal)
-    return str(cell).strip()
+    return composed(str(cell)).strip()
 
 
 def separator_problems(text: str, configured: str, header: list[str]) -> Iterator[Problem]:

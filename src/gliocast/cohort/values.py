@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
 import numpy as np
@@ -99,10 +100,17 @@ def number_pattern(decimal: str) -> str:
     return rf"[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d{{1,3}})?"
 
 
+def mark_in_use(columns: Iterable[pd.Series], decimal: str) -> bool:
+    """Whether any cell has decimals after this mark; in `1.200` it may stand between thousands."""
+    mark = re.escape(decimal)
+    pattern = rf"(?!\d{{1,3}}({mark}\d{{3}})+$)[+-]?\d+{mark}\d+"
+    return any(bool(cells.str.fullmatch(pattern).fillna(False).any()) for cells in columns)
+
+
 def without_decimals(column: Column) -> Column:
     """The column with `1.0`, as spreadsheets write it, as `1`."""
     cells = column.cells.str.replace(r"^(\d+)[.,]0+$", r"\1", regex=True)
-    return Column(column.name, column.sources, cells, column.patients)
+    return replace(column, cells=cells)
 
 
 def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterator[Problem]:
@@ -112,6 +120,8 @@ def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterat
     if with_other_mark.any():
         found = str(column.cells[with_other_mark].iloc[0])
         remedy = f'Set `cohort.decimal: "{other}"` in conf/local/parameters.yml.'
+        if column.mark_in_use:  # the other mark would break what can be read now
+            remedy = f'Other numbers have it: write these with "{decimal}" too, and no mark between thousands.'
         yield column.problem(column.patients[with_other_mark], found, f'decimal mark "{decimal}"', remedy)
     dates = wrong & ~with_other_mark & column.cells.str.fullmatch(DATE).fillna(False).astype(bool)
     if dates.any():  # a date of birth or death is not repeated in a message

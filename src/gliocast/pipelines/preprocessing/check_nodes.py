@@ -9,6 +9,7 @@ import pandas as pd
 
 from gliocast.cohort.check import CheckedTable, check_table
 from gliocast.cohort.findings import listed
+from gliocast.cohort.identifiers import lost_zeros
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.errors import NOT_APPLICABLE, InputError, Problem, raise_if_any
 from gliocast.hybrid.image_features import read_features
@@ -37,7 +38,8 @@ def check_images(
 
     Returns:
         `n_checked`, the number of studies (or rows of features) in which nothing is wrong; 0 where no check was asked
-        for. Of the studies, `n_with_mask` have a lesion mask, `n_localised` would be localised, and `n_doubtful` doubtfully so.
+        for. Of the studies, `n_with_mask` have a lesion mask, `n_localised` would be localised, and `n_doubtful`
+        doubtfully so.
 
     Raises:
         InputError: all problems of the clinical table and of the images at once.
@@ -63,11 +65,13 @@ def feature_problems(
         known = read_features(image_features, features).index
     except InputError as error:
         return error.problems
-    without = [patient for patient in table.patients["patient_id"] if patient not in known]
+    patients = [*table.patients["patient_id"]]
+    without = [patient for patient in patients if patient not in known]
     if not without:
         return []
+    zeros = lost_zeros(patients, known.difference(patients), "image_features")
     remedy = "Add a row of the patient, written alike in both tables; where there is none, the patient is left out."
-    return [Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
+    return [*zeros, Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
 
 
 def checked_images(
@@ -84,7 +88,8 @@ def checked_images(
         return error.problems, nothing
     why = "looked for: not every patient of the clinical table can be read"
     others = [] if table.whole else [unchecked("images without a patient", why)]
-    return [*problems_of(studies.refused), *others], studies
+    zeros = lost_zeros([*extraction.central_slice_mm], extraction.others, "the images")
+    return [*zeros, *problems_of(studies.refused), *others], studies
 
 
 def in_words(image_check: Mapping[str, int]) -> str:
