@@ -176,6 +176,12 @@ def test_an_accent_may_be_a_character_of_its_own(parameters):
         assert (cohort["age_years"].tolist(), cohort["surgery"][1]) == ([65, 65], "complete")
 
 
+def test_one_date_in_the_first_row_tells_that_it_is_a_patients(parameters):
+    found = the_problem("Doe;Jane;12.03.1950;F;biopsy;alive\nRoe;Ann;1.4.1950;F;biopsy;alive\n", parameters())
+    assert found.where == "the header"
+    assert "Doe" not in str(found) and "1950" not in str(found)
+
+
 # 5 missing, extra, renamed columns
 
 

@@ -20,7 +20,8 @@ SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": 
 BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
 EXCELS_FIRST_LINE = re.compile(r'"?sep=[^\r\n]?"?(?=[\r\n])', re.IGNORECASE)  # names the separator; no row
-VALUE = r"[+-]?\d+([.,]\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"  # a number or a date, which no column is called
+DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+VALUE = rf"[+-]?\d+([.,]\d+)?|{DATE}"  # a number or a date, which no column is called
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
 Problems = list[Problem]
 
@@ -140,7 +141,8 @@ def separator_problems(text: str, configured: str, header: list[str]) -> Iterato
     first_line = next(line for line in text.splitlines() if line.strip())
     cut = {separator: cut_line(first_line, separator) for separator in SEPARATORS}
     likely = max(cut, key=lambda separator: len(cut[separator]))
-    if sum(bool(re.fullmatch(VALUE, name)) for name in cut[likely]) > 1:  # a patient's row, which is not to be shown
+    n_values = sum(bool(re.fullmatch(VALUE, name)) for name in cut[likely])
+    if n_values > 1 or any(re.fullmatch(DATE, name) for name in cut[likely]):  # a patient's row, not to be shown
         yield Problem("row 1", "the header", "absent: the row holds values", "the columns' names", "Export the names.")
     elif len(cut[likely]) > len(header):
         seen = ", ".join(name[:40] for name in cut[likely][:SHOWN_COLUMNS])
