@@ -97,13 +97,13 @@ def test_image_scores_of_nobody_who_is_asked_about_are_told(bundle):
     assert (problem.patient, problem.found) == ("0101", "of N7, N8 only")
 
 
-def test_those_who_do_not_match_are_named_where_others_do(bundle, caplog):
+def test_those_who_do_not_match_are_counted_where_others_do(bundle, caplog):
     patients = pd.concat([a_patient(), a_patient(patient_id="N5")])
     answers = bundle.score(patients, image_scores_of("0101", "N7"))
     assert answers.groupby("patient_id")["image_score_missing"].any().to_dict() == {"0101": False, "N5": True}
     assert caplog.messages == [
-        "Image scores of nobody who is asked about: N7",
-        "Patients without an image score, or without that of some split: N5",
+        "1 image scores are of nobody who is asked about.",
+        "1 patients have no image score, or not that of every split.",
     ]
 
 

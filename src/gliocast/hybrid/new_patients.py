@@ -148,9 +148,9 @@ def refuse_strangers(asked: Iterable[str], splits: Iterable[str], image_scores: 
         [*other_spellings(everyone, strangers, scored)] or [*nobodys(everyone, strangers, scored)], CohortError
     )
     if strangers:
-        logger.warning("Image scores of nobody who is asked about: %s", listed(hidden(strangers)))
+        logger.warning("%d image scores are of nobody who is asked about.", len(strangers))
     if without := [patient for patient in everyone if not set(splits) <= scored.get(patient, set())]:
-        logger.warning("Patients without an image score, or without that of some split: %s", listed(hidden(without)))
+        logger.warning("%d patients have no image score, or not that of every split.", len(without))
 
 
 def splits_of(image_scores: Scores) -> dict[str, set[str]]:
