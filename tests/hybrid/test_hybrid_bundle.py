@@ -15,7 +15,7 @@ from hybrid_examples import a_cohort, feature_parameters, features_of, predictor
 from gliocast.datasets.bundle import BundleDataset
 from gliocast.errors import ArtefactError, CohortError, ConfigurationError
 from gliocast.hybrid.bundle import build_bundle
-from gliocast.hybrid.classifiers import KEEPS_ROWS, build_classifier, with_probability
+from gliocast.hybrid.classifiers import build_classifier, keeps_rows, with_probability, without_rows
 from gliocast.hybrid.fit import fit_models
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import score_features
@@ -66,15 +66,28 @@ def arrays_in(part: object, seen: set[int]) -> Iterator[np.ndarray]:
         yield from arrays_in(vars(part), seen)
 
 
-@pytest.mark.parametrize("name", get_args(ClassifierName))
-def test_the_classifiers_that_keep_rows_of_patients_are_known(name):
+KERNELS = [("svc", {"kernel": kernel}) for kernel in ("linear", "rbf", "poly", "sigmoid")]
+
+
+@pytest.mark.parametrize(("name", "settings"), [*((name, {}) for name in get_args(ClassifierName)), *KERNELS])
+def test_the_classifiers_that_keep_rows_of_patients_are_known(name, settings):
     generator = np.random.default_rng(3)
     rows, outcome = generator.normal(size=(60, 5)), np.arange(60) % 2
-    fitted = with_probability(name, build_classifier(name, {}, seed=0)).fit(rows, outcome)
+    fitted = without_rows(with_probability(name, build_classifier(name, settings, seed=0)).fit(rows, outcome))
     held = {
         tuple(row) for array in arrays_in(fitted, set()) if array.ndim == 2 and array.shape[1] == 5 for row in array
     }
-    assert bool(held & set(map(tuple, rows))) == (name in KEEPS_ROWS)
+    assert bool(held & set(map(tuple, rows))) == keeps_rows(name, settings)
+
+
+@pytest.mark.parametrize("positives_first", [False, True])
+def test_a_linear_support_vector_classifier_answers_by_its_weights_as_before(positives_first):
+    generator = np.random.default_rng(4)
+    outcome = np.arange(80) % 2 if not positives_first else 1 - np.arange(80) % 2
+    rows = generator.normal(size=(80, 3)) + outcome[:, None]
+    fitted = with_probability("svc", build_classifier("svc", {"kernel": "linear"}, seed=0)).fit(rows, outcome)
+    before = fitted.predict_proba(rows)
+    np.testing.assert_allclose(without_rows(fitted).predict_proba(rows), before, rtol=1e-9)
 
 
 def test_a_bundle_says_which_of_its_models_keep_rows_of_patients(bundle, fitting, caplog):

@@ -1,7 +1,7 @@
 """The bundle: everything that inference needs, and no patient's name.
 
-Two classifiers cannot be used without rows that they were fitted on: the nearest neighbours, and support vectors. Where
-one of them was chosen, the bundle says so.
+Nearest neighbours, and support vector classifiers with another kernel than the linear one, cannot be used without rows
+that they were fitted on. Where one of them was chosen, the bundle says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence.guard import fingerprint_of_patients
-from gliocast.hybrid.classifiers import KEEPS_ROWS
+from gliocast.hybrid.classifiers import keeps_rows
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
 from gliocast.hybrid.image_scores import joined, no_scores
@@ -25,7 +25,7 @@ from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 log = logging.getLogger(__name__)
 HOLDS_ROWS = (
     "The bundle holds training patients' predictors and outcomes, without names, as part of %s. For one that may leave "
-    "the house, leave %s out of hybrid.classifiers."
+    "the house, leave k_neighbours and the kernels but the linear one of svc out (hybrid.classifiers, hybrid.grids)."
 )
 RESEARCH_USE = "Research use only; not a medical device."
 
@@ -95,15 +95,19 @@ def build_bundle(
         models: the fitted models.
         record: parameters and fingerprints of the run.
     """
-    keeps_rows = [model.key for model in models.models if model.candidate and model.candidate.classifier in KEEPS_ROWS]
-    if keeps_rows:
-        log.warning(HOLDS_ROWS, ", ".join(keeps_rows), " and ".join(KEEPS_ROWS))
+    holding = [
+        model.key
+        for model in models.models
+        if model.candidate and keeps_rows(model.candidate.classifier, model.candidate.settings)
+    ]
+    if holding:
+        log.warning(HOLDS_ROWS, ", ".join(holding))
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
     facts = {
         "positive_class": LONG_TERM,
         "use": RESEARCH_USE,
         "fitted_on_sha256": fitted_on,
-        "keep_rows_of_patients": keeps_rows,
+        "keep_rows_of_patients": holding,
     }
     return Bundle(
         replace(image_model, members=tuple(replace(member, fitted_on=()) for member in image_model.members)),

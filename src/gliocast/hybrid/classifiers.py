@@ -17,7 +17,6 @@ KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel n
 # LIBSVM's own bound, which scikit-learn lifts. Patients of two classes who are all but equal, as a network that has
 # learnt nothing leaves them, kept it beyond ten minutes; six hundred with some signal take less than a tenth of it.
 SVC_STEPS = 10_000_000
-KEEPS_ROWS: tuple[ClassifierName, ...] = ("k_neighbours", "svc")  # a fit of theirs holds rows that it was fitted on
 
 
 def build_classifier(name: ClassifierName, settings: Settings, seed: int) -> Any:
@@ -35,6 +34,32 @@ def with_probability(name: ClassifierName, classifier: Any) -> Any:
     from sklearn.calibration import CalibratedClassifierCV
 
     return CalibratedClassifierCV(classifier, method="sigmoid", cv=5, ensemble=False)
+
+
+def without_rows(fitted: Any) -> Any:
+    """The fitted classifier without rows that it was fitted on, where it can do without them.
+
+    A linear support vector classifier answers by its weights, and scikit-learn keeps its support vectors beside them,
+    which are patients. In its place stands the same classifier as `LinearSVC`, which has nothing but weights.
+    """
+    for calibrated in getattr(fitted, "calibrated_classifiers_", ()):
+        if getattr(calibrated.estimator, "kernel", None) == "linear":
+            calibrated.estimator = _weights_of(calibrated.estimator)
+    return fitted
+
+
+def keeps_rows(name: ClassifierName, settings: Settings) -> bool:
+    """Whether a fit cannot do without rows that it was fitted on: neighbours, and vectors behind a curved border."""
+    return name == "k_neighbours" or (name == "svc" and settings.get("kernel", "rbf") != "linear")
+
+
+def _weights_of(fitted: Any) -> Any:
+    from sklearn.svm import LinearSVC
+
+    linear = LinearSVC()
+    linear.coef_, linear.intercept_ = fitted.coef_, fitted.intercept_
+    linear.classes_, linear.n_features_in_ = fitted.classes_, fitted.n_features_in_
+    return linear
 
 
 def effective_settings(name: ClassifierName, settings: Settings, n_features: int) -> Settings:

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from gliocast.errors import ConfigurationError, Problem, TrainingError
-from gliocast.hybrid.classifiers import build_classifier, with_probability
+from gliocast.hybrid.classifiers import build_classifier, with_probability, without_rows
 from gliocast.hybrid.features import build_preprocessor
 from gliocast.hybrid.parameters import Choice, ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
 from gliocast.hybrid.shared_fits import FoldMatrices, responses
@@ -123,7 +123,8 @@ def fit_candidate(
     features = preprocessor.fit_transform(encoded)
     classifier = build_classifier(candidate.classifier, candidate.settings, seed)
     with quick_scikit_learn(checked=True):
-        return FittedPair(preprocessor, with_probability(candidate.classifier, classifier).fit(features, outcome))
+        fitted = with_probability(candidate.classifier, classifier).fit(features, outcome)
+    return FittedPair(preprocessor, without_rows(fitted))
 
 
 def list_candidates(hybrid: HybridParameters) -> tuple[Candidate, ...]:
