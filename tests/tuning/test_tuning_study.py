@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
 
-from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
+from gliocast.errors import ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.figures import as_power, powers_within, study_figures
 from gliocast.tuning.ledger import place_of, state_of
@@ -157,13 +157,16 @@ def test_a_value_that_is_no_number_fails_the_trial(tmp_path: Path):
 def test_a_wrong_configuration_ends_the_search_at_once_and_takes_no_place(tmp_path: Path):
     class Wrong(Falling):
         def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
-            raise ConfigurationError([])
+            raise ConfigurationError(Problem("–", "model.compile", "true", "a compiler", "Install one."))
 
     with pytest.raises(ConfigurationError):
         run_search(a_search(tmp_path, Wrong(), trials=3))
     hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=3))
     assert hyperparameters["n_complete"] == 3
-    assert trials["state"].tolist().count("cut_off") == 1
+    ended = trials[trials["state"] == "cut_off"]
+    assert ended["reason"].tolist() == [
+        "ConfigurationError: –: model.compile is true; expected a compiler. Install one."
+    ]
 
 
 def test_a_changed_search_starts_afresh_and_leaves_the_old_study_as_it_was(tmp_path: Path):

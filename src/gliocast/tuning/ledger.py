@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from gliocast.tuning.optuna_types import FrozenTrial, Study
 
 REASON = "reason"  # why a trial failed
+CAUSE = "cause"  # why a trial was cut off, where its process has lived to say so
 REPEATS = "repeats"  # the number of the cut-off trial that this one repeats
 WORKER = "worker"  # the process that runs a trial
 GIVEN_BACK = "given_back"  # an attribute of the study: the numbers of failed trials whose places are free again

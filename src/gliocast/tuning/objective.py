@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gliocast.errors import InputError, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.ledger import REASON, SURPLUS, WORKER, has_place
+from gliocast.tuning.ledger import CAUSE, REASON, SURPLUS, WORKER, has_place
 from gliocast.tuning.optuna_types import Trial
 from gliocast.tuning.parameters import SearchSpace
 from gliocast.tuning.presence import repeat
@@ -81,9 +81,11 @@ class Objective:
             repeat(trial.study, trial)
             raise
         except Exception as error:
+            reason = reason_of(error, self.patient_ids)
             if isinstance(error, InputError) and not isinstance(error, TrainingError):
+                trial.set_user_attr(CAUSE, reason)
                 raise
-            raise _failed(trial, reason_of(error, self.patient_ids)) from None
+            raise _failed(trial, reason) from None
 
     def value(self, trial: Trial, hyperparameters: Hyperparameters) -> float:
         """Train the folds one after the other; each epoch is one step of the trial."""

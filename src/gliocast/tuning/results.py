@@ -10,7 +10,7 @@ import pandas as pd
 
 from gliocast.errors import Problem, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.ledger import REASON, REPEATS, SURPLUS, state_of
+from gliocast.tuning.ledger import CAUSE, REASON, REPEATS, SURPLUS, state_of
 from gliocast.tuning.optuna_types import FrozenTrial, Study
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.search import REPAIRS, failure_problems
@@ -79,7 +79,7 @@ def shown_trials(study: Study) -> list[FrozenTrial]:
 def _row(trial: FrozenTrial, repeated_as: int | None) -> dict[str, Any]:
     state = state_of(trial)
     reached = trial.intermediate_values.get(trial.last_step) if trial.last_step is not None else None
-    cut_off = "its process was ended" if state == "cut_off" else ""
+    cut_off = trial.user_attrs.get(CAUSE, "its process was ended") if state == "cut_off" else ""
     if cut_off and repeated_as is not None:
         cut_off += f"; repeated as trial {repeated_as}"
     return {
