@@ -6,6 +6,7 @@ A test fails while a page is behind.
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,8 +20,8 @@ REFERENCE = Path(__file__).parent
 DONE_BY = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 PARAMETERS = """# Parameters
 
-All of them, with their values in both profiles. Change one leaf in `conf/local/parameters.yml`, or for one run by
-`--params model.epochs=20`. Unknown names and impossible values end the run with exit code 2 and a list of all of them.
+All of them, with their values in both profiles; long ones are cut, and stand whole in `conf/base`. Change one leaf in
+`conf/local/parameters.yml`, or for one run by `--params model.epochs=20`. Unknown names and impossible values end the run with exit code 2 and a list of all of them.
 
 """
 CATALOG = """# Catalog
@@ -49,7 +50,7 @@ def parameters_page() -> str:
     """One table a section: name, value in each profile, kind of value, meaning."""
     from gliocast.parameters import GliocastParameters
 
-    demo, paper, notes = values("demo"), values("paper"), comments()
+    demo, paper, notes = values("demo"), values("paper"), dict(meanings(GliocastParameters)) | comments()
     kinds = dict(leaf_kinds(GliocastParameters))
     parts = [DONE_BY, PARAMETERS]
     switches = [name for name in demo if not isinstance(demo[name], Mapping)]
@@ -74,10 +75,17 @@ def section(
             shown(demo[name]),
             "same" if same else shown(paper.get(name)),
             kinds.get(name, ""),
-            notes.get(name, ""),
+            meaning(name, notes),
         )
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def meaning(name: str, notes: Mapping[str, str]) -> str:
+    """What a leaf means; where nothing is said of it, what is said of the section that it stands in."""
+    parts = name.split(".")
+    above = (".".join(parts[:length]) for length in range(len(parts), 1, -1))
+    return next((notes[section] for section in (name, *above) if section in notes), "")
 
 
 def values(profile: str) -> dict[str, Any]:
@@ -119,6 +127,16 @@ def leaf_kinds(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         else:
             bounds = [limit for part in field.metadata for limit in limits(part)]
             yield f"{prefix}{name}", ", ".join([kind(field.annotation), *bounds])
+
+
+def meanings(model: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """What the docstring of each parameter model says of its leaves, under `Attributes:`."""
+    _, _, listed = inspect.cleandoc(model.__doc__ or "").partition("\nAttributes:\n")
+    entries = re.findall(r"^    (\w+): (.+(?:\n {8}.+)*)", listed, flags=re.MULTILINE)
+    yield from ((f"{prefix}{name}", re.sub(r"\s+", " ", text).removesuffix(".")) for name, text in entries)
+    for name, field in model.model_fields.items():
+        if hasattr(field.annotation, "model_fields"):
+            yield from meanings(field.annotation, f"{prefix}{name}.")
 
 
 def kind(annotation: Any) -> str:

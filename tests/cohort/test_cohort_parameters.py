@@ -11,6 +11,11 @@ from gliocast.cohort.parameters import CohortParameters, PartitionParameters
 CONF = Path(__file__).parents[2] / "conf"
 
 
+def test_words_that_yaml_takes_for_true_and_false_are_to_be_quoted(cohort_parameters):
+    with pytest.raises(ValidationError, match="event_observed with quoted words"):
+        cohort_parameters(values={"event_observed": {True: 1, False: 0}})
+
+
 def test_an_unknown_canonical_column_is_refused(cohort_parameters):
     with pytest.raises(ValidationError, match="not age"):
         cohort_parameters(columns=cohort_parameters().columns | {"age": "Alter"})

@@ -158,6 +158,15 @@ class CohortParameters(Parameters):
     def _texts_are_composed(cls, given: object) -> object:
         return composed_throughout(given)
 
+    @field_validator("values", mode="before")
+    @classmethod
+    def _words_are_quoted(cls, values: object) -> object:
+        """Bare words that YAML takes for true and false are told from the table's own by nothing but quotes."""
+        for column, meanings in values.items() if isinstance(values, dict) else ():
+            if isinstance(meanings, dict) and any(isinstance(word, bool) for word in meanings):
+                raise ValueError(f'{column} with quoted words ("yes", "no"): YAML takes bare ones for true and false')
+        return values
+
     @field_validator("columns", "values")
     @classmethod
     def _columns_are_canonical(cls, section: dict[str, object]) -> dict[str, object]:
