@@ -21,7 +21,8 @@ DONE_BY = "<!-- Written by docs/reference/generate.py; do not edit. -->\n"
 PARAMETERS = """# Parameters
 
 All of them, with their values in both profiles; long ones are cut, and stand whole in `conf/base`. Change one leaf in
-`conf/local/parameters.yml`, or for one run by `--params model.epochs=20`. Unknown names and impossible values end the run with exit code 2 and a list of all of them.
+`conf/local/parameters.yml`, or for one run by `--params model.epochs=20`.
+Unknown names and impossible values end the run with exit code 2 and a list of all of them.
 
 """
 CATALOG = """# Catalog
