@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
 
+from gliocast.errors import ConfigurationError, Problem
+from gliocast.persistence.atomic import flush
+from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_value
+
+SHORTEST = 32  # characters, 128 bits in hexadecimal: below that, a pseudonym can be undone by trying keys
 
 
 class SecretKeyDataset(AbstractDataset[None, str]):
@@ -20,10 +26,19 @@ class SecretKeyDataset(AbstractDataset[None, str]):
         self.metadata = metadata
 
     def load(self) -> str:
-        """The key, 64 hexadecimal digits where gliocast made it."""
+        """The key, 64 hexadecimal digits where gliocast made it.
+
+        Raises:
+            ConfigurationError: it is so short that anybody could find it.
+            ArtefactError: there is none, and it cannot be written.
+        """
         if not self.filepath.is_file():
-            self._make()
-        return self.filepath.read_text(encoding="ascii").strip()
+            with told_where_unwritable(self.filepath):
+                self._make()
+        key = self.filepath.read_text(encoding="ascii").strip()
+        if len(key) < SHORTEST:
+            raise ConfigurationError(too_short(self.filepath, len(key)))
+        return key
 
     def save(self, data: None) -> None:
         """Refuse: a key is never replaced by a run."""
@@ -34,13 +49,41 @@ class SecretKeyDataset(AbstractDataset[None, str]):
         return sha256_of_value(["pseudonym key", self.load()])
 
     def _make(self) -> None:
+        """Put a complete key in place; where another run was first, its key stays."""
         self.filepath.parent.mkdir(parents=True, exist_ok=True)
-        opened = os.open(self.filepath, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(opened, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
+        opened, name = tempfile.mkstemp(prefix=f".{self.filepath.name}-", dir=self.filepath.parent)  # its owner's alone
+        try:
+            with os.fdopen(opened, "w", encoding="ascii") as file:
+                file.write(secrets.token_hex(32))
+            flush(Path(name))
+            put_first(Path(name), self.filepath)
+            flush(self.filepath.parent)
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return True
 
     def _describe(self) -> dict[str, Any]:
         return {"file": self.filepath.name}
+
+
+def put_first(temporary: Path, path: Path) -> None:
+    """Give a complete file its name, unless a file of that name is there."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links, such as exFAT
+        temporary.replace(path)
+
+
+def too_short(path: Path, length: int) -> Problem:
+    """The problem of a key that could be guessed, as an interrupted run of an older version left it."""
+    return Problem(
+        "–",
+        f"{path.parent.name}/{path.name}",
+        f"a key of {length} characters",
+        f"at least {SHORTEST}",
+        "Put the site's key back, or delete the file: the next run makes a new key, and with it other pseudonyms.",
+    )
