@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
-from gliocast.errors import ArtefactError, Problem
+from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
@@ -21,6 +23,28 @@ CHECK = "check_images"  # the node at which a run ends that is to check and no m
 CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass
+class Progress:
+    """What a run has done so far.
+
+    Args:
+        ran: the nodes that ran.
+        seen: the fingerprints of the results that it has made or reused, by catalog name.
+    """
+
+    ran: set[Node] = field(default_factory=set)
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def refuse_mixture(self, found: Mapping[str, str]) -> None:
+        """Refuse results that another run has replaced since: what came of them would be of both runs.
+
+        Raises:
+            ArtefactError: a fingerprint is no longer the one that this run has seen.
+        """
+        replaced = [name for name, fingerprint in found.items() if self.seen.get(name, fingerprint) != fingerprint]
+        raise_if_any([mixed(name) for name in replaced], ArtefactError)
 
 
 class ReusingRunner(SequentialRunner):
@@ -40,41 +64,50 @@ class ReusingRunner(SequentialRunner):
         arguments = (catalog, hook_manager, run_id, only_missing_outputs)
         pipeline = up_to_the_check(pipeline, catalog)
         simulation = provide_raw_data(pipeline, catalog)
-        ran: set[Node] = set()
+        progress = Progress()
         try:
             for chain in (simulation, pipeline):
                 for number, node in enumerate(chain.nodes, start=1):
-                    if self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, ran, arguments):
-                        ran.add(node)
+                    self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, progress, arguments)
         except Exception as error:
-            if ran and (wrong := input_error(error)):
+            if progress.ran and (wrong := input_error(error)):
                 wrong.say_what_is_kept()
             raise
         return {name: catalog[name] for name in pipeline.outputs()}
 
-    def _run_if_stale(self, node: Node, place: str, chain: Pipeline, ran: set[Node], arguments: Any) -> bool:
+    def _run_if_stale(self, node: Node, place: str, chain: Pipeline, progress: Progress, arguments: Any) -> None:
         catalog = arguments[0]
         records: StageRecords = catalog["stage_records"].load()
         if CONCURRENT in node.tags:
-            return self._decide(node, place, chain, ran, records, arguments)
+            self._decide(node, place, chain, progress, records, arguments)
+            return
         with records.lock(node.name):
-            return self._decide(node, place, chain, ran, records, arguments)
+            self._decide(node, place, chain, progress, records, arguments)
 
     def _decide(
-        self, node: Node, place: str, chain: Pipeline, ran: set[Node], records: StageRecords, arguments: Any
-    ) -> bool:
+        self, node: Node, place: str, chain: Pipeline, progress: Progress, records: StageRecords, arguments: Any
+    ) -> None:
         catalog = arguments[0]
-        reason = why_stale(node, catalog, records, chain.node_dependencies[node] & ran)
-        if reason is None:
+        before, now = records.read(node.name), observe(node, catalog)
+        progress.refuse_mixture(now.inputs)
+        earlier = chain.node_dependencies[node] & progress.ran
+        reason = why_stale(node, catalog, records, before, now, earlier) if before else "it has not finished yet"
+        if before and reason is None:
             _log.info("stage %s %s: reused, nothing has changed", place, node.name)
-            return False
+            progress.seen |= before.outputs
+            return
         _log.info("stage %s %s: runs, %s", place, node.name, reason)
-        now = observe(node, catalog)
         for follower in chain.from_nodes(node.name).nodes:
             records.forget(follower.name)
         super().run(Pipeline([node]), *arguments)
-        records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs_of(node, catalog)))
-        return True
+        progress.ran.add(node)
+        # The lock is this stage's alone: what it has read may have been replaced meanwhile.
+        progress.refuse_mixture(
+            {name: dataset_fingerprint(name, catalog) for name in now.inputs if name in progress.seen}
+        )
+        outputs = outputs_of(node, catalog)
+        records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs))
+        progress.seen |= outputs
 
 
 def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
@@ -83,18 +116,30 @@ def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
     return pipeline.to_nodes(CHECK) if checks else pipeline
 
 
-def why_stale(node: Node, catalog: Any, records: StageRecords, ran_before: set[Node]) -> str | None:
+def why_stale(
+    node: Node,
+    catalog: Any,
+    records: StageRecords,
+    before: StageRecord,
+    now: StageRecord,
+    ran_before: set[Node],
+) -> str | None:
     """Why `node` has to run, in words; None where its stored results are complete and up to date.
+
+    Args:
+        node: the stage.
+        catalog: the entries that it reads and writes.
+        records: of the last complete run of every stage.
+        before: what its stored results were made from.
+        now: what they would be made from.
+        ran_before: the nodes that ran in this run and that it follows.
 
     Raises:
         ArtefactError: a result was changed since a stage wrote it.
     """
-    before = records.read(node.name)
-    if before is None:
-        return "it has not finished yet"
     if ran_before:
         return f"{', '.join(sorted(earlier.name for earlier in ran_before))} ran"
-    if change := before.difference(observe(node, catalog)):
+    if change := before.difference(now):
         return change
     absent = [name for name in node.outputs if not catalog.exists(name)]
     if absent:
@@ -156,4 +201,15 @@ def edited(name: str) -> Problem:
         "changed since the stage wrote it",
         "what the stage wrote",
         "Restore the file, or delete it and run again: the stage makes it anew.",
+    )
+
+
+def mixed(name: str) -> Problem:
+    """The problem of a result that another run has replaced while this one was going on."""
+    return Problem(
+        "–",
+        name,
+        "replaced, by another run or by hand, since this run made or reused it",
+        "what this run has seen",
+        "Run again when no other run works here; runs of different settings need a copy of the project each.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Callable
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -14,9 +15,11 @@ from closed_paths import close
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
+from gliocast.persistence.stages import StageRecords
 from gliocast.runner import ReusingRunner
 
 CALLS: list[str] = []
+MEANWHILE: list[Callable[[], object]] = []  # what happens while the second node runs
 UNLUCKY = 13  # a total that the second node refuses
 
 
@@ -27,6 +30,8 @@ def add(numbers, offset):
 
 def double(total):
     CALLS.append("double")
+    while MEANWHILE:
+        MEANWHILE.pop()()
     if total == UNLUCKY:
         raise ConfigurationError(Problem("–", "total", str(total), "another number", "Choose another."))
     return 2 * total
@@ -61,6 +66,18 @@ def workplace(tmp_path, monkeypatch):
 
     run.folder = tmp_path
     return run
+
+
+def before_the_second_stage(monkeypatch, happening):
+    """Let something happen once, when a run has left its first stage and not begun its second."""
+    lock, waiting = StageRecords.lock, [happening]
+
+    def lock_later(self, stage):
+        if stage == "double" and waiting:
+            waiting.pop()()
+        return lock(self, stage)
+
+    monkeypatch.setattr(StageRecords, "lock", lock_later)
 
 
 def test_the_first_run_runs_everything(workplace):
@@ -149,3 +166,25 @@ def test_raw_data_that_may_not_be_read_end_in_a_sentence(workplace, monkeypatch)
     close(monkeypatch, workplace.folder / "numbers.json")
     with pytest.raises(InputError, match=r"numbers\.json is Permission denied; expected a file that this account may"):
         workplace()
+
+
+def test_a_run_whose_results_another_run_replaces_between_two_stages_ends(workplace, monkeypatch):
+    before_the_second_stage(monkeypatch, lambda: workplace(offset=100))
+    with pytest.raises(
+        ArtefactError, match="total is replaced, by another run or by hand, since this run made or reused it"
+    ):
+        workplace()
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 206
+
+
+def test_a_run_whose_results_another_run_replaces_during_a_stage_ends_and_leaves_no_record(workplace):
+    MEANWHILE.append(lambda: (workplace.folder / "total.json").write_text("103"))
+    with pytest.raises(ArtefactError, match="total is replaced"):
+        workplace()
+    assert not (workplace.folder / ".stages" / "double.json").exists()
+
+
+def test_another_run_of_the_same_settings_may_pass_between_two_stages(workplace, monkeypatch):
+    before_the_second_stage(monkeypatch, workplace)
+    workplace()
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 6
