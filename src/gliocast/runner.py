@@ -12,7 +12,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from gliocast.errors import ArtefactError, Problem, raise_if_any
-from gliocast.persistence.code import code_fingerprint
+from gliocast.persistence.code import class_fingerprint, code_fingerprint
 from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
@@ -156,11 +156,16 @@ def observe(node: Node, catalog: Any) -> StageRecord:
     parameters = [name for name in node.inputs if name.startswith("params:") or name == "parameters"]
     inputs = [name for name in node.inputs if name not in parameters]
     return StageRecord(
-        code=code_fingerprint(node.func),
+        code=sha256_of_value([code_fingerprint(node.func), reading_and_writing(inputs + node.outputs, catalog)]),
         parameters={name: sha256_of_value(catalog.load(name)) for name in parameters},
         inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
         outputs={},
     )
+
+
+def reading_and_writing(names: list[str], catalog: Any) -> list[str]:
+    """The fingerprints of the code by which these entries are loaded and saved; of what the catalog lacks, none."""
+    return sorted({class_fingerprint(type(catalog.get(name))) for name in names})
 
 
 def outputs_of(node: Node, catalog: Any) -> dict[str, str]:

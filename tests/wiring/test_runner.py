@@ -49,8 +49,9 @@ PIPELINE = Pipeline(
 def workplace(tmp_path, monkeypatch):
     """Runs the pipeline in a folder; returns the nodes that ran."""
     (tmp_path / "numbers.json").write_text("[1, 2]")
-    codes = {"add": "v1", "double": "v1"}
+    codes = {"add": "v1", "double": "v1", "JsonDataset": "v1"}
     monkeypatch.setattr(gliocast.runner, "code_fingerprint", lambda function: codes[function.__name__])
+    monkeypatch.setattr(gliocast.runner, "class_fingerprint", lambda kind: codes[kind.__name__])
     monkeypatch.setattr(gliocast.runner, "provide_raw_data", lambda pipeline, catalog: Pipeline([]))
 
     def run(offset=0, **new_codes):
@@ -105,6 +106,12 @@ def test_a_changed_parameter_runs_the_stage_and_its_followers(workplace):
 def test_changed_code_runs_the_stage_and_its_followers(workplace):
     workplace()
     assert workplace(add="v2") == ["add", "double"]
+
+
+def test_changed_code_of_reading_and_writing_runs_the_stages_that_use_it(workplace):
+    workplace()
+    assert workplace(JsonDataset="v2") == ["add", "double"]
+    assert workplace() == []
 
 
 def test_changed_code_does_not_run_what_comes_before(workplace):

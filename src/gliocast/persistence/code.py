@@ -1,22 +1,29 @@
-"""The fingerprint of a stage's code: its function's module and every module of ours that it imports, near or far."""
+"""The fingerprint of a stage's code: all modules of ours that it imports, near or far, and the libraries they call."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+from gliocast.persistence.libraries import COMPUTING, module_of, version_of
 
 PACKAGE = "gliocast"
 SOURCE = Path(__file__).parents[1]
 
 
 def code_fingerprint(function: Callable[..., Any]) -> str:
-    """SHA-256 over the sources of all modules of ours that `function` can reach by imports."""
+    """SHA-256 over all modules of ours that `function` can reach by imports, and the versions of their libraries."""
     return module_fingerprint(inspected(function).__module__)
+
+
+def class_fingerprint(kind: type) -> str:
+    """The same for a class, such as a dataset's: of its module, and of those of the classes of ours below it."""
+    modules = {base.__module__ for base in kind.__mro__}
+    return sha256_of_value([module_fingerprint(module) for module in sorted(modules) if is_ours(module)])
 
 
 def inspected(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -28,8 +35,10 @@ def inspected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def module_fingerprint(module: str) -> str:
-    """SHA-256 over the sources of `module` and of all modules of ours that it imports."""
-    return sha256_of_value([[name, sha256_of_file(source_of(name))] for name in sorted(closure(module))])
+    """SHA-256 over `module`, all modules of ours that it imports, and the versions of their libraries."""
+    modules = sorted(closure(module))
+    sources = [[name, sha256_of_file(source_of(name))] for name in modules]
+    return sha256_of_value([sources, [[library, version_of(library)] for library in libraries_of(modules)]])
 
 
 def closure(module: str) -> set[str]:
@@ -43,11 +52,22 @@ def closure(module: str) -> set[str]:
     return found
 
 
-@cache
 def imports_of(module: str) -> frozenset[str]:
-    """The modules of ours that `module` imports, read from its source."""
+    """The modules of ours that `module` imports."""
+    return frozenset(name for name in names_imported_by(module) if is_ours(name))
+
+
+def libraries_of(modules: Iterable[str]) -> list[str]:
+    """The libraries that compute and that one of these modules imports."""
+    roots = {name.split(".")[0] for module in modules for name in names_imported_by(module)}
+    return [library for library in COMPUTING if module_of(library) in roots]
+
+
+@cache
+def names_imported_by(module: str) -> frozenset[str]:
+    """All that `module` may import, ours and others', read from its source."""
     tree = ast.parse(source_of(module).read_text(encoding="utf-8"))
-    return frozenset(name for node in ast.walk(tree) for name in imported(node) if is_ours(name))
+    return frozenset(name for node in ast.walk(tree) for name in imported(node))
 
 
 def imported(node: ast.AST) -> Iterator[str]:

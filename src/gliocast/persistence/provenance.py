@@ -7,17 +7,14 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gliocast.persistence.code import SOURCE
 from gliocast.persistence.fingerprints import sha256_of_folder, sha256_of_value
+from gliocast.persistence.libraries import COMPUTING, version_of
 
-LIBRARIES = (
-    "gliocast", "kedro", "numpy", "pandas", "scipy", "torch", "timm", "optuna", "scikit-learn", "scikit-survival",
-    "xgboost", "SimpleITK", "pydicom",
-)  # fmt: skip
+LIBRARIES = ("gliocast", "kedro", *COMPUTING)
 
 
 def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str]) -> dict[str, Any]:
@@ -53,14 +50,6 @@ def gpus(driver: Path = Path("/proc/driver/nvidia/gpus")) -> list[str]:
     told = (path.read_text(encoding="utf-8") for path in sorted(driver.glob("*/information")))
     lines = (line for text in told for line in text.splitlines())
     return [line.removeprefix("Model:").strip() for line in lines if line.startswith("Model:")]
-
-
-def version_of(library: str) -> str | None:
-    """The installed version of a library; None where it is absent."""
-    try:
-        return version(library)
-    except PackageNotFoundError:
-        return None
 
 
 def git(*arguments: str) -> str | None:

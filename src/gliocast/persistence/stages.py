@@ -26,7 +26,7 @@ class StageRecord:
     def difference(self, now: StageRecord) -> str | None:
         """Why the stage has to run again, in words; None where nothing has changed."""
         if self.code != now.code:
-            return "its code has changed"
+            return "its code, or a library that it calls, has changed"
         for what, before, after in (
             ("parameter", self.parameters, now.parameters),
             ("input", self.inputs, now.inputs),
