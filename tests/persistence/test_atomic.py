@@ -3,10 +3,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
+from gliocast.datasets.scores import ScoresDataset
+from gliocast.persistence import atomic
+from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder, stored_folder
 
 KILLED_WHILE_WRITING = """
 import sys, time
@@ -69,3 +72,38 @@ def test_a_crash_after_the_two_renames_removes_the_old_folder(tmp_path):
     (tmp_path / "ensemble").mkdir()
     recover_folder(tmp_path / "ensemble")
     assert not (tmp_path / ".ensemble.old").exists()
+
+
+def test_after_a_crash_between_the_two_renames_the_old_folder_is_read_where_it_lies(tmp_path):
+    (tmp_path / ".ensemble.old").mkdir()
+    assert stored_folder(tmp_path / "ensemble") == tmp_path / ".ensemble.old"
+    (tmp_path / "ensemble").mkdir()
+    assert stored_folder(tmp_path / "ensemble") == tmp_path / "ensemble"
+
+
+def test_a_run_that_looks_between_the_two_renames_finds_the_old_folder_and_leaves_it_to_the_writer(
+    tmp_path, monkeypatch
+):
+    rename, found = Path.rename, []
+    reader = ScoresDataset(str(tmp_path / "scores"))
+    (tmp_path / "scores").mkdir()
+    before = reader.fingerprint()
+
+    def look_after(path, target):
+        rename(path, target)
+        if target.name == ".scores.old":
+            found.append(reader.exists() and reader.fingerprint() == before)
+
+    monkeypatch.setattr(Path, "rename", look_after)
+    with atomic_folder(tmp_path / "scores") as temporary:
+        (temporary / "new").touch()
+    assert found == [True]
+    assert [path.name for path in (tmp_path / "scores").iterdir()] == ["new"]
+
+
+def test_a_folder_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
+    flush, flushed = atomic.flush, []
+    monkeypatch.setattr(atomic, "flush", lambda path: (flushed.append(path), flush(path)))
+    with atomic_folder(tmp_path / "ensemble") as temporary:
+        (temporary / "model").touch()
+    assert flushed == [temporary / "model", temporary, tmp_path]

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from kedro.io import AbstractDataset
 
 from gliocast.errors import ArtefactError, Problem
-from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder
+from gliocast.persistence.atomic import atomic_folder, atomic_write, stored_folder
 from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder
 
@@ -46,7 +46,7 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
         if not self._exists():
             raise ArtefactError(missing(self.filepath))
         with told_where_unreadable(self.filepath):
-            return self.read(self.filepath)
+            return self.read(self._stored())
 
     def save(self, data: Value) -> None:
         """Store the value in place of the old one.
@@ -61,6 +61,9 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
         """SHA-256 of the stored content."""
         with told_where_unreadable(self.filepath):
             return sha256_of_file(self.filepath)
+
+    def _stored(self) -> Path:
+        return self.filepath
 
     def _exists(self) -> bool:
         return self.filepath.is_file()
@@ -84,11 +87,13 @@ class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
     def fingerprint(self) -> str:
         """SHA-256 over the names and contents of all files in the folder."""
         with told_where_unreadable(self.filepath):
-            return sha256_of_folder(self.filepath)
+            return sha256_of_folder(self._stored())
+
+    def _stored(self) -> Path:
+        return stored_folder(self.filepath)
 
     def _exists(self) -> bool:
-        recover_folder(self.filepath)
-        return self.filepath.is_dir()
+        return self._stored().is_dir()
 
 
 def read_manifest(path: Path, schema_version: int, problem: Callable[[str, str], Problem]) -> dict[str, Any]:

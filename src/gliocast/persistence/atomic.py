@@ -40,16 +40,16 @@ def whole_files(folder: Path, pattern: str) -> list[Path]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it takes the place of `path`, on failure it is removed.
 
-    A folder cannot replace a folder in one step: the old one is moved aside first, and `recover_folder` brings it back
-    after a crash between the two steps.
+    A folder cannot replace a folder in one step: the old one is moved aside first. Between the two steps, and after a
+    crash there, readers find it by `stored_folder`; the next writer brings it back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     recover_folder(path)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
-        for file in sorted(temporary.rglob("*")):
-            flush(file)
+        for written in (*sorted(temporary.rglob("*")), temporary):
+            flush(written)
         temporary.chmod(0o755)
         if path.exists():
             path.rename(_aside(path))
@@ -60,8 +60,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def stored_folder(path: Path) -> Path:
+    """Where the content of `path` lies: there, or still aside. Nothing is moved: another run may be writing."""
+    aside = _aside(path)
+    return path if path.exists() or not aside.exists() else aside
+
+
 def recover_folder(path: Path) -> None:
-    """Finish what a crash interrupted in `atomic_folder`: the old folder comes back where the new one never arrived."""
+    """Finish what a crash interrupted in `atomic_folder`: the old folder comes back where the new one never arrived.
+
+    For the writer alone, of whom there is one at a time.
+    """
     aside = _aside(path)
     if not aside.exists():
         return
