@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -107,3 +108,17 @@ def test_a_folder_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_pa
     with atomic_folder(tmp_path / "ensemble") as temporary:
         (temporary / "model").touch()
     assert flushed == [temporary / "model", temporary, tmp_path]
+
+
+@pytest.mark.parametrize(("mask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_stored_files_and_folders_are_open_to_whom_the_umask_lets(tmp_path, mask, file_mode, folder_mode):
+    before = os.umask(mask)
+    try:
+        with atomic_write(tmp_path / "results.json"):
+            pass
+        with atomic_folder(tmp_path / "ensemble"):
+            pass
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.json").stat().st_mode & 0o777 == file_mode
+    assert (tmp_path / "ensemble").stat().st_mode & 0o777 == folder_mode

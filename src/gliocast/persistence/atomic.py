@@ -24,7 +24,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         flush(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(path)
         flush(path.parent)
     finally:
@@ -50,7 +50,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         yield temporary
         for written in (*sorted(temporary.rglob("*")), temporary):
             flush(written)
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~umask())
         if path.exists():
             path.rename(_aside(path))
         temporary.rename(path)
@@ -78,6 +78,13 @@ def recover_folder(path: Path) -> None:
         shutil.rmtree(aside)
     else:
         aside.rename(path)
+
+
+def umask() -> int:
+    """The permissions that the site withholds from new files; temporary ones are made for their owner alone."""
+    mask = os.umask(0o077)  # it can only be asked by setting it
+    os.umask(mask)
+    return mask
 
 
 def flush(path: Path) -> None:
