@@ -95,6 +95,21 @@ def test_changed_parameters_or_code_make_everything_again(tmp_path, dataset, mad
     assert dataset.load().load(["P2"]).shape == (1, 9, 8, 8)
 
 
+@pytest.mark.parametrize("damage", ["deleted", "cut short"])
+def test_stacks_whose_shard_is_not_whole_do_not_exist_and_are_made_again(tmp_path, dataset, made, damage):
+    site = a_site(tmp_path / "site", 2)
+    dataset.save(extraction(site))
+    before = dataset.fingerprint()
+    (shard,) = (tmp_path / "slice_stacks" / "shards").iterdir()
+    shard.unlink() if damage == "deleted" else os.truncate(shard, shard.stat().st_size - 1)
+    assert not dataset.exists()
+    assert dataset.fingerprint() != before
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2"] * 2
+    assert dataset.load().load(["P1", "P2"]).shape == (2, 9, 16, 16)
+    assert dataset.fingerprint() == before
+
+
 def test_a_killed_run_resumes_with_the_patient_it_was_working_on(tmp_path, dataset, made, monkeypatch):
     site = a_site(tmp_path / "site")
     extract = pipeline.extract_stack

@@ -12,8 +12,8 @@ from gliocast.datasets.base import missing
 from gliocast.datasets.slice_shelf import SliceShelf
 from gliocast.errors import ArtefactError
 from gliocast.imaging.pipeline import Extraction
-from gliocast.imaging.storage import COMPLETE, MANIFEST, REFUSED, SliceStackStore
-from gliocast.persistence.atomic import atomic_write
+from gliocast.imaging.storage import COMPLETE, MANIFEST, REFUSED, SHARDS, SliceStackStore
+from gliocast.persistence.atomic import atomic_write, whole_files
 from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 
@@ -23,7 +23,7 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
 
     Saving stores every finished patient at once, so that a killed run resumes where it was; patients who have left the
     cohort disappear from the disk; patients whose files, parameters and code are unchanged are not touched. The folder
-    counts as existing only when a save has come to its end.
+    counts as existing only when a save has come to its end, and while its shards are there in their full size.
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -58,19 +58,28 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
             self._complete(shelf, data)
 
     def fingerprint(self) -> str:
-        """SHA-256 over the manifest and the refusals; the manifest holds the hash of every stack."""
-        return sha256_of_value([sha256_of_file(self.filepath / name) for name in (MANIFEST, REFUSED, COMPLETE)])
+        """SHA-256 over the manifest (it holds each stack's hash), the refusals, and the shards' names and sizes."""
+        tables = [sha256_of_file(self.filepath / name) for name in (MANIFEST, REFUSED, COMPLETE)]
+        return sha256_of_value([tables, self._shard_bytes()])
 
     def _complete(self, shelf: SliceShelf, extraction: Extraction) -> None:
         for name, table in ((MANIFEST, shelf.manifest()), (REFUSED, shelf.refused(extraction.unclaimed()))):
             with atomic_write(self.filepath / name) as temporary:
                 table.to_parquet(temporary, index=False)
         rule = extraction.parameters
+        complete = {"shape": [rule.count, rule.size_px, rule.size_px], "shard_bytes": self._shard_bytes()}
         with atomic_write(self.filepath / COMPLETE) as temporary:
-            temporary.write_text(json.dumps({"shape": [rule.count, rule.size_px, rule.size_px]}), encoding="utf-8")
+            temporary.write_text(json.dumps(complete), encoding="utf-8")
+
+    def _shard_bytes(self) -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in whole_files(self.filepath / SHARDS, "*.safetensors")}
 
     def _exists(self) -> bool:
-        return (self.filepath / COMPLETE).is_file()
+        complete = self.filepath / COMPLETE
+        if not complete.is_file():
+            return False
+        recorded = json.loads(complete.read_text(encoding="utf-8")).get("shard_bytes")
+        return bool(recorded == self._shard_bytes())
 
     def _describe(self) -> dict[str, Any]:
         return {"folder": self.filepath.name}
