@@ -17,9 +17,13 @@ def users_error(error: BaseException) -> InputError | None:
 
 
 def input_error(error: BaseException | None) -> InputError | None:
-    """An error of ours about the user's input, anywhere in the chain of causes."""
+    """An error of ours about the user's input, anywhere in the chain of causes.
+
+    Causes are those that `raise … from` names, as Kedro does: what is merely raised while another error is handled is a
+    bug, and is not to be hidden behind it.
+    """
     while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return error
 
 
