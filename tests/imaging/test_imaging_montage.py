@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import re
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from kedro.io import DatasetError
 
 from gliocast.datasets.montage import MontageDataset
 from gliocast.datasets.secret_key import SecretKeyDataset
@@ -16,6 +18,7 @@ from gliocast.imaging.montage import Montage, doubt_of, slice_quality
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.pseudonyms import pseudonym
 from gliocast.pipelines.preprocessing.imaging_nodes import draw_slice_montage, extract_slices, summarise_slices
+from gliocast.refusals import input_error
 from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
 
 
@@ -157,6 +160,18 @@ def test_findings_and_shifts_add_to_the_doubt():
         }
     )
     assert np.allclose(doubt_of(manifest), [0.0, 2.7, 1.0])
+
+
+def test_a_full_disk_is_told_in_our_words_and_leaves_the_old_pages(store, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = drawn(store, tmp_path / "out", page_patients=1)
+    monkeypatch.setattr("gliocast.datasets.montage.write_pieces", full)
+    with pytest.raises(DatasetError) as raised:
+        drawn(store, tmp_path / "out", page_patients=2)
+    assert "No space left on device; expected a writable disk" in str(input_error(raised.value))
+    assert pages_in(tmp_path / "out") == before
 
 
 def test_a_pseudonym_depends_on_the_key_and_the_key_is_made_once_for_its_owner_alone(tmp_path):

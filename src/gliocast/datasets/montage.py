@@ -13,6 +13,7 @@ from gliocast.datasets.base import missing
 from gliocast.errors import ArtefactError
 from gliocast.imaging.montage import Montage
 from gliocast.persistence.atomic import atomic_folder, atomic_write, flush
+from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, sha256_of_value
 
 DIGEST = "[0-9a-f]" * 12  # of the content of the other pages, in the name of their folder
@@ -40,11 +41,17 @@ class MontageDataset(AbstractDataset[Montage, Path]):
         return self.filepath
 
     def save(self, data: Montage) -> None:
-        """Draw and store all pages; those of patients who are no longer shown disappear."""
-        others = self._save_others(data)
-        with atomic_write(self.filepath) as temporary:
-            write_pieces(temporary, data.page(1, lambda number: f"{others}/{page_name(number)}" if number > 1 else ""))
-        self._forget_all_but(others)
+        """Draw and store all pages; those of patients who are no longer shown disappear.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written; the old pages are still there.
+        """
+        with told_where_unwritable(self.filepath):
+            others = self._save_others(data)
+            with atomic_write(self.filepath) as temporary:
+                pieces = data.page(1, lambda number: f"{others}/{page_name(number)}" if number > 1 else "")
+                write_pieces(temporary, pieces)
+            self._forget_all_but(others)
 
     def fingerprint(self) -> str:
         """SHA-256 over all pages."""
