@@ -140,6 +140,30 @@ def test_what_another_run_is_just_writing_is_no_record(workplace):
         workplace()
 
 
+RECORDS_OF_NO_USE = {
+    "cut short": '{"code": "v1", "par',
+    "of another version": '{"code": "v1", "parameters": {}, "inputs": {}, "outputs": {}, "versions": {}}',
+    "no record": "[]",
+}
+
+
+@pytest.mark.parametrize("record", RECORDS_OF_NO_USE.values(), ids=RECORDS_OF_NO_USE)
+def test_a_stage_whose_record_cannot_be_read_runs_again(workplace, record):
+    workplace()
+    (workplace.folder / ".stages" / "double.json").write_text(record)
+    assert workplace() == ["double"]
+    assert workplace() == []
+
+
+@pytest.mark.parametrize("record", RECORDS_OF_NO_USE.values(), ids=RECORDS_OF_NO_USE)
+def test_a_record_that_cannot_be_read_vouches_for_nothing(workplace, record):
+    workplace()
+    (workplace.folder / ".stages" / "another.json").write_text(record)
+    (workplace.folder / "doubled.json").write_text("7")
+    with pytest.raises(ArtefactError, match="doubled is changed"):
+        workplace()
+
+
 def test_a_refusal_says_that_nothing_was_run_only_where_that_is_so(workplace):
     (workplace.folder / "numbers.json").write_text(f"[{UNLUCKY}]")
     with pytest.raises(ConfigurationError) as refused:

@@ -44,9 +44,11 @@ class StageRecords:
         self.folder = folder
 
     def read(self, stage: str) -> StageRecord | None:
-        """The record of the last complete run of `stage`; None where there is none."""
-        path = self._path(stage)
-        return StageRecord(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+        """The record of the last complete run of `stage`; None where there is none that this version can read."""
+        try:
+            return StageRecord(**json.loads(self._path(stage).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):  # absent, cut short, or of other fields
+            return None
 
     def write(self, stage: str, record: StageRecord) -> None:
         """Keep `record` as the last complete run of `stage`."""
@@ -62,8 +64,8 @@ class StageRecords:
 
     def written_by_any(self, output: str, fingerprint: str) -> bool:
         """Whether some stage has written this content of `output`: then nobody has edited it by hand."""
-        records = (json.loads(path.read_text(encoding="utf-8")) for path in whole_files(self.folder, "*.json"))
-        return any(record["outputs"].get(output) == fingerprint for record in records)
+        records = (self.read(path.stem) for path in whole_files(self.folder, "*.json"))
+        return any(record.outputs.get(output) == fingerprint for record in records if record)
 
     @contextmanager
     def lock(self, stage: str) -> Iterator[None]:
