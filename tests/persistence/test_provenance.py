@@ -2,9 +2,13 @@ from __future__ import annotations
 
 import getpass
 import json
+import subprocess
 from pathlib import Path
 
-from gliocast.persistence.provenance import describe_run
+import pytest
+
+from gliocast.persistence import provenance
+from gliocast.persistence.provenance import describe_run, version_control
 from gliocast.types import Parameters
 
 
@@ -26,3 +30,26 @@ def test_a_run_names_no_path_and_no_user():
     written = json.dumps(describe_run({}, {"clinical_table": "abc"}))
     assert str(Path.cwd()) not in written
     assert f'"{getpass.getuser()}"' not in written
+
+
+def test_sources_in_no_repository_have_no_commit_and_differ_from_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "SOURCE", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert version_control() == {"commit": None, "changed": None}
+
+
+@pytest.mark.parametrize(("edited", "changed"), [(False, False), (True, True)])
+def test_sources_differ_from_their_commit_where_one_was_edited(tmp_path, monkeypatch, edited, changed):
+    def git(*arguments):
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b.example")
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    (tmp_path / "module.py").write_text("")
+    git("init")
+    git("add", "module.py")
+    git("commit", "-m", "first")
+    (tmp_path / "module.py").write_text("edited = True" if edited else "")
+    monkeypatch.setattr(provenance, "SOURCE", tmp_path)
+    found = version_control()
+    assert len(found["commit"]) == 40
+    assert found["changed"] is changed

@@ -30,14 +30,19 @@ def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str])
     return {
         "schema_version": 1,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": {"commit": git("rev-parse", "HEAD"), "changed": git("status", "--porcelain", "--", str(SOURCE)) != ""}
-        | {"sha256": sha256_of_folder(SOURCE)},
+        "code": version_control() | {"sha256": sha256_of_folder(SOURCE)},
         "parameters": plain(parameters),
         "parameters_sha256": sha256_of_value(parameters),
         "data": dict(fingerprints),
         "versions": {"python": platform.python_version()} | {name: version_of(name) for name in LIBRARIES},
         "hardware": hardware(),
     }
+
+
+def version_control() -> dict[str, Any]:
+    """The commit, and whether the sources differ from it; None for what git cannot tell."""
+    commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", str(SOURCE))
+    return {"commit": commit, "changed": None if commit is None or changes is None else changes != ""}
 
 
 def hardware() -> dict[str, Any]:
