@@ -61,14 +61,6 @@ class Grid:
         letters = [("LR", "PA", "IS")[axis][int(directions[axis, nearest[axis]] > 0)] for axis in range(3)]
         return "".join(letters[nearest.index(stored)] for stored in range(3))
 
-    @property
-    def is_aligned(self) -> bool:
-        """Whether every stored axis runs along an anatomical one (a millionth of a voxel apart at most)."""
-        off_axis = np.abs(self.affine[:3, :3])
-        for axis in range(3):
-            off_axis[axis, self.stored_axis(axis)] = 0.0
-        return bool((off_axis <= 1e-6 * self.spacing_mm.min()).all())
-
     def stored_axis(self, anatomical_axis: int) -> int:
         """The stored axis (0 i, 1 j, 2 k) that runs closest to an anatomical one (0 R, 1 A, 2 S)."""
         from itertools import permutations

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Shaped
+from jaxtyping import Bool, Float64, Int, Shaped
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid, Region
 
 EVEN_STEP = 4  # an oblique lesion's area is measured on this many planes a voxel
+LEVEL = 0.01  # of a slice's height, by which a slice may climb across the lesion; headers round as much away
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,35 +83,61 @@ def largest_section_mm(lesion: Lesion, axis: int, volume: Grid) -> tuple[float, 
 
     Where the lesion's voxels are stacked along the axis, the position is that of a stored slice of the lesion mask; of
     several equally large ones, the one nearest to the centre of gravity (the lower of two). An oblique lesion is cut by
-    planes across its voxels.
+    planes across its voxels; of neighbouring planes with equally large sections, the middle one counts.
 
     Returns:
         Position, RAS mm, and area, mm².
     """
     positions, areas = area_profile(lesion, axis)
     largest = np.flatnonzero(areas >= areas.max() * (1 - 1e-9))
+    if not _is_stacked(lesion, axis):
+        largest = _middles(largest)
     nearest = largest[np.abs(np.round(positions[largest] - lesion.centroid_mm[axis], 6)).argmin()]
     low, high = volume.span_mm(axis)
     return float(np.clip(positions[nearest], low, high)), float(areas[nearest])
 
 
+def _middles(places: Int[np.ndarray, " places"]) -> Int[np.ndarray, " runs"]:
+    """The middle of each run of neighbouring places (the lower of two)."""
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    return np.array([run[(len(run) - 1) // 2] for run in runs])
+
+
 def area_profile(lesion: Lesion, axis: int) -> tuple[Float64[np.ndarray, " planes"], Float64[np.ndarray, " planes"]]:
     """Positions (RAS mm, ascending) and lesion areas (mm²) of the planes across the lesion."""
+    if not _is_stacked(lesion, axis):
+        return _oblique_profile(lesion, axis)
     grid = lesion.grid
     stored = grid.stored_axis(axis)
     step_mm = float(grid.affine[axis, stored])
-    if grid.is_aligned:
-        counts = np.count_nonzero(lesion.voxels, axis=tuple(other for other in range(3) if other != stored))
-        positions = grid.affine[axis, 3] + step_mm * np.arange(len(counts))
-        areas = counts * grid.voxel_volume_mm3 / abs(step_mm)
-        return (positions, areas) if step_mm > 0 else (positions[::-1], areas[::-1])
-    return _oblique_profile(lesion, axis)
+    counts = np.count_nonzero(lesion.voxels, axis=tuple(other for other in range(3) if other != stored))
+    positions = _first_mm(lesion, axis) + step_mm * np.arange(len(counts))
+    areas = counts * grid.voxel_volume_mm3 / abs(step_mm)
+    return (positions, areas) if step_mm > 0 else (positions[::-1], areas[::-1])
+
+
+def _is_stacked(lesion: Lesion, axis: int) -> bool:
+    """Whether each stored slice of the lesion lies at one height along the axis, to a share of a slice."""
+    heights = np.abs(lesion.grid.affine[axis, :3])
+    stored = lesion.grid.stored_axis(axis)
+    drift_mm = np.delete(heights * lesion.voxels.shape, stored).sum()
+    return bool(drift_mm <= LEVEL * heights[stored])
+
+
+def _first_mm(lesion: Lesion, axis: int) -> float:
+    """Where the middle of the lesion's first stored slice lies along the axis, RAS mm."""
+    middle = (np.array(lesion.voxels.shape, float) - 1) / 2
+    middle[lesion.grid.stored_axis(axis)] = 0.0
+    return float(lesion.grid.to_mm(middle)[axis])
 
 
 def _oblique_profile(
     lesion: Lesion, axis: int
 ) -> tuple[Float64[np.ndarray, " planes"], Float64[np.ndarray, " planes"]]:
-    """Each voxel's volume is spread over the planes that it reaches, evenly along its own extent across them."""
+    """Each voxel's volume is spread over the planes that it reaches, evenly along its own extent across them.
+
+    The planes lie on the stored slices' middles, as those of a stacked lesion do, and between them.
+    """
     from scipy.ndimage import convolve1d
 
     grid = lesion.grid
@@ -118,10 +145,17 @@ def _oblique_profile(
     fine_mm = float(heights.max()) / EVEN_STEP
     positions = grid.to_mm(np.argwhere(lesion.voxels).astype(float))[:, axis]
     margin = int(np.ceil(heights.sum() / fine_mm)) + 1
-    start = np.floor(positions.min() / fine_mm) - margin
-    bins = np.round(positions / fine_mm - start).astype(int)
-    areas = np.bincount(bins, minlength=bins.max() + margin + 1) * grid.voxel_volume_mm3 / fine_mm
+    first_mm = _first_mm(lesion, axis)
+    planes = np.round((positions - first_mm) / fine_mm).astype(int)
+    lowest = int(planes.min()) - margin
+    areas = np.bincount(planes - lowest, minlength=planes.max() - lowest + margin + 1) * grid.voxel_volume_mm3 / fine_mm
     for height in heights:  # a voxel is a box: its shadow along the axis is three boxes in a row
-        width = max(1, int(np.round(height / fine_mm)) | 1)
-        areas = convolve1d(areas, np.full(width, 1 / width), mode="constant")
-    return (start + np.arange(len(areas))) * fine_mm, np.asarray(areas, dtype=np.float64)
+        areas = convolve1d(areas, _box_kernel(float(height) / fine_mm), mode="constant")
+    return first_mm + (lowest + np.arange(len(areas))) * fine_mm, np.asarray(areas, dtype=np.float64)
+
+
+def _box_kernel(width: float) -> Float64[np.ndarray, " planes"]:
+    """A box of unit area, `width` planes wide (one at least); planes that it reaches in part have a part of it."""
+    width = max(1.0, width)
+    half = int(np.ceil((width - 1) / 2))
+    return np.clip((width + 1) / 2 - np.abs(np.arange(-half, half + 1)), 0.0, 1.0) / width

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gliocast.imaging.lesion import Lesion, area_profile, cut_out, largest_section_mm
+from imaging_phantoms import a_grid
+
+SIDES = (0, 0, 10, 20, 14, 18, 8, 0, 0)  # the lesion's squares, voxels of 1 mm, slice by slice: the fourth is 400 mm²
+TILTS = [0.0, 0.0005, 0.01, 0.1, 0.3, 1.0]  # degrees; the first of them a rounded header
+
+
+def squares(sides=SIDES, thickness_mm: float = 5.0, turned_degrees=(0.0, 0.0, 0.0)) -> Lesion:
+    """A lesion of one square a slice; the middle of the fifth slice lies at 20 mm."""
+    grid = a_grid("RAS", (40, 40, 9), (1.0, 1.0, thickness_mm), turned_degrees=turned_degrees)
+    voxels = np.zeros(grid.shape, dtype=bool)
+    for place, side in enumerate(sides):
+        voxels[20 - side // 2 : 20 + side // 2, 20 - side // 2 : 20 + side // 2, place] = True
+    return cut_out(voxels, grid, (), "the phantom")
+
+
+@pytest.mark.parametrize("thickness_mm", [5.0, 1.0])
+@pytest.mark.parametrize("turn", [(tilt, 0.0, 0.0) for tilt in TILTS] + [(0.1, -0.1, 3.0), (0.0, 0.0, 12.0)])
+def test_a_slight_tilt_neither_moves_nor_enlarges_the_largest_section(turn, thickness_mm):
+    lesion = squares(thickness_mm=thickness_mm, turned_degrees=turn)
+    position, area = largest_section_mm(lesion, 2, lesion.grid)
+    assert position == pytest.approx(20.0 - thickness_mm, abs=0.01)
+    assert area == pytest.approx(400.0, rel=2e-3)
+
+
+def test_a_tilted_slice_is_as_large_as_a_horizontal_cut_through_it():
+    lesion = squares((0, 0, 0, 0, 20, 0, 0, 0, 0), 10.0, (5.0, 0.0, 0.0))
+    area = largest_section_mm(lesion, 2, lesion.grid)[1]
+    assert area == pytest.approx(400.0 / np.cos(np.radians(5.0)), rel=1e-3)
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.0, 0.0), (0.1, 0.0, 0.0), (5.0, -7.0, 11.0), (0.0, 25.0, 0.0)])
+def test_the_areas_of_all_planes_add_up_to_the_volume(turn):
+    lesion = squares(turned_degrees=turn)
+    positions, areas = area_profile(lesion, 2)
+    assert np.trapezoid(areas, positions) + 5.0 * (areas[0] + areas[-1]) / 2 == pytest.approx(lesion.volume_mm3)
+
+
+def test_of_equally_large_slices_a_stacked_mask_gives_the_one_nearest_to_the_centre_of_gravity():
+    lesion = squares((0, 0, 20, 20, 20, 10, 10, 0, 0))
+    assert largest_section_mm(lesion, 2, lesion.grid)[0] == 15.0  # 10, 15 or 20 mm; it lies at 16.8 mm
+
+
+def test_of_equally_large_planes_an_oblique_mask_gives_the_middle_one():
+    lesion = squares((0, 0, 20, 20, 20, 0, 0, 0, 0), turned_degrees=(1.0, 0.0, 0.0))
+    assert largest_section_mm(lesion, 2, lesion.grid)[0] == pytest.approx(15.0, abs=0.02)
