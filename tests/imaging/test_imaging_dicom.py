@@ -244,6 +244,19 @@ def test_contours_are_filled_and_inner_ones_are_holes(tmp_path):
     assert record["lesion_volume_mm3"] == pytest.approx(10 * 10 - 4 * 4 + 6 * 6)
 
 
+def test_structures_that_are_chosen_together_are_joined(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 41))
+    a_series(site.root, grid)
+    tumour, oedema = square((8.0, -12.0), 3.0, 24.0), square((8.0, -12.0), 5.0, 24.0)
+    cyst = square((8.0, -12.0), 1.0, 24.0)
+    write_structures(site.root / "P1" / "lesion_mask" / "rt.dcm", {"GTV": [tumour, cyst], "oedema": [oedema]})
+    volumes = {
+        labels: extracted(site, ImageSource(site.root, lesion_labels=labels)).record["lesion_volume_mm3"]
+        for labels in [("GTV",), ("oedema",), ("GTV", "oedema")]
+    }
+    assert list(volumes.values()) == pytest.approx([6 * 6 - 2 * 2, 10 * 10, 10 * 10])
+
+
 def test_no_tag_outside_the_allow_list_reaches_any_result(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
     a_series(site.root, grid)

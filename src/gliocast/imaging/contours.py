@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float64
 
 from gliocast.imaging.dicom_masks import chosen
 from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.grid import Grid
 from gliocast.imaging.lesion import Lesion, cut_out
 from gliocast.imaging.volume import Volume
 
@@ -17,9 +18,10 @@ OUTLINES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 
 def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
-    """Fill the chosen structure's contours. Where contours of a slice overlap, the inner one is a hole.
+    """Fill the chosen structures' contours, and join the structures.
 
-    A pixel belongs to the lesion when its centre lies inside the contour.
+    A pixel belongs to a structure when its centre lies inside the contour; where contours of one structure overlap on a
+    slice, the inner one is a hole.
 
     Raises:
         Refused: the structure is not chosen, is empty, or was drawn on other slices.
@@ -29,15 +31,19 @@ def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], vo
     if len(wanted) != 1 and not labels:
         found, expected = f"{len(wanted)} structures", "one, or a choice by lesion_labels"
         raise Refused(Finding("several_structures", name, found, expected, "Name the lesion's structure."))
-    structures = [part for part in stored.ROIContourSequence if int(part.ReferencedROINumber) in wanted]
-    outlines = [_outline(part) for structure in structures for part in structure.get("ContourSequence") or []]
-    outlines = [outline for outline in outlines if len(outline)]
-    if not outlines:
+    structures = [_outlines(part) for part in stored.ROIContourSequence if int(part.ReferencedROINumber) in wanted]
+    if not any(structures):
         raise Refused(Finding("empty_lesion_mask", name, "no closed contour of the chosen structure", "one at least"))
     voxels = np.zeros(volume.grid.shape, dtype=bool)
-    for outline in outlines:
-        _fill(voxels, volume.grid.to_voxels(outline), name)
+    for outlines in structures:
+        voxels |= _filled(outlines, volume.grid, name)
     return cut_out(voxels, volume.grid, (), name)
+
+
+def _outlines(structure: Any) -> list[Float64[np.ndarray, "points 3"]]:
+    """The closed contours of one structure."""
+    outlines = [_outline(part) for part in structure.get("ContourSequence") or []]
+    return [outline for outline in outlines if len(outline)]
 
 
 def _outline(part: Any) -> Float64[np.ndarray, "points 3"]:
@@ -46,6 +52,13 @@ def _outline(part: Any) -> Float64[np.ndarray, "points 3"]:
         return np.zeros((0, 3))
     points = np.array([float(value) for value in part.ContourData]).reshape(-1, 3)
     return points * np.array([-1.0, -1.0, 1.0])
+
+
+def _filled(outlines: list[Float64[np.ndarray, "points 3"]], grid: Grid, name: str) -> Bool[np.ndarray, "i j k"]:
+    voxels = np.zeros(grid.shape, dtype=bool)
+    for outline in outlines:
+        _fill(voxels, grid.to_voxels(outline), name)
+    return voxels
 
 
 def _fill(voxels: Bool[np.ndarray, "i j k"], points: Float64[np.ndarray, "points 3"], name: str) -> None:
