@@ -92,20 +92,22 @@ class ReusingRunner(SequentialRunner):
         progress.refuse_mixture(now.inputs)
         earlier = chain.node_dependencies[node] & progress.ran
         reason = why_stale(node, catalog, records, before, now, earlier) if before else "it has not finished yet"
-        if before and reason is None:
+        if before and reason is None and not is_unsettled(node, catalog):
             _log.info("stage %s %s: reused, nothing has changed", place, node.name)
             progress.seen |= before.outputs
             return
-        _log.info("stage %s %s: runs, %s", place, node.name, reason)
-        for follower in chain.from_nodes(node.name).nodes:
-            records.forget(follower.name)
+        _log.info("stage %s %s: runs, %s", place, node.name, reason or "what has failed may be over by now")
+        # Followers of what is only tried again keep their results, hours of work, unless something came of it.
+        for stale in [node] if reason is None else chain.from_nodes(node.name).nodes:
+            records.forget(stale.name)
         super().run(Pipeline([node]), *arguments)
-        progress.ran.add(node)
+        outputs = outputs_of(node, catalog)
+        if reason or before is None or before.outputs != outputs:
+            progress.ran.add(node)
         # The lock is this stage's alone: what it has read may have been replaced meanwhile.
         progress.refuse_mixture(
             {name: dataset_fingerprint(name, catalog) for name in now.inputs if name in progress.seen}
         )
-        outputs = outputs_of(node, catalog)
         records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs))
         progress.seen |= outputs
 
@@ -149,6 +151,12 @@ def why_stale(
     if foreign:
         raise ArtefactError([edited(name) for name in foreign])
     return f"{', '.join(changed)} was written by another stage since" if changed else None
+
+
+def is_unsettled(node: Node, catalog: Any) -> bool:
+    """Whether a stored result of `node` lacks what another try may bring."""
+    datasets = [catalog[name] for name in node.outputs]
+    return any(dataset.is_unsettled() for dataset in datasets if hasattr(dataset, "is_unsettled"))
 
 
 def observe(node: Node, catalog: Any) -> StageRecord:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from safetensors import SafetensorError
 from gliocast.datasets import slice_shelf
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.errors import ArtefactError, ImagingError, LeakageError
-from gliocast.imaging import pipeline
+from gliocast.imaging import pipeline, study
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
@@ -131,6 +132,44 @@ def test_a_killed_run_resumes_with_the_patient_it_was_working_on(tmp_path, datas
     whole.save(extraction(site))
     assert np.array_equal(resumed, whole.load().load(["P1", "P5"]))
     assert dataset.fingerprint() == whole.fingerprint()
+
+
+PASSING_FAULTS = {
+    "out_of_memory": MemoryError(),
+    "inaccessible": OSError(errno.EIO, "Input/output error"),
+}
+
+
+@pytest.mark.parametrize("code", PASSING_FAULTS)
+def test_a_refusal_that_may_be_over_is_tried_again_and_forgotten(tmp_path, dataset, made, monkeypatch, caplog, code):
+    site = a_site(tmp_path / "site", 2)
+    extracted = study._extracted
+
+    def failing(files, patient_id, *others):
+        if patient_id == "P2":
+            raise PASSING_FAULTS[code]
+        return extracted(files, patient_id, *others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(study, "_extracted", failing)
+        dataset.save(extraction(site))
+    assert dataset.load().refused["code"].to_list() == [code]
+    assert dataset.is_unsettled()
+    assert "1; the next run tries again" in caplog.text
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2", "P2"]
+    assert dataset.load().patient_ids == ("P1", "P2")
+    assert dataset.load().refused.empty
+    assert not dataset.is_unsettled()
+
+
+def test_a_refusal_that_lies_in_the_image_is_not_tried_again(tmp_path, dataset, made):
+    site = a_site(tmp_path / "site", 2)
+    (site.root / "P2/t1gd.nii.gz").write_bytes(b"no image")
+    dataset.save(extraction(site))
+    dataset.save(extraction(site))
+    assert not dataset.is_unsettled()
+    assert made == ["P1", "P2"]
 
 
 def test_a_full_disk_is_told_in_our_words_and_keeps_the_finished_patients(tmp_path, dataset, made, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -20,12 +21,13 @@ from gliocast.runner import ReusingRunner
 
 CALLS: list[str] = []
 MEANWHILE: list[Callable[[], object]] = []  # what happens while the second node runs
+GAINED: list[int] = []  # what another try adds to the total
 UNLUCKY = 13  # a total that the second node refuses
 
 
 def add(numbers, offset):
     CALLS.append("add")
-    return sum(numbers) + offset
+    return sum([*numbers, *GAINED]) + offset
 
 
 def double(total):
@@ -172,6 +174,14 @@ def test_a_refusal_says_that_nothing_was_run_only_where_that_is_so(workplace):
     with pytest.raises(ConfigurationError) as refused:
         workplace()
     assert "nothing was run" in refused.value.headline()
+
+
+def test_a_stage_that_is_worth_another_try_runs_its_followers_only_where_something_came_of_it(workplace, monkeypatch):
+    workplace()
+    monkeypatch.setattr(JsonDataset, "is_unsettled", lambda self: self.filepath.stem == "total", raising=False)
+    assert workplace() == ["add"]
+    monkeypatch.setattr(sys.modules[__name__], "GAINED", [4])
+    assert workplace() == ["add", "double"]
 
 
 def test_a_killed_stage_runs_again(workplace, monkeypatch):

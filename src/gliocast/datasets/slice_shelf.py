@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gliocast.imaging.findings import Finding, RefusedPatient
+from gliocast.imaging.findings import PASSING, Finding, RefusedPatient
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.storage import SHARDS
 from gliocast.persistence.atomic import atomic_write
@@ -52,9 +52,9 @@ class SliceShelf:
         self.refused_rows = {row["patient_id"]: row for row in rows}
 
     def absent(self, keys: Mapping[str, str]) -> list[str]:
-        """The patients whose result is not on the shelf, or was made from something else."""
+        """The patients whose result is not on the shelf, was made from something else, or is worth another try."""
         known = {(place.entry["patient_id"], place.entry["key"]) for place in self._all_places()}
-        known |= {(who, row["key"]) for who, row in self.refused_rows.items()}
+        known |= {(who, row["key"]) for who, row in self.refused_rows.items() if not _is_passing(row)}
         return [patient_id for patient_id, key in keys.items() if (patient_id, key) not in known]
 
     def add(self, result: SliceStack | RefusedPatient, key: str) -> None:
@@ -85,7 +85,7 @@ class SliceShelf:
         untidy = set(self.places) - tidy
         if len(untidy) > 1 or not all(_is_clean(self.places[name], kept) for name in untidy):
             self._repack([kept[who] for who in sorted(kept) if kept[who].shard in untidy], untidy)
-        self._settle_refusals(keys)
+        self._settle_refusals({who: key for who, key in keys.items() if who not in kept})
 
     def manifest(self) -> pd.DataFrame:
         """One row a stack: the contract's columns, then what is known besides, then where it lies."""
@@ -110,6 +110,10 @@ class SliceShelf:
         ]
         table = pd.DataFrame(rows, columns=list(REFUSED_COLUMNS), dtype="string")
         return table.sort_values(["patient_id", "code"], kind="stable").reset_index(drop=True)
+
+    def n_to_try_again(self) -> int:
+        """Patients who were refused for a reason that may be over the next time."""
+        return sum(map(_is_passing, self.refused_rows.values()))
 
     def _all_places(self) -> list[Place]:
         return [place for places in self.places.values() for place in places]
@@ -183,6 +187,11 @@ def _is_clean(places: Sequence[Place], kept: Mapping[str, Place]) -> bool:
 def _is_tidy(places: Sequence[Place], kept: Mapping[str, Place]) -> bool:
     """Whether a shard can stay as it is: clean, and full."""
     return len(places) == SHARD_PATIENTS and _is_clean(places, kept)
+
+
+def _is_passing(refusal: Mapping[str, Any]) -> bool:
+    """Whether one reason, of which the others may be the consequence, may be over the next time."""
+    return any(finding["code"] in PASSING for finding in refusal["findings"])
 
 
 def _refusal(refused: RefusedPatient, key: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ from kedro.io import AbstractDataset
 from gliocast.datasets.base import missing
 from gliocast.datasets.slice_shelf import SliceShelf
 from gliocast.errors import ArtefactError
+from gliocast.imaging.findings import PASSING
 from gliocast.imaging.pipeline import Extraction
 from gliocast.imaging.storage import COMPLETE, MANIFEST, REFUSED, SHARDS, SliceStackStore
 from gliocast.persistence.atomic import atomic_write, whole_files
 from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+
+_log = logging.getLogger(__name__)
 
 
 class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
@@ -56,6 +60,15 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
         with told_where_unwritable(self.filepath):
             shelf.settle(keys)
             self._complete(shelf, data)
+        if n_patients := shelf.n_to_try_again():
+            reasons = "a full memory, a killed process, a file that could not be read"
+            _log.warning(
+                "refused for what may be over the next time (%s): %d; the next run tries again", reasons, n_patients
+            )
+
+    def is_unsettled(self) -> bool:
+        """Whether somebody was refused for a reason that may be over the next time, so that a save is worth while."""
+        return bool(SliceStackStore(self.filepath).refused["code"].isin(PASSING).any())
 
     def fingerprint(self) -> str:
         """SHA-256 over the manifest (it holds each stack's hash), the refusals, and the shards' names and sizes."""

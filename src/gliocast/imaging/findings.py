@@ -13,6 +13,8 @@ TECHNICAL_NAME = re.compile(
     r"(?i)((im|img|image|i|mr|slice|file)?[-_. ]?\d{1,5}|(mr\.)?\d+(\.\d+){5,})(\.dcm|\.ima)?"
 )  # IM0012, a UID
 
+PASSING = ("out_of_memory", "worker_died", "inaccessible")  # codes of what may be over the next time: a full memory
+
 
 def is_technical(name: str) -> bool:
     """Whether a name is a number or a UID, so that it is no person's and no date."""
