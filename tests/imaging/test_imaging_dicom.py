@@ -131,6 +131,35 @@ def test_series_that_are_not_eligible_do_not_compete(tmp_path, other):
     assert extracted(site).record["series"] == "series 5 of 2, 1 eligible"
 
 
+def test_a_series_without_a_recorded_contrast_agent_is_doubtful_beside_others_too(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid, ContrastBolusAgent="")
+    a_series(site.root, grid, SeriesNumber=6, SeriesDescription="t2 flair")
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert stack.record["series"] == "series 5 of 2, 1 eligible"
+    assert [doubt.code for doubt in stack.doubts] == ["contrast_unknown"]
+
+
+def test_of_two_series_the_one_with_a_recorded_contrast_agent_is_taken(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid, ContrastBolusAgent="")
+    a_series(site.root, grid, SeriesNumber=6)
+    site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
+    stack = extracted(site)
+    assert stack.record["series"] == "series 6 of 2, 1 eligible"
+    assert stack.doubts == ()
+
+
+def test_where_no_series_is_eligible_each_is_told_with_its_reason(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    a_series(site.root, grid, Modality="CT")
+    a_series(site.root, grid, SeriesNumber=6, SeriesDescription="t2 flair")
+    (finding,) = extract_stack(site.source, "P1", 20.0, site.parameters).findings
+    reasons = "description of series 6 is one that is refused; series 5 is CT"
+    assert (finding.code, finding.found) == ("no_eligible_series", f"none of 2 series ({reasons})")
+
+
 REPORT, PRESENTATION, SPECTRUM = "88.22", "11.1", "4.2"  # below 1.2.840.10008.5.1.4.1.1, DICOM PS3.4, annex B.5
 
 

@@ -23,6 +23,8 @@ PARALLEL = 1e-3  # largest difference of direction cosines within a series; scan
 def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParameters) -> tuple[list[Instance], str]:
     """The instances of the one series that the rule allows, and a sentence about the choice.
 
+    Of several that are not refused, those without a doubt go first.
+
     Raises:
         Refused: no series is eligible, or several are and the rule does not choose.
     """
@@ -31,12 +33,8 @@ def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParamete
         series.setdefault(instance.series, []).append(instance)
     if len(series) == 1:
         return list(instances), "the only series"
-    eligible = {uid: members for uid, members in series.items() if not any(ineligible(members, rule))}
-    if not eligible:
-        raise Refused(
-            Finding("no_eligible_series", name, f"none of {len(series)} series", "one that the series rule allows")
-        )
-    ranked = sorted(eligible.values(), key=lambda members: (-_n_frames(members), members[0].series))
+    eligible = _eligible(list(series.values()), name, rule)
+    ranked = sorted(eligible, key=lambda members: (-_n_frames(members), members[0].series))
     tied = len(ranked) > 1 and _n_frames(ranked[0]) == _n_frames(ranked[1])
     if len(ranked) > 1 and (rule.choose == "refuse" or tied):
         found = ", ".join(f"series {members[0].series_number} ({_n_frames(members)} slices)" for members in ranked)
@@ -44,6 +42,20 @@ def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParamete
         raise Refused(Finding("several_series", name, found, "one eligible series", remedy))
     chosen = ranked[0]
     return chosen, f"series {chosen[0].series_number} of {len(series)}, {len(eligible)} eligible"
+
+
+def _eligible(series: Sequence[list[Instance]], name: str, rule: SeriesParameters) -> list[list[Instance]]:
+    """The series that are not refused; where some of these are beyond doubt, they alone."""
+    findings = [list(ineligible(members, rule)) for members in series]
+    refusals = [[finding for finding in found if not finding.doubt] for found in findings]
+    left = [members for members, refused in zip(series, refusals, strict=True) if not refused]
+    if not left:
+        reasons = "; ".join(sorted(f"{finding.where} is {finding.found}" for found in refusals for finding in found))
+        remedy = "Change slices.series where it asks too much, or exclude the patient."
+        found, expected = f"none of {len(series)} series ({reasons})", "one that slices.series allows"
+        raise Refused(Finding("no_eligible_series", name, found, expected, remedy))
+    beyond_doubt = [members for members, found in zip(series, findings, strict=True) if not found]
+    return beyond_doubt or left
 
 
 def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[Finding]:
