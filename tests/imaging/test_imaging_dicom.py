@@ -313,6 +313,21 @@ def test_a_segmentation_that_is_larger_than_any_lesion_is_refused(tmp_path):
     assert codes(site) == ["lesion_mask_too_large"]  # 56 × 56 × 40 mm³ are 125 ml
 
 
+def test_a_segmentation_whose_frames_lie_a_building_apart_takes_no_memory(tmp_path, monkeypatch):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    files = a_series(site.root, grid)
+    path = write_segmentation(site.root / "P1" / "lesion_mask.dcm", files, [ellipsoid(grid, LESION_MM, RADII_MM)])
+    segmentation = pydicom.dcmread(path)
+    last = segmentation.PerFrameFunctionalGroupsSequence[-1].PlanePositionSequence[0]
+    last.ImagePositionPatient = [
+        *last.ImagePositionPatient[:2],
+        1_000_000.0,
+    ]  # a kilometre of slices: 3136 million voxels
+    segmentation.save_as(path)
+    monkeypatch.setattr("gliocast.imaging.segmentations._stacked", lambda *_: pytest.fail("memory was taken"))
+    assert codes(site) == ["implausible_size"]
+
+
 def test_a_segment_that_is_not_there_is_told_with_those_that_are(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
     files = a_series(site.root, grid)

@@ -10,11 +10,12 @@ from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION
 from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
+from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.source import files_below
 from gliocast.imaging.volume import Volume
 
 
-def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume, rules: GeometryParameters) -> Lesion:
     """The lesion of the one SEG or RTSTRUCT at `path`, a file or a folder.
 
     Args:
@@ -22,6 +23,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
         labels: numbers or names of the segments or structures that are lesion; empty: all of a SEG, the only one of an
             RTSTRUCT.
         volume: what it was drawn on; contours are filled on its grid.
+        rules: how large a segmentation may be.
 
     Raises:
         Refused: there is none, several, or it is damaged or empty.
@@ -35,7 +37,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
         raise Refused(Finding("lesion_mask_unreadable", path.name, f"{len(masks)} lesion masks", expected))
     file = masks[0]
     try:
-        return _read(file, kinds[file], labels, volume)
+        return _read(file, kinds[file], labels, volume, rules)
     except (Refused, MemoryError):
         raise
     except Exception as error:
@@ -46,13 +48,13 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume)
         ) from None
 
 
-def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
+def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume, rules: GeometryParameters) -> Lesion:
     from gliocast.imaging.contours import lesion_of_contours
     from gliocast.imaging.segmentations import lesion_of_segments
 
     stored = _whole(file)
     if kind == SEGMENTATION:
-        return lesion_of_segments(stored, shown_name(file), labels)
+        return lesion_of_segments(stored, shown_name(file), labels, rules)
     return lesion_of_contours(stored, shown_name(file), labels, volume)
 
 

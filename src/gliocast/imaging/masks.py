@@ -67,7 +67,7 @@ def _numbers(labels: tuple[int | str, ...]) -> tuple[int, ...]:
 def _dicom_lesion(path: Path, labels: tuple[int | str, ...], rules: GeometryParameters, volume: Volume) -> Lesion:
     from gliocast.imaging.dicom_masks import read_dicom_lesion
 
-    lesion = read_dicom_lesion(path, labels, volume)
+    lesion = read_dicom_lesion(path, labels, volume, rules)
     _check_size(lesion, path.name, rules)
     _check_place(lesion, volume, path.name)
     return lesion

@@ -8,24 +8,28 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from gliocast.imaging.checks import shape_findings
 from gliocast.imaging.dicom_masks import chosen
-from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.lesion import Lesion, cut_out
+from gliocast.imaging.parameters import GeometryParameters
 
 HALF = 0.5  # a fractional voxel belongs to the lesion from half of its volume on
 
 
-def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...]) -> Lesion:
+def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], rules: GeometryParameters) -> Lesion:
     """The union of the chosen segments.
 
     Args:
         stored: the SEG object with its pixels.
         name: its file, for messages.
         labels: segment numbers or labels; empty: all.
+        rules: how large a volume may be.
 
     Raises:
-        Refused: no segment is chosen, none has a frame, or the frames are on no regular grid.
+        Refused: no segment is chosen, none has a frame, the frames are on no regular grid, or they lie so far apart
+            that the grid between them is too large.
     """
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
     wanted = {number for number, label in segments.items() if chosen(number, label, labels)}
@@ -45,7 +49,9 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...]) ->
     places = np.round((depths - depths.min()) / step_mm).astype(int)
     if np.abs(places * step_mm - (depths - depths.min())).max() > 0.01 * step_mm * max(1, places.max()):
         raise Refused(Finding("lesion_mask_irregular", name, "unevenly spaced frames", "frames on one regular grid"))
-    voxels = _stacked([plane for plane, _ in frames], places)
+    shape = (*frames[0][0].shape[::-1], int(places.max()) + 1)
+    refuse_if_any(shape_findings(shape, name, rules))
+    voxels = _stacked([plane for plane, _ in frames], places, shape)
     columns = np.stack([axes[:3] * measures[1], axes[3:] * measures[0], normal * step_mm], axis=1)
     grid = Grid.from_lps(voxels.shape, columns, origins[depths.argmin()])
     return cut_out(voxels, grid, (), name)
@@ -93,8 +99,10 @@ def _step_mm(depths: Float64[np.ndarray, " frames"], groups: Any, stored: Any) -
     return float(declared or measures.get("SliceThickness") or 1.0)
 
 
-def _stacked(planes: list[Bool[np.ndarray, "rows columns"]], places: np.ndarray) -> Bool[np.ndarray, "i j k"]:
-    voxels = np.zeros((*planes[0].shape[::-1], int(places.max()) + 1), dtype=bool)
+def _stacked(
+    planes: list[Bool[np.ndarray, "rows columns"]], places: np.ndarray, shape: tuple[int, int, int]
+) -> Bool[np.ndarray, "i j k"]:
+    voxels = np.zeros(shape, dtype=bool)
     for plane, place in zip(planes, places, strict=True):
         voxels[:, :, place] |= plane.T
     return voxels
