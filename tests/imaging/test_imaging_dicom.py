@@ -120,8 +120,13 @@ def test_two_eligible_series_are_refused_unless_a_rule_chooses(tmp_path):
 
 @pytest.mark.parametrize(
     "other",
-    [{"SeriesDescription": "t2 flair"}, {"Modality": "CT"}, {"BurnedInAnnotation": "YES"}],
-    ids=["wrong sequence", "wrong modality", "burned in"],
+    [
+        {"SeriesDescription": "t2 flair"},
+        {"Modality": "CT"},
+        {"BurnedInAnnotation": "YES"},
+        {"PhotometricInterpretation": "MONOCHROME1"},
+    ],
+    ids=["wrong sequence", "wrong modality", "burned in", "inverted"],
 )
 def test_series_that_are_not_eligible_do_not_compete(tmp_path, other):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
@@ -233,6 +238,20 @@ def test_a_missing_contrast_agent_is_a_doubt_or_a_refusal(tmp_path):
     assert [doubt.code for doubt in extracted(site).doubts] == ["contrast_unknown"]
     site.parameters = slice_parameters(series__contrast="require")
     assert codes(site) == ["contrast_unknown"]
+
+
+@pytest.mark.parametrize("kind", ["classic", "enhanced"])
+def test_a_series_whose_large_values_are_dark_is_refused(tmp_path, kind):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    if kind == "classic":
+        a_series(site.root, grid, PhotometricInterpretation="MONOCHROME1")
+    else:
+        path = write_enhanced(site.root / "P1" / "t1gd" / "enhanced.dcm", grid, np.round(grey_voxels(grid)))
+        header = pydicom.dcmread(path)
+        header.PhotometricInterpretation = "MONOCHROME1"
+        header.save_as(path)
+    (finding,) = extract_stack(site.source, "P1", 20.0, site.parameters).findings
+    assert (finding.code, finding.found) == ("not_bright", "MONOCHROME1 (large values are dark)")
 
 
 @pytest.mark.parametrize("fractional", [False, True])

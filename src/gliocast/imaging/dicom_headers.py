@@ -58,6 +58,7 @@ class Instance:
     """What one DICOM image file says of itself.
 
     Attributes:
+        grey_scale: how its values are shown, `MONOCHROME2` where large ones are bright; empty where it is not said.
         n_frames: number of its slices.
         frames: its slices; none where it is not said where they lie.
         fault: why it has no frames.
@@ -73,6 +74,7 @@ class Instance:
     contrast_agent: bool
     burned_in: bool
     samples: int
+    grey_scale: str
     shape: tuple[int, int]
     n_frames: int
     frames: tuple[Frame, ...]
@@ -180,6 +182,7 @@ def _instance(file: Path, header: Any) -> Instance:
         contrast_agent=bool(text(header, "ContrastBolusAgent")) or ALLOWED_TAGS["ContrastBolusAgentSequence"] in header,
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
         samples=_count(header, "SamplesPerPixel", 1),
+        grey_scale=text(header, "PhotometricInterpretation").upper(),
         shape=(_count(header, "Columns", 0), _count(header, "Rows", 0)),
         n_frames=len(frames) or _count(header, "NumberOfFrames", 1),
         frames=frames,

@@ -17,6 +17,7 @@ from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import AXES, Grid
 from gliocast.imaging.parameters import SeriesParameters
 
+BRIGHT_IS_LARGE = "MONOCHROME2"
 PARALLEL = 1e-3  # largest difference of direction cosines within a series; scanners write six digits
 
 
@@ -74,6 +75,10 @@ def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[
         yield Finding("burned_in", where, "a screenshot, or text within the pixels", "an image as acquired")
     if any(member.samples != 1 for member in members):
         yield Finding("not_scalar", where, f"{first.samples} values a pixel", "one grey value a pixel")
+    elif other := {member.grey_scale for member in members} - {BRIGHT_IS_LARGE, ""}:
+        found = "MONOCHROME1 (large values are dark)" if "MONOCHROME1" in other else "of colours"
+        tag, remedy = f"PhotometricInterpretation of {where}", "Export it so, or exclude the patient."
+        yield Finding("not_bright", tag, found, f"{BRIGHT_IS_LARGE} (large values are bright)", remedy)
     if not any(member.contrast_agent for member in members) and rule.contrast != "ignore":
         kept = rule.contrast == "warn"
         yield Finding(

@@ -10,6 +10,7 @@ ALLOWED_TAGS = {
     "ContrastBolusAgent": 0x00180010, "ContrastBolusAgentSequence": 0x00180012, "SeriesInstanceUID": 0x0020000E,
     "SeriesNumber": 0x00200011, "InstanceNumber": 0x00200013, "ImagePositionPatient": 0x00200032,
     "ImageOrientationPatient": 0x00200037, "SamplesPerPixel": 0x00280002, "NumberOfFrames": 0x00280008,
+    "PhotometricInterpretation": 0x00280004,
     "Rows": 0x00280010, "Columns": 0x00280011, "PixelSpacing": 0x00280030, "BurnedInAnnotation": 0x00280301,
     "RescaleIntercept": 0x00281052, "RescaleSlope": 0x00281053, "SharedFunctionalGroupsSequence": 0x52009229,
     "PerFrameFunctionalGroupsSequence": 0x52009230,
