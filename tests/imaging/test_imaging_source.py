@@ -31,6 +31,28 @@ def test_the_default_layout_is_one_folder_a_patient(tmp_path):
         source.study("P3")
 
 
+@pytest.mark.parametrize("place", ["t1gd", "t1gd/part1", "lesion_mask"])
+def test_a_link_out_of_the_imaging_folder_is_refused_within_a_series_too(tmp_path, place):
+    root = touched(tmp_path / "imaging", "P1/t1gd/1.dcm", "P1/lesion_mask/seg.dcm", "P2/t1gd/1.dcm")
+    link = root / "P1" / place / "2.dcm"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(touched(tmp_path, "elsewhere.dcm") / "elsewhere.dcm")
+    with pytest.raises(Refused, match="a link out of the imaging folder"):
+        ImageSource(root).study("P1")
+    link.unlink()
+    link.symlink_to(root / "P2/t1gd/1.dcm")
+    assert ImageSource(root).study("P1").volume == root / "P1/t1gd"
+
+
+def test_only_links_of_a_series_are_followed_to_where_they_lead(tmp_path, monkeypatch):
+    root = touched(tmp_path, *(f"P1/t1gd/{number}.dcm" for number in range(200)))
+    (root / "P1/t1gd/link.dcm").symlink_to(root / "P1/t1gd/1.dcm")
+    asked, realpath = [], os.path.realpath
+    monkeypatch.setattr(os.path, "realpath", lambda path, **options: asked.append(path) or realpath(path, **options))
+    ImageSource(root).study("P1")
+    assert [Path(path).name for path in asked if str(path).endswith(".dcm")] == ["link.dcm"]
+
+
 def test_upenn_gbm_is_read_as_downloaded(tmp_path):
     root = "images_structural/UPENN-GBM-00001_11/UPENN-GBM-00001_11_T1GD.nii.gz"
     touched(tmp_path, root, "images_segm/UPENN-GBM-00001_11_segm.nii.gz")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,8 +130,10 @@ class ImageSource:
         except OSError as error:
             raise Refused(inaccessible(str(error.filename), error)) from None
         root = os.path.realpath(self.root)
-        if any(not Path(os.path.realpath(path)).is_relative_to(root) for path in found):
-            raise Refused(Finding("outside_the_folder", kind, "a link out of the imaging folder", "a file inside it"))
+        if any(not Path(os.path.realpath(part)).is_relative_to(root) for path in found for part in _ways_out(path)):
+            found_there, expected = "a link out of the imaging folder", "files inside it"
+            remedy = "Put the files themselves there, or exclude the patient."
+            raise Refused(Finding("outside_the_folder", kind, found_there, expected, remedy))
         if len(found) > 1:
             counts = Counter(found.values())
             names = ", ".join(f"{glob} ({count} found)" if "*" in glob else glob for glob, count in counts.items())
@@ -149,6 +151,23 @@ class ImageSource:
 def _may_name(path: Path, glob: str) -> bool:
     """Whether a file's name holds something that neither the pattern nor the patient's identifier says."""
     return "*" in glob.rpartition("/")[2] and not is_technical(path.name)
+
+
+def _ways_out(path: Path) -> Iterator[str]:
+    """A file or folder, and every link below: what alone may lead out of the folder that it lies in.
+
+    Folders say of their entries which are links, so that the files of a series are not asked one by one.
+    """
+    yield str(path)
+    try:
+        entries = list(os.scandir(path)) if is_folder(path) else []
+    except OSError:  # told where the series is read
+        return
+    for entry in entries:
+        if entry.is_symlink():
+            yield entry.path
+        elif entry.is_dir(follow_symlinks=False):
+            yield from _ways_out(Path(entry.path))
 
 
 def files_below(folder: Path, closed: Callable[[OSError], object] | None = None) -> list[Path]:
