@@ -151,6 +151,22 @@ def test_the_figure_counts_and_names_nobody(store):
     assert "P1" not in str(figure)
 
 
+@pytest.mark.parametrize(("doubt_below", "n_unsure"), [(0.0, 0), (1.0, 1)])
+def test_who_is_unsure_in_the_figure_is_so_by_the_configured_confidence(tmp_path, doubt_below, n_unsure):
+    site, grid = Site(tmp_path, slice_parameters(size_px=16)), a_grid(shape=(48, 48, 48), spacing_mm=(4.0, 4.0, 4.0))
+    head = ellipsoid(grid, (3.0, -7.0, 20.0), (70.0, 85.0, 70.0))
+    lesion = ellipsoid(grid, (30.0, -7.0, 20.0), (16.0, 16.0, 16.0))
+    site.add("P1", grid, 100.0 * head + 100.0 * lesion)
+    site.parameters = slice_parameters(size_px=16, localiser__doubt_below=doubt_below)
+    dataset = SliceStacksDataset(str(tmp_path / "slice_stacks"))
+    cohort = pd.DataFrame({"patient_id": ["P1"]})
+    dataset.save(extract_slices(site.source, cohort, site.parameters, "cnn", "exclude"))
+    store = dataset.load()
+    figure = slice_quality(store.manifest, store.refused)
+    counts = dict(zip(figure["data"][0]["y"], figure["data"][0]["x"], strict=True))
+    assert (counts["localiser, sure"], counts["localiser, unsure"]) == (1 - n_unsure, n_unsure)
+
+
 def test_findings_and_shifts_add_to_the_doubt():
     manifest = pd.DataFrame(
         {

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.imaging.findings import Finding
-from gliocast.imaging.grid import Grid
+from gliocast.imaging.grid import AXES, Grid
 from gliocast.imaging.parameters import GeometryParameters, SliceParameters
 
 SHEAR_TOLERANCE = 0.01  # cosine between two stored axes; highdicom allows the same share
@@ -42,8 +42,6 @@ def _shear(grid: Grid) -> float:
 
 def room_findings(grid: Grid, name: str, parameters: SliceParameters) -> Iterator[Finding]:
     """Whether the volume has as many slices, and reaches as far, as the rule needs along its axis."""
-    from gliocast.imaging.grid import AXES
-
     axis = AXES[parameters.axis]
     low, high = grid.span_mm(axis)
     if min(grid.shape) < parameters.count:  # along any axis: a slab of a few slices shows no head, however it is cut

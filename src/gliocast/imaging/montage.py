@@ -115,11 +115,12 @@ def doubt_of(manifest: pd.DataFrame) -> pd.Series:
 
 def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     """How many patients were cut by what, how sure it was, and how many have no slices: counts alone."""
+    localised, unsure = manifest["source"] == "localiser", _is_unsure(manifest)
     groups = {
         "mask": (manifest["source"] == "mask"),
         "chosen by hand": (manifest["source"] == "column"),
-        "localiser, sure": (manifest["source"] == "localiser") & (manifest["confidence"] >= 0.5),
-        "localiser, unsure": (manifest["source"] == "localiser") & (manifest["confidence"] < 0.5),
+        "localiser, sure": localised & ~unsure,
+        "localiser, unsure": localised & unsure,
     }
     counts = {name: int(members.sum()) for name, members in groups.items()}
     counts |= {f"none: {code}": int(count) for code, count in exclusions["code"].value_counts().sort_index().items()}
@@ -127,6 +128,13 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}
     layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "patients"}}}
     return {"data": [bars], "layout": {**layout, "yaxis": {"automargin": True}, "template": "plotly_white"}}
+
+
+def _is_unsure(manifest: pd.DataFrame) -> pd.Series:
+    """Who is doubtful by `slices.localiser.doubt_below`, or has no region that is likely the lesion."""
+    if manifest.empty:
+        return pd.Series(dtype=bool)
+    return manifest["doubts"].map(lambda doubts: "lesion_uncertain: " in doubts).astype(bool)
 
 
 def _card(row: Mapping[Any, Any], named: str, strip: str) -> str:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Float64
 
 from gliocast.imaging.checks import voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
-from gliocast.imaging.grid import Grid, region_around
+from gliocast.imaging.grid import AXES, Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.planes import SlicePlanes, slice_planes
 from gliocast.imaging.volume import Volume
@@ -49,8 +49,6 @@ def _refinement(grid: Grid, parameters: SliceParameters) -> int:
 
 
 def _slice_axis(grid: Grid, parameters: SliceParameters) -> int:
-    from gliocast.imaging.grid import AXES
-
     return grid.stored_axis(AXES[parameters.axis])
 
 
