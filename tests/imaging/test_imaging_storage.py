@@ -20,6 +20,7 @@ from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline, study
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
+from gliocast.pipelines.preprocessing import imaging_nodes
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
 from gliocast.refusals import input_error
 from imaging_phantoms import Site, a_grid, a_site, add_patient, grey_voxels, slice_parameters
@@ -87,7 +88,15 @@ def test_a_changed_file_is_made_again_and_the_others_are_not(tmp_path, dataset, 
     assert dataset.load().manifest["center_slice_mm"][1] == 25.5
 
 
-def test_changed_parameters_or_code_make_everything_again(tmp_path, dataset, made):
+def test_changed_code_makes_everything_again(tmp_path, dataset, made, monkeypatch):
+    site = a_site(tmp_path / "site", 2)
+    dataset.save(extraction(site))
+    monkeypatch.setattr(imaging_nodes, "module_fingerprint", lambda module: f"{module}, edited")
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2"] * 2
+
+
+def test_changed_parameters_make_everything_again(tmp_path, dataset, made):
     site = a_site(tmp_path / "site", 2)
     dataset.save(extraction(site))
     site.parameters = slice_parameters(size_px=8)
