@@ -154,6 +154,20 @@ def test_a_value_that_is_no_number_fails_the_trial(tmp_path: Path):
         run_search(a_search(tmp_path, NoNumber(), trials=2))
 
 
+def test_while_another_run_works_on_the_study_trials_are_trained_beside_it(tmp_path: Path):
+    beside: list[int] = []
+
+    class Sharing(Falling):
+        def beside(self, others: int) -> Sharing:
+            beside.append(others)
+            return self
+
+    with a_search(tmp_path).opened() as (_, storage), storage.presence.signed_in():
+        run_search(a_search(tmp_path, Sharing(), trials=2))
+    run_search(a_search(tmp_path, Sharing(), trials=3))
+    assert beside == [1, 1, 0]
+
+
 def test_a_wrong_configuration_ends_the_search_at_once_and_takes_no_place(tmp_path: Path):
     class Wrong(Falling):
         def __call__(self, fold: int, hyperparameters: Hyperparameters, report):

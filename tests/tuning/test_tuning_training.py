@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from gliocast.pipelines.tuning.nodes import tune_hyperparameters
 from gliocast.tuning.results import TRIAL_COLUMNS
 from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.study import fold_positions, searched_patients
-from gliocast.tuning.training import BestEpoch, measured
+from gliocast.tuning.training import BestEpoch, FoldTrainer, measured
 from gliocast.types import LONG_TERM, SHORT_TERM, Fold, Partition, Split
 
 CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_cnn_training.yml"
@@ -241,3 +242,13 @@ def test_the_value_is_that_of_the_epoch_that_the_training_would_keep():
     for epoch, is_best, probability in [(1, True, [0.2, 0.8]), (2, True, [0.9, 0.1]), (3, False, [0.3, 0.7])]:
         best.follow(EpochReport(epoch, 0.6, 0.5, np.array(probability), 1e-3, is_best))
     assert reported == [(1, 0.0), (2, 1.0), (3, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "others", "threads"), [(None, 0, None), (None, 1, 4), (None, 3, 2), (None, 20, 1), (6, 3, 6)]
+)
+def test_processes_on_one_machine_divide_its_threads(monkeypatch, asked: int | None, others: int, threads: int | None):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    trainer = FoldTrainer(np.zeros((1, 1, 8, 8)), np.zeros(1, dtype=np.int64), [], a_model(threads=asked), "auc", 1)
+    assert trainer.beside(others).params.threads == threads
+    assert trainer.for_worker(0, others + 1).params.threads == threads

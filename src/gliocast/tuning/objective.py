@@ -33,6 +33,10 @@ class Trainer(ABC):
         """The trainer of process `number` (from 0) of `workers` that share the machine."""
         return self
 
+    def beside(self, others: int) -> Trainer:
+        """The trainer while `others` more processes work on the study."""
+        return self
+
 
 class TrialFailedError(Exception):
     """A trial that has come to nothing; the search goes on."""

@@ -28,13 +28,13 @@ class Presence(ABC):
     def release_cut_off(self, study: Study, worker: str) -> None:
         """End the running trials of processes that were killed, and enqueue each once more."""
         unsigned = [trial for trial in running(study) if not signature(trial)]
-        alone = bool(unsigned) and self.is_alone(worker)  # asked after: whoever began them had signed in before
+        alone = bool(unsigned) and self.others(worker) == 0  # asked after: whoever began them had signed in before
         self.release_of_dead(study, worker)
         end_cut_off(study, [trial for trial in unsigned if alone or began_a_while_ago(trial)])
 
-    def is_alone(self, worker: str) -> bool:
-        """Whether it is known that no process other than `worker` is alive."""
-        return False
+    def others(self, worker: str) -> int | None:
+        """How many processes other than `worker` are alive; None where that cannot be known."""
+        return None
 
     @abstractmethod
     def release_of_dead(self, study: Study, worker: str) -> None:
@@ -58,9 +58,9 @@ class JournalPresence(Presence):
             finally:
                 self._path(worker).unlink(missing_ok=True)
 
-    def is_alone(self, worker: str) -> bool:
-        """Whether no other lock in the folder is held."""
-        return not any(self._is_held(path.stem) for path in self.folder.glob("*.lock") if path.stem != worker)
+    def others(self, worker: str) -> int | None:
+        """How many other locks in the folder are held."""
+        return sum(self._is_held(path.stem) for path in self.folder.glob("*.lock") if path.stem != worker)
 
     def release_of_dead(self, study: Study, worker: str) -> None:
         """Take the lock of each process that has a trial running: where that succeeds, the process is no more."""

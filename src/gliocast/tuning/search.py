@@ -90,11 +90,12 @@ class Search:
             TrainingError: too many trials failed one after the other.
         """
         with self.opened() as (study, storage), storage.presence.signed_in() as worker:
-            objective = self.objective(worker)
             failures: list[FrozenTrial] = []
             while has_work(study, storage, worker, self.tuning.trials):
                 watch(study)
                 if places_taken(study) < self.tuning.trials:
+                    train = self.train.beside(storage.presence.others(worker) or 0)
+                    objective = replace(self, train=train).objective(worker)
                     most = self.tuning.max_consecutive_failures
                     failures = follow_failures(failures, run_one(study, objective), most)
                 else:

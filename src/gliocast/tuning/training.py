@@ -61,16 +61,15 @@ class FoldTrainer(Trainer):
     def for_worker(self, number: int, workers: int) -> FoldTrainer:
         """The machine's devices are handed round, and its processor's threads are divided."""
         devices = tuple(map(str, choose_devices(self.params.devices)))
-        return replace(
-            self,
-            params=self.params.model_copy(
-                update={
-                    "devices": (devices[number % len(devices)],),
-                    "threads": self.params.threads
-                    or (max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None),
-                }
-            ),
-        )
+        own = self.params.model_copy(update={"devices": (devices[number % len(devices)],)})
+        return replace(self, params=own).beside(workers - 1)
+
+    def beside(self, others: int) -> FoldTrainer:
+        """The processor's threads are divided: more of them than cores train many times slower."""
+        if self.params.threads or not others:
+            return self
+        threads = max(1, (os.cpu_count() or 1) // (others + 1))
+        return replace(self, params=self.params.model_copy(update={"threads": threads}))
 
     def digests(self) -> dict[str, str]:
         """What is trained on, in digests that lead back to no patient."""
