@@ -51,6 +51,14 @@ def test_ignored_columns_and_text_are_no_features(cohort):
     assert list(columns) == ["signal", "noise1", "noise2", "noise3", "noise4"]
 
 
+def test_a_column_of_numbers_with_a_cell_that_is_none_is_an_error_that_names_the_patient():
+    table = pd.DataFrame({"patient_id": ["A", "B", "C"], "volume": ["1.5", "2,5", "3.5"], "remark": ["", "seen", "1"]})
+    with pytest.raises(
+        CohortError, match=r"B: image_features: volume is no number; expected a number, as in most rows"
+    ):
+        read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
+
+
 def test_a_file_of_features_keeps_the_zeros_of_identifiers_in_any_column(tmp_path):
     path = tmp_path / "features.csv"
     path.write_text("centre,patient_id,volume,remark\n01,007,1.5,\n02,008,,seen\n")

@@ -18,6 +18,8 @@ from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.hybrid.selection import quick_scikit_learn
 from gliocast.types import Partition, Role, Scores, Split
 
+SHOWN = 10  # identifiers in one message
+
 
 @dataclass(frozen=True)
 class FeatureModel:
@@ -110,11 +112,12 @@ def score_features_as_paper(
 def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> pd.DataFrame:
     """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern are not used.
 
-    A column of text is numeric where every cell of those rows that is not empty is a number.
+    A column of text is numeric where every cell of those rows that is not empty is a number; where most are, the others
+    are mistakes.
 
     Raises:
         ConfigurationError: the identifier column is absent, no row matches, or no numeric column is left.
-        CohortError: several rows of one patient match.
+        CohortError: several rows of one patient match, or a column holds numbers and a few cells that are none.
     """
     found = _identified(image_features, features.id_column, features.id_pattern)
     matched = found.notna()
@@ -123,7 +126,8 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
     cells = image_features.loc[matched, columns].apply(_as_numbers)
     numbers = cells.select_dtypes("number").set_axis(patients, axis=0)
     repeated = patients[patients.duplicated()].unique()
-    raise_if_any([_several(patient) for patient in repeated], CohortError)
+    broken = [problem for name in cells.columns for problem in _broken_column(cells[name], patients)]
+    raise_if_any([*(_several(patient) for patient in repeated), *broken], CohortError)
     if numbers.empty:
         raise ConfigurationError(_no_numbers(image_features, features))
     return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
@@ -151,6 +155,19 @@ def _as_numbers(column: pd.Series) -> pd.Series:
         return column
     numbers = pd.to_numeric(column, errors="coerce")
     return column if (numbers.isna() & column.notna()).any() else numbers
+
+
+def _broken_column(column: pd.Series, patients: pd.Index) -> list[Problem]:
+    """The problem of a column that is still text, although most of its cells are numbers."""
+    if pd.api.types.is_numeric_dtype(column):
+        return []
+    illegible = (column.notna() & pd.to_numeric(column, errors="coerce").isna()).to_numpy()
+    if illegible.sum() * 2 >= column.notna().sum():
+        return []
+    who = patients[illegible]
+    named = ", ".join(map(str, who[:SHOWN])) + (f" and {len(who) - SHOWN} more" if len(who) > SHOWN else "")
+    remedy = "Correct the cell, or leave it empty; or name the column in hybrid.features.ignore_columns."
+    return [Problem(named, f"image_features: {column.name}", "no number", "a number, as in most rows", remedy)]
 
 
 def _score_split(
