@@ -27,6 +27,9 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES
 UNREADABLE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 
+SHOWN = 10  # names in one message
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One thing that the user can mend: who, where, found, expected, what to do.
@@ -43,6 +46,12 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.patient}: {self.where} is {self.found}; expected {self.expected}. {self.remedy}"
+
+
+def listed(names: list[str]) -> str:
+    """The names, the first few of many."""
+    rest = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class GliocastError(Exception):

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gliocast.errors import Problem
+from gliocast.errors import Problem, listed
 
-SHOWN = 10
 SHOWN_CHARACTERS = 40
 
 
@@ -44,12 +43,6 @@ class Column:
         """One problem for every different cell among the `wrong` ones, naming the patients that have it."""
         for value, patients in self.patients[wrong].groupby(self.cells[wrong], sort=False):
             yield self.problem(patients, shown(str(value)), expected, remedy(shown(str(value))))
-
-
-def listed(names: list[str]) -> str:
-    """The names, the first few of many."""
-    rest = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def shown(value: str) -> str:

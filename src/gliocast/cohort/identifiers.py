@@ -7,9 +7,8 @@ from collections.abc import Collection, Iterator
 
 import pandas as pd
 
-from gliocast.cohort.findings import listed
 from gliocast.cohort.parameters import IdentifierRule
-from gliocast.errors import NOT_APPLICABLE, Problem
+from gliocast.errors import NOT_APPLICABLE, Problem, listed
 
 SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # it becomes a file's name
 WHOLE_NUMBER_OF_A_SPREADSHEET = r"^(\d+)\.0$"

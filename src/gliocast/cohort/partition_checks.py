@@ -7,8 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from gliocast.cohort.findings import listed
-from gliocast.errors import NOT_APPLICABLE, Problem
+from gliocast.errors import NOT_APPLICABLE, Problem, listed
 from gliocast.types import Fold, Partition, Split
 
 REDRAW = "Delete the stored partition and run again: it is then drawn anew, and everything after it is fitted anew."

@@ -12,9 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from gliocast.cohort.findings import listed
 from gliocast.cohort.parameters import composed
-from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, listed, raise_if_any
 
 SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARK = "\ufeff"

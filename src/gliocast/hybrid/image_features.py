@@ -11,14 +11,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from gliocast.errors import CohortError, ConfigurationError, Problem, raise_if_any
+from gliocast.errors import CohortError, ConfigurationError, Problem, listed, raise_if_any
 from gliocast.hybrid.features import outcome_codes
 from gliocast.hybrid.image_scores import joined, score_rows
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.hybrid.selection import quick_scikit_learn
 from gliocast.types import Partition, Role, Scores, Split
-
-SHOWN = 10  # identifiers in one message
 
 
 @dataclass(frozen=True)
@@ -164,10 +162,9 @@ def _broken_column(column: pd.Series, patients: pd.Index) -> list[Problem]:
     illegible = (column.notna() & pd.to_numeric(column, errors="coerce").isna()).to_numpy()
     if illegible.sum() * 2 >= column.notna().sum():
         return []
-    who = patients[illegible]
-    named = ", ".join(map(str, who[:SHOWN])) + (f" and {len(who) - SHOWN} more" if len(who) > SHOWN else "")
+    where, expected = f"image_features: {column.name}", "a number, as in most rows"
     remedy = "Correct the cell, or leave it empty; or name the column in hybrid.features.ignore_columns."
-    return [Problem(named, f"image_features: {column.name}", "no number", "a number, as in most rows", remedy)]
+    return [Problem(listed([*patients[illegible]]), where, "no number", expected, remedy)]
 
 
 def _score_split(

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, SHOWN, CohortError, Problem, listed, raise_if_any
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
 from gliocast.types import SURGERIES, Scores
@@ -19,7 +19,7 @@ from gliocast.types import SURGERIES, Scores
 logger = logging.getLogger(__name__)
 
 SAFE_TO_SHOW = re.compile(r"[A-Za-z0-9_-]{1,64}")  # another identifier may be a person's name
-SHOWN, SHOWN_CHARACTERS = 10, 40
+SHOWN_CHARACTERS = 40
 SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SURGERIES)
 AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
 Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
@@ -196,12 +196,6 @@ def refuse_numbers(image_features: pd.DataFrame, id_column: str) -> None:
     """
     if id_column in image_features and pd.api.types.is_numeric_dtype(image_features[id_column]):
         raise CohortError(Problem(NOT_APPLICABLE, f"image_features: {id_column}", "numbers", "text", AS_TEXT))
-
-
-def listed(names: list[str]) -> str:
-    """The names, the first few of many."""
-    rest = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def shown(cell: object) -> str:

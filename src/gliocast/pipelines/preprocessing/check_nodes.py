@@ -8,10 +8,9 @@ from dataclasses import replace
 import pandas as pd
 
 from gliocast.cohort.check import CheckedTable, check_table
-from gliocast.cohort.findings import listed
 from gliocast.cohort.identifiers import lost_zeros
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
-from gliocast.errors import NOT_APPLICABLE, InputError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, InputError, Problem, listed, raise_if_any
 from gliocast.hybrid.image_features import read_features
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
