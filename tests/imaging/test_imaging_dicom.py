@@ -94,7 +94,7 @@ def test_only_the_pixels_of_the_needed_slices_are_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "reader", ["pydicom.pixels.utils.pixel_array", "gliocast.imaging.segmentations.lesion_of_segments"]
+    "reader", ["pydicom.pixels.utils.pixel_array", "gliocast.imaging.dicom_masks.lesion_of_segments"]
 )
 def test_a_study_larger_than_the_memory_is_not_called_damaged(tmp_path, monkeypatch, reader):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from gliocast.imaging.dicom_masks import chosen
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.lesion import Lesion, cut_out
+from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
 from gliocast.imaging.volume import Volume
 
 OFF_SLICE = 0.5  # a contour further than this from every slice (in slices) was drawn on another volume
@@ -27,7 +26,7 @@ def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], vo
         Refused: the structure is not chosen, is empty, or was drawn on other slices.
     """
     names = {int(part.ROINumber): str(part.get("ROIName") or "") for part in stored.StructureSetROISequence}
-    wanted = {number for number, text in names.items() if chosen(number, text, labels)}
+    wanted = {number for number, text in names.items() if is_chosen(number, text, labels)}
     if len(wanted) != 1 and not labels:
         found, expected = f"{len(wanted)} structures", "one, or a choice by lesion_labels"
         raise Refused(Finding("several_structures", name, found, expected, "Name the lesion's structure."))

@@ -6,11 +6,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from gliocast.imaging.contours import lesion_of_contours
 from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION
 from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.parameters import GeometryParameters
+from gliocast.imaging.segmentations import lesion_of_segments
 from gliocast.imaging.source import files_below
 from gliocast.imaging.volume import Volume
 
@@ -49,9 +51,6 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume,
 
 
 def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume, rules: GeometryParameters) -> Lesion:
-    from gliocast.imaging.contours import lesion_of_contours
-    from gliocast.imaging.segmentations import lesion_of_segments
-
     stored = _whole(file)
     if kind == SEGMENTATION:
         return lesion_of_segments(stored, shown_name(file), labels, rules)
@@ -68,8 +67,3 @@ def _whole(file: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pydicom.dcmread(file, force=True)
-
-
-def chosen(number: int, name: str, labels: tuple[int | str, ...]) -> bool:
-    """Whether a segment or structure is one of `labels`, by its number or its name (case ignored)."""
-    return not labels or number in labels or name.lower() in [str(label).lower() for label in labels]

@@ -44,6 +44,11 @@ class Lesion:
         return int(label(self.voxels, np.ones((3, 3, 3)))[1])
 
 
+def is_chosen(number: int, name: str, labels: tuple[int | str, ...]) -> bool:
+    """Whether a segment or structure is one of `labels`, by its number or its name (case ignored)."""
+    return not labels or number in labels or name.lower() in [str(label).lower() for label in labels]
+
+
 def cut_out(labels: Shaped[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, ...], name: str) -> Lesion:
     """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any but 0.
 

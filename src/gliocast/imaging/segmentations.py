@@ -9,10 +9,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from gliocast.imaging.checks import shape_findings
-from gliocast.imaging.dicom_masks import chosen
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.lesion import Lesion, cut_out
+from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
 from gliocast.imaging.parameters import GeometryParameters
 
 HALF = 0.5  # a fractional voxel belongs to the lesion from half of its volume on
@@ -32,7 +31,7 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
             that the grid between them is too large.
     """
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
-    wanted = {number for number, label in segments.items() if chosen(number, label, labels)}
+    wanted = {number for number, label in segments.items() if is_chosen(number, label, labels)}
     if not wanted:
         raise Refused(_not_among(segments, name, labels))
     frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
