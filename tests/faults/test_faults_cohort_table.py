@@ -226,9 +226,13 @@ def test_a_nearly_right_name_of_the_event_does_not_turn_everyone_dead(parameters
     assert "cohort.columns.event_observed: Event-observd" in found.remedy
 
 
-@pytest.mark.parametrize(
-    "name", ["deces", "Décès (0/1)", "dead", "vital_status", "Statut vital", "Survival_Status", "1-dead 0-alive"]
-)
+NAMES_OF_WHO_DIED = [
+    *("deces", "Décès (0/1)", "dead", "vital_status", "Statut vital", "Survival_Status", "1-dead 0-alive"),
+    *("Status", "OS status", "event_OS", "Status at last follow-up", "censoring", "os_censored", "mort", "gestorben"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_WHO_DIED)
 def test_a_column_that_tells_who_died_does_not_turn_everyone_dead(parameters, name):
     living = table(header=HEADER.replace("event_observed", name)).replace("331,1", "331,0")
     found = the_problem(living, parameters())
@@ -238,7 +242,13 @@ def test_a_column_that_tells_who_died_does_not_turn_everyone_dead(parameters, na
     assert read_cohort(living, all_died, "exclude")[0]["event_observed"].tolist() == [True]
 
 
-@pytest.mark.parametrize("name", ["cause_of_death", "date_deces", "days_to_death", "adverse_event", "heading"])
+NAMES_OF_SOMETHING_ELSE = [
+    *("cause_of_death", "date_deces", "days_to_death", "adverse_event", "heading"),
+    *("IDH status", "TERT_status", "last_contact", "time to censoring"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_SOMETHING_ELSE)
 def test_a_column_of_something_else_is_not_taken_for_who_died(parameters, name):
     cohort, _ = read_cohort(table(header=HEADER.replace("event_observed", name)), parameters(), "exclude")
     assert len(cohort) == 1

@@ -31,9 +31,15 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
 CLOSE = 0.6
 VERY_CLOSE = 0.85
 FATES = {"deces", "decede", "dead", "death", "died", "deceased", "alive", "vivant", "verstorben", "vital"}
+FATES |= {"mort", "mortality", "gestorben", "tod", "tot", "overleden", "fallecido", "muerto", "exitus", "deceduto"}
+FATES |= {"censor", "censored", "censoring", "censorship", "censure"}
 # Beside one of those words they make of a column something else than who died.
-NO_FATE = {"date", "datum", "day", "days", "jour", "jours", "month", "months", "mois", "time", "delai"}
+NO_FATE = {"date", "datum", "fecha", "day", "days", "jour", "jours", "month", "months", "mois", "time", "delai"}
 NO_FATE |= {"age", "cause", "place", "lieu"}
+# A status or an event may be of anything: of who died, where no other word stands beside it than of following up.
+ENDINGS = {"status", "statut", "etat", "estado", "stato", "event", "evenement", "evento", "ereignis"}
+OF_FOLLOWING_UP = {"os", "survival", "survie", "follow", "up", "followup", "fu", "last", "final", "at", "contact"}
+OF_FOLLOWING_UP |= {"patient", "flag", "indicator"}
 SHOWN_COLUMNS = 40
 
 
@@ -139,7 +145,12 @@ def tells_who_died(name: str) -> bool:
     names = ["event_observed", *OTHER_WORDS["event_observed"]]
     words = set(plain(name).split("_"))
     nearly = get_close_matches(plain(name), names, n=1, cutoff=VERY_CLOSE)
-    return bool(nearly) or (not words.isdisjoint(FATES) and words.isdisjoint(NO_FATE))
+    return bool(nearly) or ends_the_follow_up(words) or (not words.isdisjoint(FATES) and words.isdisjoint(NO_FATE))
+
+
+def ends_the_follow_up(words: set[str]) -> bool:
+    """Whether the words of a column's name are those of the status or event that ends a survival."""
+    return not words.isdisjoint(ENDINGS) and words <= ENDINGS | OF_FOLLOWING_UP
 
 
 def used_columns(cohort: CohortParameters) -> set[str]:
