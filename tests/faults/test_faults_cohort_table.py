@@ -242,6 +242,22 @@ def test_a_column_that_tells_who_died_does_not_turn_everyone_dead(parameters, na
     assert read_cohort(living, all_died, "exclude")[0]["event_observed"].tolist() == [True]
 
 
+@pytest.mark.parametrize("name", ["alive", "Vivant (0/1)", "censored"])
+def test_a_column_of_the_living_does_not_turn_them_dead(parameters, name):
+    living = table(header=HEADER.replace("event_observed", name)).replace("331,1", "400,1")
+    columns = parameters().columns | {"event_observed": name}
+    found = the_problem(living, parameters(columns=columns))
+    assert (found.where, found.found) == ("cohort.columns.event_observed", name)
+    said = parameters(columns=columns, values={"event_observed": {"1": "0", "0": "1"}})
+    assert read_cohort(living, said, "exclude")[0]["event_observed"].tolist() == [False]
+
+
+def test_a_column_that_names_the_dead_and_the_living_has_one_for_the_dead(parameters):
+    columns = parameters().columns | {"event_observed": "1-dead 0-alive"}
+    text = table(header=HEADER.replace("event_observed", "1-dead 0-alive"))
+    assert read_cohort(text, parameters(columns=columns), "exclude")[0]["event_observed"].tolist() == [True]
+
+
 NAMES_OF_SOMETHING_ELSE = [
     *("cause_of_death", "date_deces", "days_to_death", "adverse_event", "heading"),
     *("IDH status", "TERT_status", "last_contact", "time to censoring"),

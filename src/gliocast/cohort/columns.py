@@ -30,9 +30,10 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
 }
 CLOSE = 0.6
 VERY_CLOSE = 0.85
-FATES = {"deces", "decede", "dead", "death", "died", "deceased", "alive", "vivant", "verstorben", "vital"}
+FATES = {"deces", "decede", "dead", "death", "died", "deceased", "verstorben", "vital"}
 FATES |= {"mort", "mortality", "gestorben", "tod", "tot", "overleden", "fallecido", "muerto", "exitus", "deceduto"}
-FATES |= {"censor", "censored", "censoring", "censorship", "censure"}
+ALIVE = {"alive", "vivant", "lebt", "vivo", "censor", "censored", "censoring", "censorship", "censure"}
+FATES |= ALIVE
 # Beside one of those words they make of a column something else than who died.
 NO_FATE = {"date", "datum", "fecha", "day", "days", "jour", "jours", "month", "months", "mois", "time", "delai"}
 NO_FATE |= {"age", "cause", "place", "lieu"}
@@ -71,6 +72,7 @@ def column_problems(present: list[str], cohort: CohortParameters) -> Iterator[Pr
         if column == "who_status":
             yield from grade_problems(cohort.sources(column))
     yield from keep_problems(present, cohort)
+    yield from reversed_event(cohort)
     yield from overlooked_event(present, cohort)
 
 
@@ -138,6 +140,18 @@ def overlooked_event(present: list[str], cohort: CohortParameters) -> Iterator[P
             "map them in `cohort.values.event_observed`), or null where all patients died."
         )
         yield Problem(NOT_APPLICABLE, f"column {name}", "ignored", "event_observed", remedy)
+
+
+def reversed_event(cohort: CohortParameters) -> Iterator[Problem]:
+    """A column that is named after the living has most likely 1 for them; the configuration must say what 1 means."""
+    if cohort.values.get("event_observed"):
+        return
+    for source in cohort.sources("event_observed"):
+        words = set(plain(source).split("_"))
+        if words & ALIVE and not words & (FATES - ALIVE):
+            expected = "a column in which 1 means died"
+            remedy = 'Say what its words mean: `cohort.values.event_observed: {"1": 0, "0": 1}` where 1 is alive.'
+            yield Problem(NOT_APPLICABLE, "cohort.columns.event_observed", source, expected, remedy)
 
 
 def tells_who_died(name: str) -> bool:
