@@ -382,9 +382,11 @@ def test_survival_of_exactly_332_days_is_long_term(parameters, days, outcome):
         ("P2,65,M,1,Complete,331,1", "surgery", "Complete", "biopsy, incomplete or complete", '{"Complete": complete}'),
         ("P2,65,M,1,biopsie,331,1", "surgery", "biopsie", "biopsy, incomplete or complete", '{"biopsie": biopsy}'),
         ("P2,65,M,7,biopsy,331,1", "who_status", "7", "0, 1, 2, 3, 4 or 5", "cohort.values.who_status"),
+        ("P2,65,M,-1,biopsy,331,1", "who_status", "-1", "0, 1, 2, 3, 4 or 5", '{"-1": …}'),  # most likely "not known"
         ("P2,65,M,1.5,biopsy,331,1", "who_status", "1.5", "0, 1, 2, 3, 4 or 5", "cohort.values.who_status"),
         ("P2,65,X,1,biopsy,331,1", "sex", "X", "F or M", '{"X": …}'),
         ("P2,65,m,1,biopsy,331,1", "sex", "m", "F or M", "cohort.values.sex"),
+        ("P2,65,M,1,biopsy,331,-1", "event_observed", "-1", "0 or 1", '{"-1": …}'),
         ("P2,65,M,1,biopsy,331,2", "event_observed", "2", "0 or 1", "cohort.values.event_observed"),
         ("P2,6.75,M,1,biopsy,331,1", "age_years", "6.75", "10 to 110", "cohort.ranges.age_years"),
         ("P2,675,M,1,biopsy,331,1", "age_years", "675", "10 to 110", "cohort.ranges.age_years"),
