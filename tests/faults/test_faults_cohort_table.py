@@ -331,6 +331,7 @@ def test_two_spellings_that_may_be_shown_are_told(parameters):
         ("2020-01-31", "a date", "a number"),
         ("31/01/2020", "a date", "a number"),
         ("a year", "a year", "a number"),
+        ("３３２", "３３２", "a number"),  # digits of another script
         ("inf", "inf", "a number"),
     ],
 )

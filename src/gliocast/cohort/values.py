@@ -97,7 +97,7 @@ TYPES: dict[str, Callable[[Column, CohortParameters], Typed]] = {
 def number_pattern(decimal: str) -> str:
     """A decimal number written with the given mark."""
     mark = re.escape(decimal)
-    return rf"[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d{{1,3}})?"
+    return rf"[+-]?([0-9]+({mark}[0-9]*)?|{mark}[0-9]+)([eE][+-]?[0-9]{{1,3}})?"
 
 
 def mark_in_use(columns: Iterable[pd.Series], decimal: str) -> bool:
