@@ -145,6 +145,15 @@ def test_rows_that_fail_a_rule_are_left_out_with_its_reason(cohort_parameters):
     ]
 
 
+@pytest.mark.parametrize("pattern", ["base(line)?", "(b)?(?(1)ase|x)", "a{1001}|line"])
+@pytest.mark.filterwarnings("error")
+def test_a_rule_may_hold_whatever_its_check_has_accepted(cohort_parameters, pattern):
+    keep = [{"column": "scan", "matches": pattern, "code": "follow_up_scan", "reason": "not the first scan"}]
+    rows = ("P1,65,M,1,biopsy,331,baseline", "P2,66,M,1,biopsy,331,follow-up")
+    cohort, _ = read_cohort(table(*rows, header=f"{HEADER},scan"), cohort_parameters(keep=keep), "exclude")
+    assert cohort["patient_id"].tolist() == ["P1"]
+
+
 def test_rules_that_leave_no_row_are_an_error_with_their_counts(cohort_parameters):
     keep = [{"column": "sex", "none_of": ["M"], "code": "man", "reason": "a man"}]
     with pytest.raises(CohortError, match=r"no row left of 1 \(man 1\)"):
