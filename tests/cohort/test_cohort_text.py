@@ -60,6 +60,11 @@ def test_a_given_table_becomes_the_text_that_its_file_would_hold():
     assert read.loc[3].tolist() == ["P2", "", "332", "0", ""]
 
 
+def test_blanks_around_the_names_of_a_sheet_and_its_blank_rows_are_not_part_of_it():
+    read = cells(pd.DataFrame({" id ": ["P1", None, "P2"], "age\u00a0": [65, None, 66]}))
+    assert read.to_dict() == {"id": {2: "P1", 4: "P2"}, "age": {2: "65", 4: "66"}}
+
+
 def test_rows_of_another_length_are_told_together():
     with pytest.raises(CohortError, match="row 2, row 4: the row is 3 cells") as error:
         cells("id,age\nP1,67,5\nP2,1\nP3,1,2\n")
@@ -80,7 +85,7 @@ def test_a_separator_inside_a_quoted_name_is_no_sign_of_another_separator():
     assert cells('"a;b;c;d",id\n1,P1\n').columns.tolist() == ["a;b;c;d", "id"]
 
 
-@pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"id": []})])
+@pytest.mark.parametrize("table", [pd.DataFrame(), pd.DataFrame({"id": []}), pd.DataFrame({"id": [None]})])
 def test_an_empty_given_table_is_told(table):
     with pytest.raises(CohortError, match="empty"):
         cells(table)

@@ -51,7 +51,7 @@ def legible_cells(clinical_table: str | pd.DataFrame, separator: str, decimal: s
     """
     if isinstance(clinical_table, str):
         return legible_cells_of_text(plain_text(clinical_table), separator)
-    if clinical_table.empty:
+    if clinical_table.dropna(how="all").empty:
         return pd.DataFrame(), [table_problem("empty", "one row a patient")]
     return cells_of_frame(clinical_table, decimal)
 
@@ -116,12 +116,12 @@ def unreadable_row(row: int, error: csv.Error) -> Problem:
 
 
 def cells_of_frame(table: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Problems]:
-    """The cells of a given table as the text that a CSV file would hold."""
-    named_by_text = table.set_axis([composed(str(name)) for name in table.columns], axis="columns")
+    """The cells of a given table as the text that a CSV file would hold; blank rows are none."""
+    named_by_text = table.set_axis([composed(str(name)).strip() for name in table.columns], axis="columns")
     distinct = with_distinct_names(named_by_text)
-    cells = {name: [cell_text(cell, decimal) for cell in distinct[name]] for name in distinct.columns}
-    index = pd.RangeIndex(2, len(table) + 2, name="row")
-    return pd.DataFrame(cells, index=index, dtype="string"), [*header_problems([*named_by_text.columns])]
+    texts = {name: [cell_text(cell, decimal) for cell in distinct[name]] for name in distinct.columns}
+    cells = pd.DataFrame(texts, index=pd.RangeIndex(2, len(table) + 2, name="row"), dtype="string")
+    return cells[(cells != "").any(axis="columns")], [*header_problems([*named_by_text.columns])]
 
 
 def cell_text(cell: object, decimal: str) -> str:
