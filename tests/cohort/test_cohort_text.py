@@ -65,6 +65,10 @@ def test_blanks_around_the_names_of_a_sheet_and_its_blank_rows_are_not_part_of_i
     assert read.to_dict() == {"id": {2: "P1", 4: "P2"}, "age": {2: "65", 4: "66"}}
 
 
+def test_a_cell_of_a_given_table_may_hold_several_values():
+    assert cells(pd.DataFrame({"id": ["P1"], "embedding": [[1, 2]]})).loc[2].tolist() == ["P1", "[1, 2]"]
+
+
 def test_rows_of_another_length_are_told_together():
     with pytest.raises(CohortError, match="row 2, row 4: the row is 3 cells") as error:
         cells("id,age\nP1,67,5\nP2,1\nP3,1,2\n")

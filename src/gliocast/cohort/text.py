@@ -126,7 +126,7 @@ def cells_of_frame(table: pd.DataFrame, decimal: str) -> tuple[pd.DataFrame, Pro
 
 def cell_text(cell: object, decimal: str) -> str:
     """One value as text: nothing for a missing one, 1 and 0 for true and false, whole numbers without decimals."""
-    if pd.isna(cell):  # type: ignore[call-overload]
+    if pd.api.types.is_scalar(cell) and pd.isna(cell):  # type: ignore[call-overload]
         return ""
     if isinstance(cell, bool | np.bool_):
         return str(int(cell))
