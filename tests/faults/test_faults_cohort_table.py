@@ -138,6 +138,20 @@ def test_a_configured_encoding_and_a_byte_order_mark_are_read(tmp_path, paramete
     assert len(read_cohort(ClinicalTableDataset(str(path)).load(), parameters(), "exclude")[0]) == 1
 
 
+@pytest.mark.parametrize(
+    ("written", "configured", "named"),
+    [("utf-16", "utf-8", "utf-16"), ("utf-16", "latin-1", "utf-16"), ("utf-8-sig", "cp1252", "utf-8")],
+)
+def test_a_file_that_says_its_encoding_itself_is_told_with_it(tmp_path, parameters, written, configured, named):
+    path = tmp_path / "clinical.csv"
+    path.write_bytes(table().encode(written))
+    with pytest.raises(DatasetError) as error:
+        ClinicalTableDataset(str(path), encoding=configured).load()
+    assert f"`encoding: {named}`" in error.value.__cause__.problems[0].remedy
+    text = ClinicalTableDataset(str(path), encoding=named).load()
+    assert len(read_cohort(text, parameters(), "exclude")[0]) == 1
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "\ufeff", " \n"])
 def test_an_empty_file_is_told(parameters, text):
     assert the_problem(text, parameters()).found == "empty"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from gliocast.datasets.base import AtomicDataset
 from gliocast.errors import CohortError, ConfigurationError, Problem
+
+# With these bytes a file says itself how it is encoded; Excel's "Unicode text" is UTF-16.
+BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 class ClinicalTableDataset(AtomicDataset[str]):
@@ -31,10 +35,14 @@ class ClinicalTableDataset(AtomicDataset[str]):
         """Decode the file.
 
         Raises:
-            CohortError: the file is not in the configured encoding.
+            CohortError: the file is not in the configured encoding, or begins with the mark of another one.
         """
+        content = path.read_bytes()
+        marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
+        if marked and not codecs.lookup(self.encoding).name.startswith(marked):
+            raise CohortError(marked_otherwise(path, self.encoding, marked))
         try:
-            return path.read_bytes().decode(self.encoding).removeprefix("\ufeff")
+            return content.decode(self.encoding).removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise CohortError(undecodable(path, self.encoding, error.start)) from None
 
@@ -47,6 +55,12 @@ def unknown_encoding(encoding: str) -> Problem:
     """The problem of an encoding that does not exist."""
     expected, remedy = "an encoding, such as utf-8, cp1252 or latin-1", "Correct it in conf/local/catalog.yml."
     return Problem("–", "catalog entry clinical_table: encoding", encoding, expected, remedy)
+
+
+def marked_otherwise(path: Path, encoding: str, marked: str) -> Problem:
+    """The problem of a file that begins with the byte-order mark of another encoding than the configured one."""
+    remedy = f"Set `encoding: {marked}` in the catalog entry clinical_table; nothing else was looked at."
+    return Problem("–", path.name, f"the byte-order mark of {marked}", f"text encoded as {encoding}", remedy)
 
 
 def undecodable(path: Path, encoding: str, position: int) -> Problem:
