@@ -146,6 +146,23 @@ def test_more_neighbours_than_patients_is_no_candidate():
     assert np.isnan(selection.means[1])
 
 
+@pytest.mark.parametrize("name", ["lda", "gaussian_nb", "k_neighbours"])
+def test_a_classifier_that_patients_alike_cannot_teach_leaves_the_choice_to_the_others(name):
+    alike, grids = np.zeros((60, 1)), configured().grids | {"k_neighbours": {"plain": {"n_neighbors": (500,)}}}
+    hybrid = configured(classifiers=(name, "decision_tree"), grids=grids)
+    selection = select(alike, OUTCOME, FACTS[:1], hybrid, seed=0)
+    assert selection.chosen.classifier == "decision_tree"
+    assert np.isnan(selection.means[selection.best_of(name)])
+    with pytest.raises(TrainingError, match=f"too alike to fit any candidate of {name}"):
+        select(alike, OUTCOME, FACTS[:1], configured(classifiers=(name,), grids=grids), seed=0)
+
+
+def test_a_predictor_that_tells_the_outcome_without_error_teaches_no_discriminant_but_the_others():
+    hybrid = configured(classifiers=("lda", "gaussian_nb"))
+    told = OUTCOME[:, None].astype(float)
+    assert select(told, OUTCOME, FACTS[:1], hybrid, seed=0).chosen.classifier == "gaussian_nb"
+
+
 def test_equal_scores_go_to_the_classifier_that_is_preferred():
     candidates = (Candidate("logistic_regression", {}), Candidate("svc", {}), Candidate("lda", {}))
     selection = Selection(candidates, np.array([[0.7, 0.8], [0.8, 0.9], [0.9, 0.8]]))

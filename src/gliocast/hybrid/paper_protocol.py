@@ -122,7 +122,10 @@ def _best_on_test(
     )
     best: tuple[float, Candidate, FittedPair] | None = None
     for name in hybrid.classifiers:
-        candidate = selection.candidates[selection.best_of(name)]
+        place = selection.best_of(name)
+        if np.isnan(selection.means[place]):
+            continue
+        candidate = selection.candidates[place]
         classifier = with_probability(name, build_classifier(name, candidate.settings, seed))
         with quick_scikit_learn(checked=True):
             pair = FittedPair(preprocessor, classifier.fit(features[~test], outcome[~test]))

@@ -28,7 +28,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Selection:
-    """All candidates with their scores on the inner folds (NaN: not to be fitted on so few), and how to choose."""
+    """All candidates with their scores on the inner folds (NaN: these patients cannot teach it), and how to choose."""
 
     candidates: tuple[Candidate, ...]
     scores: Float[np.ndarray, "candidates folds"]
@@ -65,9 +65,9 @@ class Selection:
         return self.candidates[self.place]
 
     def best_of(self, classifier: ClassifierName) -> int:
-        """The best candidate of one classifier."""
+        """The best candidate of one classifier; where its patients can teach none of them, the first."""
         mine = [place for place, candidate in enumerate(self.candidates) if candidate.classifier == classifier]
-        return mine[int(np.nanargmax(self.means[mine]))]
+        return mine[int(np.argmax(np.nan_to_num(self.means[mine], nan=-np.inf)))]
 
 
 @dataclass(frozen=True)
@@ -95,19 +95,26 @@ def select(
     The scores are those of scikit-learn's `GridSearchCV` over a pipeline of the same preprocessing and classifier.
 
     Raises:
-        TrainingError: a class has fewer patients than there are inner folds.
+        TrainingError: a class has fewer patients than there are inner folds, or no candidate can be fitted.
         ConfigurationError: a candidate's setting has a value that its classifier refuses.
     """
     return score_candidates(inner_folds(encoded, outcome, facts, hybrid.inner_folds, seed), hybrid, seed)
 
 
 def score_candidates(folds: Sequence[FoldMatrices], hybrid: HybridParameters, seed: int) -> Selection:
-    """Score every candidate on folds that are preprocessed already."""
+    """Score every candidate on folds that are preprocessed already.
+
+    Raises:
+        TrainingError: the patients are too few or too alike for every candidate.
+        ConfigurationError: a candidate's setting has a value that its classifier refuses.
+    """
     candidates = list_candidates(hybrid)
     scores = np.full((len(candidates), len(folds)), np.nan)
     for number, fold in enumerate(folds):
         with quick_scikit_learn(checked=number == 0):
             scores[:, number] = _scores(candidates, hybrid, fold, seed)
+    if np.isnan(scores).any(axis=1).all():
+        raise TrainingError(_nothing_to_learn(hybrid.classifiers))
     return Selection(candidates, scores, hybrid.choice)
 
 
@@ -222,6 +229,12 @@ def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int) -
         found = f"{n_long} long-term and {n_short} short-term training patients"
         remedy = "Include more patients, or lower hybrid.inner_folds."
         raise TrainingError(Problem("–", "training patients by outcome", found, f"{n_folds} or more of each", remedy))
+
+
+def _nothing_to_learn(classifiers: Sequence[str]) -> Problem:
+    found = f"too few or too alike to fit any candidate of {', '.join(classifiers)}"
+    remedy = "Add patients, a predictor that differs between them (hybrid.predictors), or a classifier."
+    return Problem("–", "training patients", found, "patients that a classifier can learn from", remedy)
 
 
 def _refused(name: str, error: Exception) -> Problem:

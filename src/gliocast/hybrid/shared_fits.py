@@ -49,13 +49,10 @@ def responses(
         seed: of a classifier that draws.
 
     Returns:
-        one response a candidate; None where the candidate cannot be fitted on so few patients.
+        one response a candidate; None where so few patients, or patients so alike, cannot teach it.
     """
-    n_patients, n_features = fold.fit.shape
-    keys = [_key(effective_settings(name, settings, n_features)) for settings in grid]
-    distinct = {
-        key: settings for key, settings in zip(keys, grid, strict=True) if _possible(name, settings, n_patients)
-    }
+    keys = [_key(effective_settings(name, settings, fold.fit.shape[1])) for settings in grid]
+    distinct = {key: settings for key, settings in zip(keys, grid, strict=True) if _possible(name, settings, fold)}
     answered = dict(_answers(name, list(distinct.items()), fold, ranks, seed))
     return [answered.get(key) for key in keys]
 
@@ -122,8 +119,20 @@ def _grouped(
     return groups.values()
 
 
-def _possible(name: ClassifierName, settings: Settings, n_patients: int) -> bool:
-    return name != "k_neighbours" or int(settings.get("n_neighbors") or 5) <= n_patients
+def _possible(name: ClassifierName, settings: Settings, fold: FoldMatrices) -> bool:
+    """Not where scikit-learn would fail, or answer that the probability is no number."""
+    if name == "k_neighbours":
+        return int(settings.get("n_neighbors") or 5) <= len(fold.fit)
+    if name == "gaussian_nb":
+        return _varies(fold.fit)
+    if name == "lda":
+        return any(_varies(fold.fit[fold.fit_outcome == outcome]) for outcome in (0, 1))
+    return True
+
+
+def _varies(features: Matrix) -> bool:
+    """Whether any feature tells one patient from another."""
+    return bool(np.ptp(features, axis=0).any())
 
 
 def _key(settings: Settings) -> Hashable:
