@@ -73,7 +73,7 @@ KERNELS = [("svc", {"kernel": kernel}) for kernel in ("linear", "rbf", "poly", "
 def test_the_classifiers_that_keep_rows_of_patients_are_known(name, settings):
     generator = np.random.default_rng(3)
     rows, outcome = generator.normal(size=(60, 5)), np.arange(60) % 2
-    fitted = without_rows(with_probability(name, build_classifier(name, settings, seed=0)).fit(rows, outcome))
+    fitted = without_rows(with_probability(name, build_classifier(name, settings, seed=0), outcome).fit(rows, outcome))
     held = {
         tuple(row) for array in arrays_in(fitted, set()) if array.ndim == 2 and array.shape[1] == 5 for row in array
     }
@@ -85,7 +85,7 @@ def test_a_linear_support_vector_classifier_answers_by_its_weights_as_before(pos
     generator = np.random.default_rng(4)
     outcome = np.arange(80) % 2 if not positives_first else 1 - np.arange(80) % 2
     rows = generator.normal(size=(80, 3)) + outcome[:, None]
-    fitted = with_probability("svc", build_classifier("svc", {"kernel": "linear"}, seed=0)).fit(rows, outcome)
+    fitted = with_probability("svc", build_classifier("svc", {"kernel": "linear"}, seed=0), outcome).fit(rows, outcome)
     before = fitted.predict_proba(rows)
     np.testing.assert_allclose(without_rows(fitted).predict_proba(rows), before, rtol=1e-9)
 

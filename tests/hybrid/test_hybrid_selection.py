@@ -138,6 +138,12 @@ def test_a_support_vector_classifier_that_does_not_converge_ends_and_is_judged_b
     ).all()
 
 
+def test_a_support_vector_classifier_gives_probabilities_with_fewer_than_five_patients_of_an_outcome():
+    few = np.array([1] * 2 + [0] * 10)
+    fitted = fit_candidate(Candidate("svc", {"C": 1.0}), ENCODED[:12], few, FACTS, seed=0)
+    assert np.isfinite(fitted.probability(ENCODED)).all()
+
+
 def test_more_neighbours_than_patients_is_no_candidate():
     grids = {"k_neighbours": {"plain": {"n_neighbors": (3, 500)}}}
     hybrid = configured(classifiers=("k_neighbours",), grids=grids)

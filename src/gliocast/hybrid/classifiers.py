@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
+
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.hybrid.parameters import ClassifierName, HybridParameters, Settings
 
@@ -17,6 +20,7 @@ KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel n
 # LIBSVM's own bound, which scikit-learn lifts. Patients of two classes who are all but equal, as a network that has
 # learnt nothing leaves them, kept it beyond ten minutes; six hundred with some signal take less than a tenth of it.
 SVC_STEPS = 10_000_000
+PLATT_FOLDS = 5
 
 
 def build_classifier(name: ClassifierName, settings: Settings, seed: int) -> Any:
@@ -24,8 +28,10 @@ def build_classifier(name: ClassifierName, settings: Settings, seed: int) -> Any
     return _constructor(name, seed).set_params(**settings)
 
 
-def with_probability(name: ClassifierName, classifier: Any) -> Any:
+def with_probability(name: ClassifierName, classifier: Any, outcome: Int[np.ndarray, " patients"]) -> Any:
     """The classifier, made able to give probabilities: a support vector classifier learns Platt's sigmoid.
+
+    It learns it on five folds of the patients, whose `outcome` is 0 or 1, or on as many as the rarer outcome fills.
 
     Source: Platt 1999, as in scikit-learn's `CalibratedClassifierCV(ensemble=False)`.
     """
@@ -33,7 +39,8 @@ def with_probability(name: ClassifierName, classifier: Any) -> Any:
         return classifier
     from sklearn.calibration import CalibratedClassifierCV
 
-    return CalibratedClassifierCV(classifier, method="sigmoid", cv=5, ensemble=False)
+    folds = min(PLATT_FOLDS, int(np.bincount(outcome, minlength=2).min()))
+    return CalibratedClassifierCV(classifier, method="sigmoid", cv=folds, ensemble=False)
 
 
 def without_rows(fitted: Any) -> Any:

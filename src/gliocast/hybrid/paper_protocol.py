@@ -126,7 +126,7 @@ def _best_on_test(
         if np.isnan(selection.means[place]):
             continue
         candidate = selection.candidates[place]
-        classifier = with_probability(name, build_classifier(name, candidate.settings, seed))
+        classifier = with_probability(name, build_classifier(name, candidate.settings, seed), outcome[~test])
         with quick_scikit_learn(checked=True):
             pair = FittedPair(preprocessor, classifier.fit(features[~test], outcome[~test]))
         accuracy = float(((pair.probability(encoded[test]) >= 0.5) == (outcome[test] == 1)).mean())

@@ -130,7 +130,7 @@ def fit_candidate(
     features = preprocessor.fit_transform(encoded)
     classifier = build_classifier(candidate.classifier, candidate.settings, seed)
     with quick_scikit_learn(checked=True):
-        fitted = with_probability(candidate.classifier, classifier).fit(features, outcome)
+        fitted = with_probability(candidate.classifier, classifier, outcome).fit(features, outcome)
     return FittedPair(preprocessor, without_rows(fitted))
 
 
