@@ -8,7 +8,7 @@ import pytest
 from hybrid_examples import a_cohort, a_partition, feature_parameters, features_of
 
 from gliocast.datasets.image_features import ImageFeaturesDataset
-from gliocast.errors import CohortError, ConfigurationError
+from gliocast.errors import CohortError, ConfigurationError, TrainingError
 from gliocast.hybrid.image_features import read_features, score_features, score_features_as_paper
 
 
@@ -73,6 +73,13 @@ def test_a_patient_without_features_gets_no_score(cohort, partition):
     scores, _ = score_features(features_of(cohort).iloc[1:], cohort, partition, feature_parameters(), seed=0)
     assert "P000" not in set(scores.table["patient_id"])
     assert all("P000" not in patients for patients in scores.fitted_on.values())
+
+
+def test_fewer_patients_of_an_outcome_than_inner_folds_are_an_error_and_choose_no_penalty(cohort, partition):
+    long_term = cohort.loc[cohort["outcome"] == "long_term", "patient_id"]
+    few = features_of(cohort[~cohort["patient_id"].isin(long_term[5:])])
+    with pytest.raises(TrainingError, match=r"5 long-term and .* lower hybrid\.features\.inner_folds"):
+        score_features(few, cohort, partition, feature_parameters(inner_folds=6), seed=0)
 
 
 def test_missing_features_are_filled_from_the_patients_that_the_model_sees(cohort, partition):

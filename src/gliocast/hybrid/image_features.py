@@ -15,7 +15,7 @@ from gliocast.errors import CohortError, ConfigurationError, Problem, listed, ra
 from gliocast.hybrid.features import outcome_codes
 from gliocast.hybrid.image_scores import joined, score_rows
 from gliocast.hybrid.parameters import FeatureParameters
-from gliocast.hybrid.selection import quick_scikit_learn
+from gliocast.hybrid.selection import quick_scikit_learn, stratified
 from gliocast.types import Partition, Role, Scores, Split
 
 
@@ -76,6 +76,7 @@ def score_features(
     Raises:
         ConfigurationError: the table has no identifier or no numeric column.
         CohortError: two rows of one patient.
+        TrainingError: of an outcome, fewer patients have features than there are inner folds.
     """
     table = read_features(image_features, features)
     outcome = pd.Series(outcome_codes(training_cohort), index=training_cohort["patient_id"])
@@ -210,14 +211,14 @@ def _pipeline(
     """Median where missing, scaled, then L2-penalised; the penalty with the lowest log loss on inner folds."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     model = make_pipeline(
         SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=1000)
     )
-    folds = StratifiedKFold(features.inner_folds, shuffle=True, random_state=seed)
+    folds = stratified(outcome, features.inner_folds, seed, "hybrid.features.inner_folds")
     grid = {"logisticregression__C": list(features.c_grid)}
     with quick_scikit_learn(checked=True):
         return GridSearchCV(model, grid, scoring="neg_log_loss", cv=folds).fit(values, outcome).best_estimator_

@@ -172,16 +172,16 @@ def inner_folds_of(
 
 
 def stratified(
-    outcome: Int[np.ndarray, " patients"], n_folds: int, seed: int
+    outcome: Int[np.ndarray, " patients"], n_folds: int, seed: int, setting: str = "hybrid.inner_folds"
 ) -> list[tuple[Int[np.ndarray, " fit"], Int[np.ndarray, " held_out"]]]:
-    """Places of the patients fitted on and held out by each fold.
+    """Places of the patients fitted on and held out by each fold, of which `setting` names the number.
 
     Raises:
         TrainingError: a class has fewer patients than there are folds.
     """
     from sklearn.model_selection import StratifiedKFold
 
-    _enough_of_each_class(outcome, n_folds)
+    _enough_of_each_class(outcome, n_folds, setting)
     return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(outcome, outcome))
 
 
@@ -223,11 +223,11 @@ def score(scoring: Scoring, outcome: Int[np.ndarray, " patients"], response: np.
     return float((roc_auc_score if scoring == "roc_auc" else balanced_accuracy_score)(outcome, response))
 
 
-def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int) -> None:
+def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int, setting: str) -> None:
     n_long, n_short = int(outcome.sum()), int((1 - outcome).sum())
     if min(n_long, n_short) < n_folds:
         found = f"{n_long} long-term and {n_short} short-term training patients"
-        remedy = "Include more patients, or lower hybrid.inner_folds."
+        remedy = f"Include more patients, or lower {setting}."
         raise TrainingError(Problem("–", "training patients by outcome", found, f"{n_folds} or more of each", remedy))
 
 
