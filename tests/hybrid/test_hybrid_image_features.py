@@ -9,7 +9,12 @@ from hybrid_examples import a_cohort, a_partition, feature_parameters, features_
 
 from gliocast.datasets.image_features import ImageFeaturesDataset
 from gliocast.errors import CohortError, ConfigurationError, TrainingError
-from gliocast.hybrid.image_features import read_features, score_features, score_features_as_paper
+from gliocast.hybrid.image_features import (
+    patients_with_features,
+    read_features,
+    score_features,
+    score_features_as_paper,
+)
 
 
 def test_everyone_is_scored_by_a_model_that_has_not_seen_them(cohort, partition):
@@ -67,6 +72,14 @@ def test_a_file_of_features_keeps_the_zeros_of_identifiers_in_any_column(tmp_pat
     assert list(read.index) == ["007", "008"]
     assert read["volume"].tolist() == [1.5, pytest.approx(np.nan, nan_ok=True)]
     assert list(read) == ["centre", "volume"]
+
+
+def test_a_row_without_an_identifier_is_not_used(tmp_path):
+    path = tmp_path / "features.csv"
+    path.write_text("patient_id,volume\nA,1.5\n,\n,2\n")
+    table, everybody = ImageFeaturesDataset(str(path)).load(), "(.+)"
+    read = read_features(table, feature_parameters(id_column="patient_id", id_pattern=everybody))
+    assert list(read.index) == patients_with_features(table, "patient_id", everybody) == ["A"]
 
 
 def test_a_patient_without_features_gets_no_score(cohort, partition):

@@ -138,14 +138,15 @@ def patients_with_features(image_features: pd.DataFrame, id_column: str, id_patt
     Raises:
         ConfigurationError: the identifier column is absent.
     """
-    return [match.group(1) for match in _identified(image_features, id_column, id_pattern) if match]
+    return [match.group(1) for match in _identified(image_features, id_column, id_pattern).dropna()]
 
 
 def _identified(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> pd.Series:
-    """For each row what the pattern finds in its identifier, or None."""
+    """For each row what the pattern finds in its identifier; none where it finds nothing, or the cell is empty."""
     if id_column not in image_features.columns:
         raise ConfigurationError(_no_identifiers(image_features, id_column))
-    return image_features[id_column].astype(str).str.strip().map(re.compile(id_pattern).fullmatch)
+    identifiers = image_features[id_column].astype(str).str.strip()
+    return identifiers.map(re.compile(id_pattern).fullmatch, na_action="ignore")
 
 
 def _as_numbers(column: pd.Series) -> pd.Series:
