@@ -59,8 +59,14 @@ def test_ignored_columns_and_text_are_no_features(cohort):
 def test_a_column_of_numbers_with_a_cell_that_is_none_is_an_error_that_names_the_patient():
     table = pd.DataFrame({"patient_id": ["A", "B", "C"], "volume": ["1.5", "2,5", "3.5"], "remark": ["", "seen", "1"]})
     with pytest.raises(
-        CohortError, match=r"B: image_features: volume is no number; expected a number, as in most rows"
+        CohortError, match=r"B: image_features: volume is no number; expected a number, with a decimal point"
     ):
+        read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
+
+
+def test_a_column_of_decimal_commas_is_an_error_and_not_left_out():
+    table = pd.DataFrame({"patient_id": ["A", "B"], "volume": ["1,5", "2,5"], "surface": ["3", "4"]})
+    with pytest.raises(CohortError, match=r"A, B: image_features: volume is no number"):
         read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
 
 

@@ -112,7 +112,7 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
     """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern are not used.
 
     A column of text is numeric where every cell of those rows that is not empty is a number; where most are, the others
-    are mistakes.
+    are mistakes, as a decimal comma is.
 
     Raises:
         ConfigurationError: the identifier column is absent, no row matches, or no numeric column is left.
@@ -158,13 +158,14 @@ def _as_numbers(column: pd.Series) -> pd.Series:
 
 
 def _broken_column(column: pd.Series, patients: pd.Index) -> list[Problem]:
-    """The problem of a column that is still text, although most of its cells are numbers."""
+    """The problem of a column that is still text, although most of its cells are numbers, some with a comma."""
     if pd.api.types.is_numeric_dtype(column):
         return []
     illegible = (column.notna() & pd.to_numeric(column, errors="coerce").isna()).to_numpy()
-    if illegible.sum() * 2 >= column.notna().sum():
+    meant = pd.to_numeric(column.astype(str).str.replace(",", "."), errors="coerce")
+    if (column.notna() & meant.isna()).sum() * 2 >= column.notna().sum():
         return []
-    where, expected = f"image_features: {column.name}", "a number, as in most rows"
+    where, expected = f"image_features: {column.name}", "a number, with a decimal point"
     remedy = "Correct the cell, or leave it empty; or name the column in hybrid.features.ignore_columns."
     return [Problem(listed([*patients[illegible]]), where, "no number", expected, remedy)]
 
