@@ -60,8 +60,12 @@ class ReusingRunner(SequentialRunner):
         run_id: str | None = None,
         only_missing_outputs: bool = False,
     ) -> dict[str, Any]:
-        """Run the stale nodes of `pipeline`, after the simulated cohort where the raw data call for it."""
-        arguments = (catalog, hook_manager, run_id, only_missing_outputs)
+        """Run the stale nodes of `pipeline`, after the simulated cohort where the raw data call for it.
+
+        `only_missing_outputs` changes nothing: what is missing runs, and so does what is stale.
+        """
+        # Kedro would leave out a stale stage whose results exist, and its record would vouch for them from then on.
+        arguments = (catalog, hook_manager, run_id)
         pipeline = up_to_the_check(pipeline, catalog)
         simulation = provide_raw_data(pipeline, catalog)
         progress = Progress()

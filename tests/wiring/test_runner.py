@@ -56,7 +56,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(gliocast.runner, "class_fingerprint", lambda kind: codes[kind.__name__])
     monkeypatch.setattr(gliocast.runner, "provide_raw_data", lambda pipeline, catalog: Pipeline([]))
 
-    def run(offset=0, **new_codes):
+    def run(offset=0, only_missing_outputs=False, **new_codes):
         codes.update(new_codes)
         CALLS.clear()
         catalog = DataCatalog(
@@ -64,7 +64,7 @@ def workplace(tmp_path, monkeypatch):
             | {"stage_records": StageRecordsDataset(str(tmp_path / ".stages"))}
             | {"params:offset": MemoryDataset(offset)}
         )
-        ReusingRunner().run(PIPELINE, catalog)
+        ReusingRunner().run(PIPELINE, catalog, only_missing_outputs=only_missing_outputs)
         return list(CALLS)
 
     run.folder = tmp_path
@@ -103,6 +103,13 @@ def test_changed_data_run_the_stage_and_its_followers(workplace):
 def test_a_changed_parameter_runs_the_stage_and_its_followers(workplace):
     workplace()
     assert workplace(offset=1) == ["add", "double"]
+
+
+def test_a_run_of_missing_outputs_alone_does_not_call_stale_ones_fresh(workplace):
+    workplace()
+    workplace(offset=1, only_missing_outputs=True)
+    workplace(offset=1)
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 8
 
 
 def test_changed_code_runs_the_stage_and_its_followers(workplace):
