@@ -21,6 +21,7 @@ from gliocast.refusals import input_error
 
 CHECK = "check_images"  # the node at which a run ends that is to check and no more
 CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
+FINGERPRINTS = 2  # how they are taken here: a new number makes every stage run once (2: of no folder of this machine)
 
 _log = logging.getLogger(__name__)
 
@@ -167,8 +168,9 @@ def observe(node: Node, catalog: Any) -> StageRecord:
     """The fingerprints, as of now, of all that the results of `node` depend on."""
     parameters = [name for name in node.inputs if name.startswith("params:") or name == "parameters"]
     inputs = [name for name in node.inputs if name not in parameters]
+    stored = inputs + node.outputs
     return StageRecord(
-        code=sha256_of_value([code_fingerprint(node.func), reading_and_writing(inputs + node.outputs, catalog)]),
+        code=sha256_of_value([FINGERPRINTS, code_fingerprint(node.func), reading_and_writing(stored, catalog)]),
         parameters={name: sha256_of_value(catalog.load(name)) for name in parameters},
         inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
         outputs={},
@@ -205,9 +207,12 @@ def file_fingerprint(dataset: Any) -> str:
 
 
 def configuration(dataset: Any) -> dict[str, Any]:
-    """The catalog entry of a dataset, less its place on this machine's disk."""
+    """The catalog entry of a dataset, less its place on this machine's disk and in Kedro-Viz."""
     entry = dataset._init_config()
-    return {key: value for key, value in entry.items() if key not in ("filepath", "path", "credentials")}
+    # Where a class inherits its `__init__`, Kedro keeps an entry's values one level deeper, beside an empty `args`.
+    entry |= entry.pop("kwargs", {})
+    elsewhere = ("args", "filepath", "path", "credentials", "metadata")
+    return {key: value for key, value in entry.items() if key not in elsewhere}
 
 
 def edited(name: str) -> Problem:

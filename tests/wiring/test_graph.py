@@ -6,8 +6,10 @@ from graphlib import TopologicalSorter
 
 import pytest
 from kedro.config import OmegaConfigLoader
+from kedro.io import AbstractDataset
 
 from gliocast.pipeline_registry import register_pipelines
+from gliocast.runner import configuration
 from gliocast.settings import CONFIG_LOADER_ARGS
 from project_copy import ROOT
 
@@ -55,3 +57,12 @@ SECRETS = {"pseudonym_key"}  # the site's own, made when first needed
 def test_a_pipeline_holds_the_whole_chain_from_raw_data(name):
     free = set(stored(PIPELINES[name].inputs())) - WORKSPACES - RECORDS_OF_OTHER_RUNS - SECRETS
     assert free <= {"clinical_table", "imaging", "image_features"}
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_an_entry_stays_the_same_where_the_project_is_moved(name):
+    def entry_in(folder):
+        place = {key: f"{folder}/{value}" for key, value in CATALOG[name].items() if key == "filepath"}
+        return configuration(AbstractDataset.from_config(name, CATALOG[name] | place))
+
+    assert entry_in("/home/project") == entry_in("/elsewhere")
