@@ -120,6 +120,39 @@ def test_stacks_whose_shard_is_not_whole_do_not_exist_and_are_made_again(tmp_pat
     assert dataset.fingerprint() == before
 
 
+@pytest.mark.parametrize("name", ["complete.json", "manifest.parquet", "refused.parquet"])
+def test_stacks_without_one_of_their_tables_do_not_exist_and_the_table_alone_is_made_again(
+    tmp_path, dataset, made, name
+):
+    site = a_site(tmp_path / "site", 2)
+    dataset.save(extraction(site))
+    before = dataset.fingerprint()
+    (tmp_path / "slice_stacks" / name).unlink()
+    assert not dataset.exists()
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2"]
+    assert dataset.fingerprint() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null"])
+def test_stacks_whose_last_file_is_damaged_do_not_exist(tmp_path, dataset, content):
+    dataset.save(extraction(a_site(tmp_path / "site", 1)))
+    (tmp_path / "slice_stacks" / "complete.json").write_text(content)
+    assert not dataset.exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null"])
+def test_a_patient_whose_refusal_is_damaged_is_tried_again(tmp_path, dataset, made, content):
+    site = a_site(tmp_path / "site", 1)
+    (tmp_path / "site" / "P1" / "t1gd.nii.gz").write_bytes(b"")
+    dataset.save(extraction(site))
+    (refusal,) = (tmp_path / "slice_stacks" / "refusals").iterdir()
+    refusal.write_text(content)
+    dataset.save(extraction(site))
+    assert made == ["P1", "P1"]
+    assert list(dataset.load().refused["patient_id"]) == ["P1"]
+
+
 def test_a_killed_run_resumes_with_the_patient_it_was_working_on(tmp_path, dataset, made, monkeypatch):
     site = a_site(tmp_path / "site")
     extract = pipeline.extract_stack

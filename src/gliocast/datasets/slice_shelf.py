@@ -48,7 +48,7 @@ class SliceShelf:
         self.refusals.mkdir(exist_ok=True)
         self._remove_unfinished()
         self.places = {path.name: _places(path) for path in sorted(self.shards.glob("*.safetensors"))}
-        rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(self.refusals.glob("*.json"))]
+        rows = [row for path in sorted(self.refusals.glob("*.json")) for row in _refused_rows(path)]
         self.refused_rows = {row["patient_id"]: row for row in rows}
 
     def absent(self, keys: Mapping[str, str]) -> list[str]:
@@ -177,6 +177,15 @@ def _places(path: Path) -> list[Place]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return []
     return [Place(path.name, row, entry) for row, entry in enumerate(entries)]
+
+
+def _refused_rows(path: Path) -> list[dict[str, Any]]:
+    """The refusal in a file; a damaged one refuses nobody, so its patient is tried again."""
+    try:
+        row = json.loads(path.read_text(encoding="utf-8"))
+        return [row] if {"patient_id", "key", "findings"} <= set(row) else []
+    except (ValueError, TypeError):
+        return []
 
 
 def _is_clean(places: Sequence[Place], kept: Mapping[str, Place]) -> bool:

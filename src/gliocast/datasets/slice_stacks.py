@@ -27,7 +27,7 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
 
     Saving stores every finished patient at once, so that a killed run resumes where it was; patients who have left the
     cohort disappear from the disk; patients whose files, parameters and code are unchanged are not touched. The folder
-    counts as existing only when a save has come to its end, and while its shards are there in their full size.
+    counts as existing only when a save has come to its end, and while its tables are there and its shards in full size.
     """
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
@@ -88,11 +88,12 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
         return {path.name: path.stat().st_size for path in whole_files(self.filepath / SHARDS, "*.safetensors")}
 
     def _exists(self) -> bool:
-        complete = self.filepath / COMPLETE
-        if not complete.is_file():
+        try:
+            recorded = json.loads((self.filepath / COMPLETE).read_text(encoding="utf-8"))["shard_bytes"]
+        except (FileNotFoundError, ValueError, TypeError, KeyError):  # absent, cut short, or of other fields
             return False
-        recorded = json.loads(complete.read_text(encoding="utf-8")).get("shard_bytes")
-        return bool(recorded == self._shard_bytes())
+        tables = (self.filepath / MANIFEST, self.filepath / REFUSED)
+        return bool(recorded == self._shard_bytes()) and all(table.is_file() for table in tables)
 
     def _describe(self) -> dict[str, Any]:
         return {"folder": self.filepath.name}
