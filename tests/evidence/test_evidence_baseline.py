@@ -47,6 +47,14 @@ def test_majority_class_is_half(cohort):
     assert results["majority"]["patient"]["accuracy"]["value"] == pytest.approx(89 / 175)
 
 
+def test_days_until_last_seen_alive_are_not_called_survival(cohort):
+    assert "Survival (days)" in set(nodes.describe_cohort(cohort)["characteristic"])
+    cohort.loc[0, "event_observed"] = False
+    described = set(nodes.describe_cohort(cohort)["characteristic"])
+    assert "Survival, or follow-up where alive (days)" in described
+    assert "Survival (days)" not in described
+
+
 def test_undetermined_patients_stand_in_no_binary_table(cohort):
     cohort.loc[:9, "outcome"] = pd.NA
     results, *_ = nodes.apply_rules(cohort, PAPER, EVIDENCE, seed=1)

@@ -20,6 +20,7 @@ LABELS = {
     "karnofsky": "Karnofsky performance status",
 }
 QUANTITIES = ("age_years", "survival_days")
+FOLLOWED = "Survival, or follow-up where alive (days)"  # days that end alive are not yet a survival
 UNDETERMINED = "undetermined"
 
 
@@ -34,11 +35,13 @@ def table1(cohort: pd.DataFrame) -> pd.DataFrame:
         patients; cells are text: counts with column percentages, or mean ± SD, median, and range.
     """
     groups = {"all": cohort, **_by_outcome(cohort)}
+    labels = LABELS | ({"survival_days": FOLLOWED} if _some_alive(cohort) else {})
     rows = [_row("Patients", "n", groups, lambda part: str(len(part)))]
     for column in (name for name in LABELS if name in cohort and cohort[name].notna().any()):
-        rows += _quantity(column, groups) if column in QUANTITIES else _levels(column, groups)
+        describe = _quantity if column in QUANTITIES else _levels
+        rows += describe(column, labels[column], groups)
         if cohort[column].isna().any():
-            rows.append(_row(LABELS[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
+            rows.append(_row(labels[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
     return pd.DataFrame(rows)
 
 
@@ -48,27 +51,31 @@ def _by_outcome(cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {name: cohort[outcome == name] for name in names}
 
 
+def _some_alive(cohort: pd.DataFrame) -> bool:
+    return "event_observed" in cohort and not cohort["event_observed"].fillna(True).all()
+
+
 def _row(
     characteristic: str, level: str, groups: dict[str, pd.DataFrame], cell: Callable[[pd.DataFrame], str]
 ) -> dict[str, str]:
     return {"characteristic": characteristic, "level": level} | {name: cell(part) for name, part in groups.items()}
 
 
-def _levels(column: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
+def _levels(column: str, label: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
     present = list(groups["all"][column].dropna().unique())
     order = ("biopsy", "incomplete", "complete")
     levels = sorted(present, key=lambda level: (order.index(level), "") if level in order else (-1, level))
     return [
-        _row(LABELS[column], _name(level), groups, lambda part, at=level: _share((part[column] == at).fillna(False)))  # type: ignore[misc]
+        _row(label, _name(level), groups, lambda part, at=level: _share((part[column] == at).fillna(False)))  # type: ignore[misc]
         for level in levels
     ]
 
 
-def _quantity(column: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
+def _quantity(column: str, label: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
     spread, span = "{mean:.1f} ± {std:.1f}", "{50%:.1f} [{min:.1f}–{max:.1f}]"
     return [
-        _row(LABELS[column], "mean ± SD", groups, lambda part: _numbers(part[column], spread)),
-        _row(LABELS[column], "median [min–max]", groups, lambda part: _numbers(part[column], span)),
+        _row(label, "mean ± SD", groups, lambda part: _numbers(part[column], spread)),
+        _row(label, "median [min–max]", groups, lambda part: _numbers(part[column], span)),
     ]
 
 
