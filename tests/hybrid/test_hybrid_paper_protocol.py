@@ -80,6 +80,14 @@ def test_the_comparison_of_both_protocols_bears_the_watermark_in_all_four_output
     assert WATERMARK in str(figure["layout"])
 
 
+def test_the_figure_of_the_gap_names_the_model_that_it_shows(both):
+    honest, paper, *others = both
+    clinical = [Scores(part.table[part.table["name"] == "clinical"], part.fitted_on) for part in (honest, paper)]
+    for scores, model in (((honest, paper), "hybrid"), (clinical, "clinical")):
+        *_, figure = compare_protocols(*scores, *others, EVIDENCE, seed=0)
+        assert f"the {model} model" in figure["layout"]["title"]["text"]
+
+
 def test_the_count_of_seen_patients_is_that_of_the_overlap(study, both):
     _, partition, _, _ = study
     predictions, record = both[1], both[2]

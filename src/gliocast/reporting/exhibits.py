@@ -98,7 +98,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "leakage",
         "What the paper's protocol would have claimed",
-        "The hybrid model on the same cohort; bars: 95 %.",
+        "One model on the same cohort; bars: 95 %.",
     ),
     Exhibit(
         "leakage_gap_table",

@@ -91,7 +91,7 @@ def compare_protocols(
     gap = {**paper_protocol_record, "models": models}
     table = leakage_gap.gap_table(gap)
     best = "hybrid" if "hybrid" in models else "clinical"
-    drawn = figures.leakage_gap(table[table["model"] == best], f"{CLAIMED}. {WATERMARK}")
+    drawn = figures.leakage_gap(table[table["model"] == best], f"{CLAIMED}: the {best} model. {WATERMARK}")
     return gap, table, leakage_gap.seen_table(gap), drawn
 
 
