@@ -126,6 +126,12 @@ def test_usefulness_and_predicted_groups_are_drawn(predictions, outcomes):
         json.dumps(figure, allow_nan=False)
 
 
+def test_who_was_called_long_term_is_not_shown_as_a_long_term_survivor(predictions, outcomes):
+    figure = survival_nodes.compare_predicted_groups(predictions, outcomes)
+    names = {trace["name"] for trace in figure["data"] if "name" in trace}
+    assert names == {"Called short-term", "Called long-term"}
+
+
 def test_repeats_of_a_patient_are_averaged_to_one():
     twice = pd.DataFrame(
         {"patient_id": ["A", "A"], "probability": [0.4, 0.8], "predicted": [False, True], "long_term": [True, True]}

@@ -84,7 +84,7 @@ def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figur
     called = one_a_patient(models[name]).set_index("patient_id")["predicted"]
     groups = {
         group: _followup(test_outcomes[test_outcomes["patient_id"].map(called).eq(is_long)])
-        for group, is_long in (("short_term", False), ("long_term", True))
+        for group, is_long in (("called_short_term", False), ("called_long_term", True))
     }
     filled = {group: followup for group, followup in groups.items() if len(followup.days)}
     curves = [kaplan_meier(followup.days, followup.died, group) for group, followup in filled.items()]
