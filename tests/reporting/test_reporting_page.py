@@ -286,3 +286,19 @@ def test_beside_each_p_stands_the_one_that_counts_all_comparisons() -> None:
     (row,) = tables.comparison_rows({"hybrid_vs_clinical": found})
     assert row.cells[2:4] == (formatting.p_value(0.02), formatting.p_value(0.2))
     assert row.cells[-1] == found["verdict"]
+
+
+def test_the_page_says_which_interval_is_whose() -> None:
+    page = without_scripts(build_report(all_metrics(), a_flow(), a_provenance(), all_exhibits(), the_paper()))
+    assert "DeLong for the AUC; BCa bootstrap over patients for every other measure" in page
+    assert "and for the AUC of several splits" in page
+
+
+def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
+    def page(alive: int) -> str:
+        survival = {"tests": {}, "left_out": {"alive_left_out_of_anova_and_kruskal": alive}}
+        exhibits = {"surgery_survival": survival}
+        return without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), exhibits, the_paper()))
+
+    assert "in the log-rank test alone: 19." in page(alive=19)
+    assert "log-rank test alone" not in page(alive=0)

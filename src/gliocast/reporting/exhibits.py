@@ -42,7 +42,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "baseline",
         "surgery",
         "Kaplan–Meier curves by surgery",
-        "Patients who are alive count until their last day of follow-up. Bands: 95 %.",
+        "Patients who are alive count until their last day of follow-up. Bands: 95 %, log-log.",
     ),
     Exhibit("figure_surgery_rule", "baseline", "surgery", "The surgery rule", "Long-term unless biopsy only."),
     Exhibit("surgery_survival", "baseline", "surgery_tests", "Tests of survival by surgery"),
@@ -113,7 +113,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Calibration",
-        "Test patients in bins of predicted probability; on the diagonal a predicted 70 % is a real 70 %.",
+        "Test patients in bins of predicted probability, with Wilson's 95 % intervals; on the diagonal a predicted "
+        "70 % is a real 70 %.",
     ),
     Exhibit(
         "figure_net_benefit",
@@ -144,7 +145,9 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Time to event",
         "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
     ),
-    Exhibit("figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Test patients."),
+    Exhibit(
+        "figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Bands: 95 %, log-log."
+    ),
     Exhibit(
         "figure_hybrid_learning_curve",
         "hybrid",

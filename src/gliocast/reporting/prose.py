@@ -22,7 +22,8 @@ LEVELS = (
     "predictions, and the intervals are drawn over patients."
 )
 INTERVALS = (
-    "95 % intervals: Wilson for proportions, DeLong for the AUC, bootstrap by patient where slices are counted. "
+    "95 % intervals: Wilson for proportions, DeLong for the AUC; BCa bootstrap over patients for every other measure, "
+    "for all measures where a patient counts more than once (slices, repeats), and for the AUC of several splits. "
     "The paper gives no interval; Wilson's for its counts is shown where a count is a patient."
 )
 PATIENTS = (
@@ -39,6 +40,7 @@ TESTS = (
     "Survival is skewed and its variance differs between groups, so Welch's test and rank tests stand beside the "
     "classical one. From the paper's printed means, standard deviations and n the same tests can be computed again."
 )
+STILL_ALIVE = "Patients who are alive, and so in the log-rank test alone: {alive}."
 WHOLE_COHORT = "Whole cohort: a fixed rule is not fitted, so it needs no test patients."
 TUNING = "Hyperparameters are searched on folds inside the training patients; the test patients play no part."
 CNN = (

@@ -160,7 +160,9 @@ def surgery(report: Report) -> list[Markup]:
     survival = report.gallery.exhibits.get("surgery_survival") or {}
     tests = statistics_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
     figures = report.shown("surgery")
-    tested = report.gallery.table(tests, "Tests of survival by surgery", prose.TESTS)
+    alive = survival.get("left_out", {}).get("alive_left_out_of_anova_and_kruskal")
+    told = f"{prose.TESTS} {prose.STILL_ALIVE.format(alive=alive)}" if alive else prose.TESTS
+    tested = report.gallery.table(tests, "Tests of survival by surgery", told)
     if not report.models:
         return [blocks.paragraph(prose.SURGERY), *figures, tested]  # the rule itself is this run's result, above
     rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.WHOLE_COHORT)
