@@ -148,7 +148,12 @@ def test_the_figure_counts_and_names_nobody(store):
     figure = slice_quality(store.manifest, store.refused)
     counts = dict(zip(figure["data"][0]["y"], figure["data"][0]["x"], strict=True))
     assert (counts["mask"], counts["localiser, unsure"], counts["none: image_missing"]) == (2, 0, 1)
+    assert "mask: 2; chosen by hand: 0; " in figure["layout"]["meta"]["alt"]
     assert "P1" not in str(figure)
+
+
+def test_there_is_no_figure_of_the_slices_where_no_images_were_read(store):
+    assert slice_quality(store.manifest.iloc[:0], store.refused.iloc[:0])["data"] == []
 
 
 @pytest.mark.parametrize(("doubt_below", "n_unsure"), [(0.0, 0), (1.0, 1)])

@@ -121,3 +121,11 @@ def test_a_histogram_holds_counts_and_no_patients_probability() -> None:
     counts = dict(zip(long_term["x"], long_term["y"], strict=True))
     assert (counts[0.925], counts[0.025], sum(counts.values())) == (2, 1, 3)
     assert "0.91234" not in str(long_term)
+
+
+def test_the_bins_of_each_model_are_read_aloud_with_its_name() -> None:
+    bins = pd.DataFrame({"predicted": [0.2, 0.8], "observed": [0.1, 0.9], "n": [10, 12]})
+    curves = pd.concat([bins.assign(model="clinical"), bins.assign(model="cnn", n=[9, 13])])
+    alt = figures.reliability(curves)["layout"]["meta"]["alt"]
+    assert "Clinical only: predicted 0.20, observed 0.10 (10 patients); predicted 0.80" in alt
+    assert "MRI only (CNN): predicted 0.20, observed 0.10 (9 patients); predicted 0.80" in alt

@@ -272,6 +272,14 @@ def test_figures_hold_no_template_and_have_titles(tmp_path: Path):
     assert not any("template" in figure["layout"] for figure in figures.values())
 
 
+def test_every_figure_of_the_trials_can_be_read_aloud(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=5))[2]
+    told = {name: figure["layout"]["meta"]["alt"] for name, figure in figures.items()}
+    assert "5 complete trials" in told["tuning_history"] and "the best is trial" in told["tuning_history"]
+    assert "learning rate 0." in told["tuning_slice"] and told["tuning_parallel"] == told["tuning_slice"]
+    assert "Weight decay: 0." in told["tuning_importance"]
+
+
 def test_every_trial_is_dark_enough_to_be_seen_on_white(tmp_path: Path):
     figures = run_search(a_search(tmp_path, trials=5))[2]
     drawn = json.dumps([figures["tuning_slice"], figures["tuning_parallel"]])

@@ -114,7 +114,7 @@ def doubt_of(manifest: pd.DataFrame) -> pd.Series:
 
 
 def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
-    """How many patients were cut by what, how sure it was, and how many have no slices: counts alone."""
+    """How many patients were cut by what, how sure it was, and how many have no slices: counts alone, if any."""
     localised, unsure = manifest["source"] == "localiser", _is_unsure(manifest)
     groups = {
         "mask": (manifest["source"] == "mask"),
@@ -124,9 +124,13 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     }
     counts = {name: int(members.sum()) for name, members in groups.items()}
     counts |= {f"none: {code}": int(count) for code, count in exclusions["code"].value_counts().sort_index().items()}
+    if not any(counts.values()):
+        return {"data": [], "layout": {}}
+    alt = "; ".join(f"{name}: {count}" for name, count in counts.items())
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}
-    layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "patients"}}}
+    layout = {"title": {"text": "Where the slices come from"}, "meta": {"alt": f"Patients by source. {alt}."}}
+    layout |= {"xaxis": {"title": {"text": "patients"}}}
     return {"data": [bars], "layout": {**layout, "yaxis": {"automargin": True}, "template": "plotly_white"}}
 
 

@@ -42,7 +42,22 @@ def study_figure(name: str, study: Study, measure: Measure, values: Sequence[flo
         return empty_figure(name, "all trials have the same value")
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
     figure = json.loads(SHADE.sub(darker, with_words(drawn, study.best_params)))
+    figure["layout"]["meta"] = {"alt": _shares(figure) if name == "tuning_importance" else _trials(study, measure)}
     return titled(name, in_whole_trials(in_powers_of_ten(figure), len(study.trials)))
+
+
+def _shares(figure: Figure) -> str:
+    """The importances in words, the greatest first."""
+    bars = zip(figure["data"][0]["y"], figure["data"][0]["x"], strict=True)
+    return "; ".join(f"{name}: {share:.2f}" for name, share in sorted(bars, key=lambda bar: -bar[1]))
+
+
+def _trials(study: Study, measure: Measure) -> str:
+    """How far the complete trials spread, and the best one, in words."""
+    values = [trial.value for trial in study.trials if trial.state.name == "COMPLETE" and trial.value is not None]
+    best = ", ".join(f"{as_words(name)} {value:.3g}" for name, value in study.best_params.items())
+    spread = f"{MEASURES[measure]} of {len(values)} complete trials: {min(values):.3f} to {max(values):.3f}"
+    return f"{spread}; the best is trial {study.best_trial.number}, with {best}"
 
 
 def reasoned_figures(reason: str) -> dict[str, Figure]:
@@ -69,8 +84,13 @@ def titled(name: str, figure: Figure) -> Figure:
 def with_words(drawn: str, hyperparameters: Iterable[str]) -> str:
     """A figure's JSON with `Learning rate` where Optuna writes `learning_rate`, and our name for its `Best Value`."""
     for name in hyperparameters:
-        drawn = drawn.replace(f'"{name}"', f'"{name.replace("_", " ").capitalize()}"')
+        drawn = drawn.replace(f'"{name}"', f'"{as_words(name).capitalize()}"')
     return drawn.replace('"Best Value"', '"Best so far"')
+
+
+def as_words(name: str) -> str:
+    """`learning rate` for `learning_rate`."""
+    return name.replace("_", " ")
 
 
 def darker(shade: re.Match[str]) -> str:

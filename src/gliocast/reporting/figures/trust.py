@@ -41,10 +41,14 @@ def reliability(curve: pd.DataFrame, title: str = "Calibration") -> Figure:
         "xaxis": fraction_axis("Predicted probability"),
         "yaxis": fraction_axis("Observed long-term fraction"),
     }
-    alt = "; ".join(
-        f"predicted {row.predicted:.2f}, observed {row.observed:.2f}" for row in curves.dropna().itertuples()
-    )
+    alt = " ".join(f"{name_of(model)}: {_bins_in_words(rows)}." for _, model, rows in groups(curves, "model"))
     return figure(traces, title, alt, is_square=True, height=420, **axes)
+
+
+def _bins_in_words(rows: pd.DataFrame) -> str:
+    patients = [f" ({n} patients)" for n in plain(rows["n"])] if "n" in rows else [""] * len(rows)
+    bins = zip(rows["predicted"], rows["observed"], patients, strict=True)
+    return "; ".join(f"predicted {predicted:.2f}, observed {observed:.2f}{n}" for predicted, observed, n in bins)
 
 
 def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
