@@ -302,3 +302,18 @@ def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
 
     assert "in the log-rank test alone: 19." in page(alive=19)
     assert "log-rank test alone" not in page(alive=0)
+
+
+def test_a_run_without_images_claims_nothing_about_mri() -> None:
+    metrics = all_metrics()
+    clinical = {name: metrics["models"][name] for name in ("majority", "surgery_rule", "clinical")}
+    metrics |= {
+        "models": clinical,
+        "comparisons": {"clinical_vs_majority": metrics["comparisons"]["hybrid_vs_clinical"]},
+    }
+    provenance = a_provenance() | {"parameters": {"image_score": "none"}}
+    page = without_scripts(build_report(metrics, a_flow(), provenance, {}, the_paper()))
+    assert "whether MRI adds cannot be told" in page
+    assert page.count("The network: not shown; image_score is none in this run.") == 2  # its tuning, its results
+    assert "kedro run --pipeline cnn_training" not in page
+    assert "diamonds" not in page

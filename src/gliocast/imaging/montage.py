@@ -129,9 +129,9 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     alt = "; ".join(f"{name}: {count}" for name, count in counts.items())
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}
-    layout = {"title": {"text": "Where the slices come from"}, "meta": {"alt": f"Patients by source. {alt}."}}
-    layout |= {"xaxis": {"title": {"text": "patients"}}}
-    return {"data": [bars], "layout": {**layout, "yaxis": {"automargin": True}, "template": "plotly_white"}}
+    layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "patients"}}}
+    look = {"yaxis": {"automargin": True}, "template": "plotly_white"}
+    return {"data": [bars], "layout": {**layout, **look, "meta": {"alt": f"Patients by source. {alt}."}}}
 
 
 def _is_unsure(manifest: pd.DataFrame) -> pd.Series:

@@ -63,6 +63,7 @@ COMPARISONS = (
     "question is the hybrid model against the clinical one. Every other pair is compared too, and called better only "
     "where Holm's p, which counts them all, is below 0.05 as well."
 )
+NO_HYBRID = "No model of this run reads images: whether MRI adds cannot be told from it."
 LEAKAGE = (
     "One cohort under two protocols: what is claimed when test patients were seen in training, and what holds. Each "
     "protocol draws its own test patients, chooses its own classifier and has its own threshold, as its users would."

@@ -39,6 +39,11 @@ class Report:
         """The title of what holds the models' results, with the watermark under the paper's protocol."""
         return f"{title} ({WATERMARK.rstrip('.')})" if self.metrics["protocol"]["name"] == "paper" else title
 
+    @property
+    def reads(self) -> str:
+        """What stands for the images: `cnn`, `features` or `none`."""
+        return self.provenance.get("parameters", {}).get("image_score", "cnn")
+
     def shown(self, key: str) -> list[Markup]:
         """The exhibits of one section that this run has made."""
         return [block for exhibit in exhibits_in(key) for block in self.gallery.show(exhibit)]
@@ -135,12 +140,11 @@ def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _forest(report: Report) -> Markup:
-    caption = (
-        "Squares with their intervals are this run's, by patient; diamonds are the paper's claims, its CNN's by slice; "
-        "the dotted line is chance."
-    )
+    claims = {model: claim for model, claim in paper_claims(report.paper, "auc").items() if model in report.models}
+    diamonds = " diamonds are the paper's claims, its CNN's by slice;" if claims else ""
+    caption = f"Squares with their intervals are this run's, by patient;{diamonds} the dotted line is chance."
     exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", report.marked(caption))
-    return report.gallery.figure(exhibit, forest_of_models(report.models, paper_claims(report.paper, "auc"), "auc"))
+    return report.gallery.figure(exhibit, forest_of_models(report.models, claims, "auc"))
 
 
 def patients(report: Report) -> list[Markup]:
@@ -183,6 +187,17 @@ def step(key: str, command: str, text: str | Callable[[Report], str], missing: s
     return build
 
 
+def of_the_network(exhibits: Builder) -> Builder:
+    """A section about the network, or why this run has none, whichever pipelines are run."""
+
+    def build(report: Report) -> list[Markup]:
+        if report.reads == "cnn":
+            return exhibits(report)
+        return [blocks.unshown("The network", f"image_score is {report.reads} in this run")]
+
+    return build
+
+
 def model_step(model: str, table: str, level: str, title: str, exhibits: Builder) -> Builder:
     """A section about one model: its table beside the paper's, then its exhibits."""
 
@@ -210,6 +225,7 @@ def comparisons(report: Report) -> list[Markup]:
         return []
     html = tables.comparison_html(report.metrics["comparisons"])
     return [
+        *([] if "hybrid" in report.models else [blocks.paragraph(prose.NO_HYBRID)]),
         blocks.paragraph(prose.COMPARISONS),
         report.gallery.table(html, report.marked("Paired differences between models")),
     ]
@@ -262,8 +278,10 @@ def provenance(report: Report) -> list[Markup]:
     return [blocks.paragraph(prose.PROVENANCE), tables.facts_html(simple), *parts]
 
 
-TUNING = step("tuning", "tuning", prose.TUNING, "the search for hyperparameters")
-CNN = step("cnn", "cnn_training", prose.CNN, "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
+TUNING = of_the_network(step("tuning", "tuning", prose.TUNING, "the search for hyperparameters"))
+CNN = of_the_network(
+    step("cnn", "cnn_training", prose.CNN, "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
+)
 HYBRID = step("hybrid", "hybrid", hybrid_text, "deep hybrid learning (Table 4 and Figure 4 of the paper)")
 DHL = "Deep hybrid learning (the paper's Table 4)"
 BUILDERS: tuple[tuple[str, str, Builder], ...] = (
