@@ -317,3 +317,24 @@ def test_a_run_without_images_claims_nothing_about_mri() -> None:
     assert page.count("The network: not shown; image_score is none in this run.") == 2  # its tuning, its results
     assert "kedro run --pipeline cnn_training" not in page
     assert "diamonds" not in page
+
+
+@pytest.mark.parametrize(
+    ("scoring", "choice", "text"),
+    [
+        ("balanced_accuracy", "best", "for the highest balanced accuracy over 5 inner folds."),
+        ("roc_auc", "one_standard_error", "by the AUC over 5 inner folds: the first, in the order of preference,"),
+    ],
+)
+def test_the_page_says_by_what_a_classifier_is_chosen(scoring: str, choice: str, text: str) -> None:
+    settings = {"scoring": scoring, "choice": choice, "inner_folds": 5}
+    provenance = a_provenance() | {"parameters": {"hybrid": settings}}
+    assert text in build_report(all_metrics(), a_flow(), provenance, all_exhibits(), the_paper())
+
+
+@pytest.mark.parametrize(("protocol", "leaks"), [("honest", False), ("paper", True)])
+def test_the_papers_choice_is_not_said_to_be_made_inside_the_training_patients(protocol: str, leaks: bool) -> None:
+    metrics = all_metrics()
+    metrics["protocol"] |= {"name": protocol}
+    page = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
+    assert ("the classifier is chosen by its result on the test patients" in page) == leaks

@@ -56,7 +56,16 @@ HYBRID = {
     "classifiers",
     None: "The clinical facts alone, in each of the classifiers: this run reads no images",
 }
-CHOICE = "The choice among the classifiers is made inside the training patients."
+CHOICE = "The choice among the classifiers is made inside the training patients{rule}."
+RULES = {
+    "best": ", for the highest {scoring} over {inner_folds} inner folds",
+    "one_standard_error": ", by the {scoring} over {inner_folds} inner folds: the first, in the order of preference, "
+    "that comes within one standard error of the highest",
+}
+LEAKING_CHOICE = (
+    "What bears the mark is the paper's protocol's: patients on whom its image model was trained are tested, and the "
+    "classifier is chosen by its result on the test patients. What follows is the honest protocol's. "
+)
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
     "interval allows one; otherwise the number of patients that would be needed. The study's "

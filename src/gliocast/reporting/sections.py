@@ -214,9 +214,13 @@ def model_step(model: str, table: str, level: str, title: str, exhibits: Builder
 
 
 def hybrid_text(report: Report) -> str:
-    """What the classifiers read in this run."""
+    """What the classifiers read in this run, and by what one of them is chosen."""
     image_model = next((model for model in ("cnn", "image_features") if model in report.models), None)
-    return f"{prose.HYBRID[image_model]}. {prose.CHOICE}"
+    settings = report.provenance.get("parameters", {}).get("hybrid", {})
+    scoring = {"roc_auc": "AUC"}.get(settings.get("scoring"), name_of(settings.get("scoring")))
+    rule = prose.RULES[settings["choice"]].format(**settings | {"scoring": scoring}) if settings else ""
+    leaking = prose.LEAKING_CHOICE if report.metrics["protocol"]["name"] == "paper" else ""
+    return f"{leaking}{prose.HYBRID[image_model]}. {prose.CHOICE.format(rule=rule)}"
 
 
 def comparisons(report: Report) -> list[Markup]:
