@@ -144,6 +144,13 @@ def test_the_citation_is_well_formed_and_names_the_paper() -> None:
     assert citation["preferred-citation"]["authors"][0]["family-names"] == "Moreau"
 
 
+@pytest.mark.parametrize("page", ["README.md", "CITATION.cff", "pyproject.toml", "src/gliocast/reporting/prose.py"])
+def test_no_page_claims_a_prediction_before_surgery_from_its_extent(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.search(r"predict\w* [^.]*before treatment", text, re.IGNORECASE)
+    assert "before radiotherapy" in text
+
+
 def test_the_licence_is_the_apache_licence_to_the_letter() -> None:
     import hashlib
 

@@ -1,3 +1,3 @@
-"""Predicting glioblastoma survival before treatment, from nine MRI slices and the clinical record."""
+"""Predicting glioblastoma survival before radiotherapy, from nine MRI slices and the clinical record."""
 
 __version__ = "0.1.0"

@@ -13,7 +13,7 @@ LEAKING = (
     "figures of the CNN to calibration and subgroups, is the honest protocol's, on its own test patients.",
 )
 SUBTITLE = (
-    "Who lives at least {days:g} days with glioblastoma, predicted before treatment: surgery alone, MRI alone, "
+    "Who lives at least {days:g} days with glioblastoma, predicted before radiotherapy: surgery alone, MRI alone, "
     "and both together with clinical facts, each beside what Moreau et al. report."
 )
 LEVELS = (
