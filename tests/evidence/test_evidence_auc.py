@@ -96,12 +96,22 @@ def test_interval_on_the_logit_scale_holds_the_truth_with_few_patients_where_the
     assert coverage(35, 0.8, "identity") < 0.935
 
 
+def test_interval_on_the_logit_scale_by_hand():
+    result = delong(np.array([True, True, False, False]), np.array([3.0, 1.0, 2.0, 0.0]))
+    # The long-term survivors beat 1 and 1/2 of the short-term ones, these lie below 1/2 and 1 of them: both variances
+    # are 1/8, the AUC's is 1/8 / 2 + 1/8 / 2. Its logit is log 3, whose error is sqrt(1/8) / (3/4 · 1/4).
+    limits = np.log(3) + np.array([-1, 1]) * 1.959964 * np.sqrt(1 / 8) / (3 / 16)
+    assert result["value"] == 0.75
+    assert result["ci95"] == pytest.approx(1 / (1 + np.exp(-limits)), abs=1e-6)
+
+
 def test_a_tie_counts_half():
     assert delong(np.array([True, False]), np.array([0.5, 0.5]))["value"] == 0.5
 
 
-def test_one_class_alone_has_no_auc_and_says_why():
-    result = delong(np.array([True, True]), np.array([0.1, 0.9]))
+@pytest.mark.parametrize("outcome", [True, False])
+def test_one_class_alone_has_no_auc_and_says_why(outcome):
+    result = delong(np.array([outcome, outcome]), np.array([0.1, 0.9]))
     assert result == {"value": None, "ci95": None, "reason": "only one outcome class among these patients"}
 
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.evidence.rules import majority_rule
+from gliocast.evidence.surgery import CELLS, RULE_MEASURES, summary
 from gliocast.pipelines.baseline import nodes
 
 CONF = Path(__file__).parents[2] / "conf" / "base"
@@ -40,6 +42,19 @@ def test_table_2_comes_out_exactly(cohort):
     assert {name: ours[name] for name in ("tp", "fp", "fn", "tn")} == PAPER["table2"]
     assert ours["accuracy"]["value"] == pytest.approx(122 / 175)
     assert table["value"].tolist() == pytest.approx(table["paper"].tolist())
+    assert table["measure"].tolist() == [*CELLS, *RULE_MEASURES]
+    shown = table.set_index("measure").loc["sensitivity", ["value", "lower", "upper"]]
+    assert shown.tolist() == pytest.approx([71 / 89, *ours["sensitivity"]["ci95"]])
+
+
+def test_a_draw_of_the_classes_goes_to_long_term_survival():
+    assert majority_rule(2, n_long_term=3, n_short_term=3).tolist() == [True, True]
+    assert majority_rule(2, n_long_term=3, n_short_term=4).tolist() == [False, False]
+
+
+def test_a_cohort_of_biopsies_alone_has_a_table_2_without_the_measures_that_it_cannot_have(cohort):
+    _, table, _ = nodes.apply_rules(cohort[cohort["surgery"] == "biopsy"], PAPER, EVIDENCE, seed=1)
+    assert table.set_index("measure").loc["ppv", ["value", "lower", "upper"]].isna().all()  # nobody is called long-term
 
 
 def test_majority_class_is_half(cohort):
@@ -78,11 +93,36 @@ def test_undetermined_and_missing_are_shown_in_table_1(cohort):
     assert table.loc[("Sex", "missing"), "undetermined"] == "1 (50.0 %)"
 
 
+def test_a_single_patient_of_a_column_has_a_value_and_no_spread(cohort):
+    alone = cohort.head(1).assign(age_years=67.7)
+    table = nodes.describe_cohort(alone).set_index(["characteristic", "level"])
+    assert table.loc[("Age (years)", "mean ± SD"), "all"] == "67.7"
+
+
 def test_the_printed_summary_of_the_paper_is_tested_beside_our_own(cohort):
     survival, *_ = nodes.compare_surgeries(cohort, PAPER)
     assert survival["paper"]["tests"]["anova"]["f"] == pytest.approx(15.761, abs=5e-4)
     assert survival["tests"]["anova"]["df"] == [2, 172]
     assert set(survival["tests"]) == {"anova", "welch_anova", "kruskal", "tukey", "logrank"}
+
+
+def test_survival_by_surgery_by_hand():
+    surgery, days = ["biopsy", "biopsy", "biopsy", "complete", None], [100, 200, 360, 400, 500]
+    died = pd.array([True, True, pd.NA, True, True], dtype="boolean")  # the third is not known to have died
+    cohort = pd.DataFrame({"surgery": surgery, "survival_days": days, "event_observed": died})
+    by_surgery = summary(cohort).set_index("surgery")
+    expected = [2, 150.0, np.sqrt(2 * 50**2), 200.0]  # a third is alive after day 200
+    assert by_surgery.loc["biopsy"].tolist() == pytest.approx(expected)
+    assert by_surgery.loc["complete", ["n", "mean_days", "median_days"]].tolist() == [1, 400.0, 400.0]
+    assert pd.isna(by_surgery.loc["complete", "sd_days"])
+
+
+def test_a_patient_alive_of_unknown_surgery_is_counted_where_the_surgery_is_unknown_alone(cohort):
+    cohort.loc[:4, "event_observed"] = False
+    cohort.loc[0, "surgery"] = pd.NA
+    survival, *_ = nodes.compare_surgeries(cohort, PAPER)
+    assert survival["left_out"]["surgery_unknown"] == 1
+    assert survival["left_out"]["alive_left_out_of_anova_and_kruskal"] == 4
 
 
 def test_patients_alive_count_in_the_logrank_test_but_not_in_the_means(cohort):

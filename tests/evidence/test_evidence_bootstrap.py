@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gliocast.evidence.bootstrap import as_clusters, bca_interval, bootstrap, jackknifed, resampled
+from gliocast.evidence.bootstrap import _acceleration, as_clusters, bca_interval, bootstrap, jackknifed, resampled
 
 # Spatial test, score A, of 26 children: Efron and Tibshirani 1993, An Introduction to the Bootstrap, Table 14.1.
 SPATIAL_A = np.array(
@@ -38,6 +38,16 @@ def test_bca_interval_is_that_of_scipy():
     theirs = scipy_bootstrap((SPATIAL_A,), np.var, n_resamples=20_000, rng=np.random.default_rng(2), method="BCa")
     ours = bootstrap(weighted_variance(SPATIAL_A), np.arange(26), 20_000, seed=1)["ci95"]
     assert ours == pytest.approx(list(theirs.confidence_interval), rel=0.02)
+
+
+def test_acceleration_by_hand():
+    # mean 1, so influences 1, 1 and -2: the cubes add up to -6, the squares to 6
+    assert _acceleration(np.array([0.0, 0.0, 3.0, np.nan])) == pytest.approx(-6 / (6 * 6**1.5))
+
+
+def test_resamples_equal_to_the_estimate_lie_half_below_it():
+    resamples = np.array([0.0, 1.0, 1.0, 1.0, 2.0])  # 1 + 3/2 of 5 lie below 1: no bias, so the plain percentiles
+    assert bca_interval(1.0, resamples, np.ones(5)) == pytest.approx(tuple(np.quantile(resamples, [0.025, 0.975])))
 
 
 def test_a_patient_is_drawn_with_all_observations():

@@ -31,6 +31,17 @@ def test_measures_of_classes_are_those_of_scikit_learn():
     assert found["accuracy"]["value"] == pytest.approx((observed == predicted).mean())
 
 
+def test_always_saying_the_most_frequent_class_is_right_for_as_many_as_belong_to_it():
+    observed = np.array([0, 1, 1, 1, 2, -1])
+    found = class_performance(observed, np.zeros(6, dtype=int), 3, 200, seed=1)
+    assert found["majority_accuracy"]["value"] == pytest.approx(3 / 5)
+
+
+def test_a_threshold_before_the_first_asked_day_is_read_on_the_way_from_everyone_alive():
+    survival = np.array([[0.3]])  # day 50 lies halfway to day 100: 0.65 are alive, more than have died
+    assert predicted_classes(np.array([100.0]), survival, (50,)).tolist() == [1]
+
+
 def test_undetermined_patients_are_counted_and_left_out():
     found = class_performance(np.array([0, -1, 1]), np.array([0, 1, 1]), 2, 200, seed=1)
     assert (found["n"], found["n_undetermined"], found["accuracy"]["value"]) == (2, 1, 1.0)

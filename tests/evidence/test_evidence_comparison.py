@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from gliocast.evidence import metrics
 from gliocast.evidence.comparison import (
@@ -37,6 +38,11 @@ def test_an_interval_below_the_relevant_gain_says_that_mri_does_not_add():
     assert sentence == "MRI does not add (a gain of 0.05 in AUC is ruled out)"
 
 
+def test_an_interval_that_begins_at_zero_or_ends_at_the_relevant_gain_says_neither():
+    assert verdict(estimate(0.1, (0.0, 0.2)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 patients"
+    assert verdict(estimate(0.0, (-0.05, 0.05)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 patients"
+
+
 def test_a_wide_interval_says_that_it_cannot_be_told_and_how_many_would_be_needed():
     sentence = verdict(estimate(0.02, (-0.06, 0.10)), 35, 412, MRI_ADDS, 0.05)
     assert sentence == "cannot be told with 35 patients; about 412 would be needed to find a gain of 0.05 in AUC"
@@ -47,6 +53,13 @@ def test_a_strong_gain_among_many_patients_is_found():
     assert result["verdict"] == "MRI adds"
     assert result["p_value"] < 0.001
     assert result["delta_brier"]["value"] < 0
+
+
+def test_the_difference_in_brier_score_by_hand():
+    outcome, first, second = np.array([True, True, False, False]), [0.9, 0.6, 0.2, 0.5], [0.6, 0.7, 0.4, 0.3]
+    result = compare_paired(outcome, np.array(first), np.array(second), n_bootstrap=200)
+    # squares .01 .16 .04 .25 and .16 .09 .16 .09: means 0.115 and 0.125
+    assert result["delta_brier"]["value"] == pytest.approx(-0.01)
 
 
 def test_no_gain_among_few_patients_cannot_be_told():
@@ -100,6 +113,8 @@ def test_several_scores_of_a_patient_are_compared_by_patient():
     width = np.ptp(once["delta_auc"]["ci95"])
     assert np.ptp(thrice["delta_auc"]["ci95"]) == pytest.approx(width, rel=0.15)
     assert np.ptp(naive["delta_auc"]["ci95"]) < 0.7 * width
+    assert ndtri(thrice["p_value"] / 2) == pytest.approx(ndtri(once["p_value"] / 2), rel=0.15)
+    assert thrice["n_needed"] == pytest.approx(once["n_needed"], rel=0.3)
 
 
 def test_half_the_error_needs_a_quarter_of_the_patients():

@@ -97,6 +97,18 @@ def test_a_single_group_cannot_be_tested_and_says_so(test):
     assert result["reason"]
 
 
+@pytest.mark.parametrize("test", [one_way_anova, welch_anova])
+def test_a_group_of_one_patient_has_no_spread_and_is_left_out(test):
+    two = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([3.0, 5.0])}
+    assert test(two | {"c": np.array([9.0])}) == test(two)
+
+
+@pytest.mark.parametrize("test", [one_way_anova, welch_anova])
+def test_one_group_without_variance_is_enough_to_have_no_test(test):
+    result = test({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])})
+    assert (result["p"], result["reason"]) == (None, "a group has no variance")
+
+
 def test_kaplan_meier_is_the_textbook_curve_of_freireichs_trial():
     curve = kaplan_meier(*treated, group="6-MP").set_index("time_days")
     # Collett, Modelling Survival Data in Medical Research; R's survival gives the same
@@ -115,6 +127,12 @@ def test_kaplan_meier_with_its_interval_is_that_of_scikit_survival():
     assert curve["survival"].to_numpy() == pytest.approx(survival)
     assert curve["lower"].to_numpy() == pytest.approx(interval[0])
     assert curve["upper"].to_numpy() == pytest.approx(interval[1])
+
+
+def test_a_curve_begins_on_day_0_with_everyone_and_counts_who_leaves_it():
+    curve = kaplan_meier(np.array([100.0, 100.0, 200.0]), np.array([True, False, True]))
+    counted = curve[["time_days", "survival", "at_risk", "events", "censored"]].to_numpy().tolist()
+    assert counted == [[0, 1, 3, 0, 0], [100, pytest.approx(2 / 3), 3, 1, 1], [200, 0, 1, 1, 0]]
 
 
 def test_median_survival_of_freireichs_trial():

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliocast.evidence.auc import delong
 from gliocast.evidence.survival_metrics import (
     Followup,
     ScoredSplit,
@@ -93,6 +94,12 @@ def test_brier_scores_by_hand():
     found = one_split(prediction, died, died, (150,))
     # day 50: 0.2² and 0², mean 0.02; day 150: 0.6² and 0.3², mean 0.225; between them the mean of both
     assert found["integrated_brier"]["value"] == pytest.approx(0.1225)
+
+
+def test_share_still_followed_by_hand():
+    training = Followup(np.array([10.0, 20.0, 30.0, 40.0]), np.array([False, True, False, True]))
+    days = np.array([9.0, 10.0, 29.0, 30.0, 50.0])  # lost: one of four on day 10, one of two on day 30
+    assert censoring_weights(training, days).tolist() == pytest.approx([1, 3 / 4, 3 / 4, 3 / 8, 3 / 8])
 
 
 def of_everyone_and_of_those_with_a_class(measure):
@@ -238,6 +245,16 @@ def test_each_model_finds_a_planted_effect(name):
     assert best["integrated_brier"]["value"] < 0.25
 
 
+def test_on_a_day_of_death_a_model_counts_the_dead_of_that_day():
+    training = Followup(np.array([100.0, 200.0, 300.0, 400.0]), np.ones(4, dtype=bool))
+    same = np.array([[0.0], [1.0], [0.0], [1.0]])
+    prediction = MODELS["cox"](same, training, same, np.array([99.0, 100.0, 400.0]), 1)
+    before, on_the_day, at_the_end = prediction.survival.T
+    assert (before == 1).all()
+    assert (on_the_day < 1).all()
+    assert (at_the_end < 0.5).all()
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_each_model_without_effect_predicts_the_cohorts_survival(name):
     features, training = simulated(600, 3, effect=0.0)
@@ -293,6 +310,14 @@ def test_sweep_counts_who_is_undetermined_at_each_threshold():
     assert table["n_undetermined"].tolist() == [0, 1]  # alive on day 200: long-term at 150, unknown at 332
     assert table["n_long_term"].tolist() == [3, 1]
     assert table["auc"].tolist() == [1.0, 1.0]
+
+
+def test_sweep_gives_the_interval_of_delong_from_as_many_patients_as_are_enough():
+    score, days, died = [0.1, 0.5, 0.4, 0.9], [100, 200, 400, 400], [True, True, True, False]
+    row = sweep_threshold(followed(days, died, score), "clinical", [332], minimum=4, n_bootstrap=200, seed=1).iloc[0]
+    expected = delong(np.array([False, False, True, True]), np.array(score))
+    assert row["auc"] == 0.75  # the third scores below the second
+    assert [row["lower"], row["upper"]] == expected["ci95"]
 
 
 def test_sweep_says_too_few():

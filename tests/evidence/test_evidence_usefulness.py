@@ -78,11 +78,18 @@ def test_isotonic_recalibration_is_that_of_scikit_learn():
     assert learnt.apply(HONEST[500:], MANY_NAMES[500:]) == pytest.approx(expected)
 
 
+def test_isotonic_recalibration_of_equal_probabilities_is_the_share_observed_among_them():
+    outcome, probability = np.array([False, True, False, False, True]), np.array([0.4, 0.4, 0.4, 0.4, 0.8])
+    learnt = recalibrate(outcome, probability, MANY_NAMES[:5], "isotonic")
+    assert learnt.numbers == pytest.approx((0.4, 0.8, 1 / 4, 1 / 1))
+
+
 def test_platts_recalibration_is_that_of_scikit_learn():
     from sklearn.calibration import _sigmoid_calibration
 
-    slope, intercept = _sigmoid_calibration(metrics.logit(EXTREME[:500]), MANY[:500].astype(float))
-    learnt = recalibrate(MANY[:500], EXTREME[:500], MANY_NAMES[:500], "platt")
+    few = np.r_[np.flatnonzero(MANY)[:100], np.flatnonzero(~MANY)[:400]]  # the smoothed targets hang on the numbers
+    slope, intercept = _sigmoid_calibration(metrics.logit(EXTREME[few]), MANY[few].astype(float))
+    learnt = recalibrate(MANY[few], EXTREME[few], MANY_NAMES[:500], "platt")
     assert learnt.numbers == pytest.approx((-intercept, -slope), abs=1e-3)
 
 
@@ -117,6 +124,16 @@ def test_net_benefit_is_what_vickers_2019_makes_of_scikit_learns_sensitivity_and
     sensitivity, specificity = (recall_score(MANY, called, pos_label=outcome) for outcome in (True, False))
     expected = sensitivity * prevalence - (1 - specificity) * (1 - prevalence) * odds
     assert net_benefit(MANY, called, threshold) == pytest.approx(expected)
+
+
+def test_calling_everyone_is_told_apart_from_calling_no_one():
+    curves = decision_curves(OUTCOME, {}, np.array([0.25])).set_index("strategy")["net_benefit"]
+    assert curves.to_dict() == {"treat_all": pytest.approx((3 - 3 * 0.25 / 0.75) / 6), "treat_none": 0}
+
+
+def test_a_curve_has_a_point_at_each_percent_from_five_to_ninety_five():
+    curve = decision_curves(OUTCOME, {"cnn": PROBABILITY}).query("strategy == 'cnn'")
+    assert curve["threshold"].tolist() == [percent / 100 for percent in range(5, 96)]
 
 
 def test_calling_everyone_is_worth_nothing_at_the_prevalence():
