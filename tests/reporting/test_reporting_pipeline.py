@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gliocast.cohort.parameters import CohortParameters
+from gliocast.cohort.table import read_table
 from gliocast.pipelines.reporting import create_pipeline
+from gliocast.pipelines.reporting.nodes import describe_flow
 from gliocast.reporting.exhibits import EXHIBITS
 
 BASE = Path(__file__).parents[2] / "conf" / "base"
@@ -39,7 +42,27 @@ def test_everything_that_a_report_reads_is_made_by_its_own_pipeline(name: str) -
 
 
 def test_the_baseline_report_needs_no_images() -> None:
-    assert {"partition", "slice_manifest", "cnn_results", "patient_flow"}.isdisjoint(entries(REPORTS["baseline"]))
+    assert {"partition", "slice_manifest", "cnn_results"}.isdisjoint(entries(REPORTS["baseline"]))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_run_with_a_report_makes_all_results_that_stand_beside_it(name: str) -> None:
+    from gliocast.pipeline_registry import register_pipelines
+
+    made = register_pipelines()[name].all_outputs()
+    assert {"metrics", "patient_flow", "provenance", "report"} <= made
+
+
+def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
+    section = yaml.safe_load((BASE / "parameters_preprocessing.yml").read_text(encoding="utf-8"))["cohort"]
+    parameters = CohortParameters(**section)
+    text = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed\n" + "".join(
+        f"P{number},65,M,1,biopsy,{survival}\n" for number, survival in enumerate(["400,1", "100,1", "100,0", ",1"])
+    )
+    reading = read_table(text, parameters, "exclude")
+    told = describe_flow(reading.cohort, reading.exclusions, reading.notes, parameters)
+    assert [stage["n"] for stage in told["stages"]] == [4, 3, 2]
+    assert (told["n_long_term"], told["n_short_term"], told["n_excluded"]) == (1, 1, 2)
 
 
 def test_every_exhibit_has_one_place() -> None:

@@ -67,20 +67,24 @@ def record_provenance(
     return {"simulated": simulated, **describe_run(parameters, fingerprints)}
 
 
-def write_report(
-    metrics: Mapping[str, Any],
-    provenance: Mapping[str, Any],
-    paper: Mapping[str, Any],
+def describe_flow(
     cohort: pd.DataFrame,
     cohort_exclusions: pd.DataFrame,
     cohort_notes: Mapping[str, Any],
     cohort_parameters: CohortParameters,
-    patient_flow: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The patient flow of a run without images: that of the clinical table."""
+    study_cohort, left_out = separated(cohort, cohort_parameters)
+    everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
+    return flow.patient_flow(cohort, study_cohort, everyone, {**cohort_notes}, "none")
+
+
+def write_report(
+    metrics: Mapping[str, Any],
+    patient_flow: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    paper: Mapping[str, Any],
     **exhibits: Any,
 ) -> str:
-    """The self-contained page; a run without images has the patient flow of the clinical table."""
-    if patient_flow is None:
-        study_cohort, left_out = separated(cohort, cohort_parameters)
-        everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
-        patient_flow = flow.patient_flow(cohort, study_cohort, everyone, {**cohort_notes}, "none")
+    """The self-contained page."""
     return page.build_report(metrics, patient_flow, provenance, exhibits, paper)

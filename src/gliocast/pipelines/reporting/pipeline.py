@@ -28,18 +28,10 @@ METRICS = {
     "hybrid": {"predictions": "predictions", "model_results": "model_results"},
 }
 PAGE = {
-    "baseline": {
-        "metrics": "metrics",
-        "provenance": "provenance",
-        "paper": "params:paper",
-        "cohort": "cohort",
-        "cohort_exclusions": "cohort_exclusions",
-        "cohort_notes": "cohort_notes",
-        "cohort_parameters": "params:cohort",
-    },
-    "tuning": {},
-    "cnn_training": {"patient_flow": "patient_flow"},
-    "hybrid": {},
+    "metrics": "metrics",
+    "patient_flow": "patient_flow",
+    "provenance": "provenance",
+    "paper": "params:paper",
 }
 
 
@@ -47,9 +39,15 @@ def create_pipeline(sections: tuple[str, ...] = ("baseline",)) -> Pipeline:
     """The last nodes of a run that has the stages `sections`; `baseline` is always among them."""
     compiled = {argument: entry for section in sections for argument, entry in METRICS[section].items()}
     shown = {exhibit.name: exhibit.name for section in sections for exhibit in exhibits_of(section)}
-    page = {argument: entry for section in sections for argument, entry in PAGE[section].items()}
+    flow = Node(
+        nodes.describe_flow,
+        ["cohort", "cohort_exclusions", "cohort_notes", "params:cohort"],
+        "patient_flow",
+        name="describe_flow",
+    )
     return Pipeline(
         [
+            *([] if "cnn_training" in sections else [flow]),  # where there are images, choosing the patients tells it
             Node(nodes.compile_metrics, compiled, "metrics", name="compile_metrics"),
             Node(
                 nodes.record_provenance,
@@ -57,6 +55,6 @@ def create_pipeline(sections: tuple[str, ...] = ("baseline",)) -> Pipeline:
                 "provenance",
                 name="record_provenance",
             ),
-            Node(nodes.write_report, page | shown, "report", name="write_report"),
+            Node(nodes.write_report, PAGE | shown, "report", name="write_report"),
         ]
     )
