@@ -28,6 +28,7 @@ UNREADABLE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 
 SHOWN = 10  # names in one message
+SHOWN_CHARACTERS = 40  # of one cell
 
 
 @dataclass(frozen=True, order=True)
@@ -52,6 +53,12 @@ def listed(names: list[str]) -> str:
     """The names, the first few of many."""
     rest = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def shown(cell: object) -> str:
+    """One cell's text, shortened; a free text that slipped into a column does not belong in a message."""
+    text = str(cell)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 class GliocastError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -29,6 +30,8 @@ OPTIONAL_COLUMNS: tuple[str, ...] = (
     "karnofsky",
     "central_slice_mm",
 )
+
+SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # of a patient: it becomes a file's name; another one may be a person's name
 
 ImageScoreKind: TypeAlias = Literal["cnn", "features", "none"]
 ProtocolName: TypeAlias = Literal["honest", "paper"]
@@ -117,6 +120,11 @@ class Scores:
 
     table: pd.DataFrame
     fitted_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def spelling_free(patient: str) -> str:
+    """The identifier without what a spreadsheet or a typist changes: case, and zeros before a number."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())
 
 
 SCORE_COLUMNS: tuple[str, ...] = ("split", "patient_id", "slice", "role", "model", "logit", "probability")

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gliocast.errors import Problem, listed
-
-SHOWN_CHARACTERS = 40
+from gliocast.errors import Problem, listed, shown
 
 
 @dataclass(frozen=True)
@@ -42,9 +40,4 @@ class Column:
     def problem_of_each_value(self, wrong: pd.Series, expected: str, remedy: Callable[[str], str]) -> Iterator[Problem]:
         """One problem for every different cell among the `wrong` ones, naming the patients that have it."""
         for value, patients in self.patients[wrong].groupby(self.cells[wrong], sort=False):
-            yield self.problem(patients, shown(str(value)), expected, remedy(shown(str(value))))
-
-
-def shown(value: str) -> str:
-    """One cell's text, shortened; a free text that slipped into the column does not belong in a message."""
-    return value if len(value) <= SHOWN_CHARACTERS else f"{value[:SHOWN_CHARACTERS]}…"
+            yield self.problem(patients, shown(value), expected, remedy(shown(value)))

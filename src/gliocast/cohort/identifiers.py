@@ -9,8 +9,8 @@ import pandas as pd
 
 from gliocast.cohort.parameters import IdentifierRule
 from gliocast.errors import NOT_APPLICABLE, Problem, listed
+from gliocast.types import SAFE_IDENTIFIER, spelling_free
 
-SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # it becomes a file's name
 WHOLE_NUMBER_OF_A_SPREADSHEET = r"^(\d+)\.0$"
 
 
@@ -88,11 +88,6 @@ def duplicate_problems(patient_id: pd.Series, cells: pd.DataFrame, source: str) 
     for _, group in repeated.groupby(repeated, sort=False):
         spellings = patient_id[group.index]
         yield duplicate(spellings, differing(cells.loc[group.index].drop(columns=source, errors="ignore")))
-
-
-def spelling_free(patient: str) -> str:
-    """The identifier without what a spreadsheet or a typist changes: case, and zeros before a number."""
-    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())
 
 
 def differing(cells: pd.DataFrame) -> list[str]:

@@ -11,15 +11,13 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from gliocast.errors import NOT_APPLICABLE, SHOWN, CohortError, Problem, listed, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, SHOWN, CohortError, Problem, listed, raise_if_any, shown
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
-from gliocast.types import SURGERIES, Scores
+from gliocast.types import SAFE_IDENTIFIER, SURGERIES, Scores, spelling_free
 
 logger = logging.getLogger(__name__)
 
-SAFE_TO_SHOW = re.compile(r"[A-Za-z0-9_-]{1,64}")  # another identifier may be a person's name
-SHOWN_CHARACTERS = 40
 SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SURGERIES)
 AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
 Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
@@ -86,7 +84,7 @@ def row_names(patients: pd.DataFrame) -> list[str]:
 
 def can_be_shown(identifier: object) -> bool:
     """Whether an identifier is text, and surely no person's name with blanks."""
-    return isinstance(identifier, str) and SAFE_TO_SHOW.fullmatch(identifier) is not None
+    return isinstance(identifier, str) and re.fullmatch(SAFE_IDENTIFIER, identifier) is not None
 
 
 def cell_problems(
@@ -163,9 +161,9 @@ def splits_of(image_scores: Scores) -> dict[str, set[str]]:
 
 def other_spellings(asked: list[str], strangers: list[str], scored: Mapping[str, Any]) -> Iterator[Problem]:
     """Patients without an image score, where there is one of an identifier that differs in zeros or case."""
-    alike = {spelling_free(stranger): stranger for stranger in strangers}
+    alike = {spelling_free(stranger.strip()): stranger for stranger in strangers}
     for patient in asked:
-        if patient not in scored and (stranger := alike.get(spelling_free(patient))):
+        if patient not in scored and (stranger := alike.get(spelling_free(patient.strip()))):
             found, expected = hidden([stranger, patient])
             remedy = f"Write the identifiers alike. {AS_TEXT}"
             yield Problem(expected, "image score", f"of {found}", f"of {expected}", remedy)
@@ -176,11 +174,6 @@ def nobodys(asked: list[str], strangers: list[str], scored: Mapping[str, Any]) -
     if not set(scored) & set(asked):
         remedy = "Score the images of these patients, or give nobody's image scores."
         yield Problem(listed(hidden(asked)), "image score", f"of {listed(hidden(strangers))} only", "theirs", remedy)
-
-
-def spelling_free(patient: str) -> str:
-    """The identifier without case, and without zeros before a number."""
-    return re.sub(r"(?<!\d)0+(?=\d)", "", patient.strip().casefold())
 
 
 def hidden(patients: Iterable[str]) -> list[str]:
@@ -196,9 +189,3 @@ def refuse_numbers(image_features: pd.DataFrame, id_column: str) -> None:
     """
     if id_column in image_features and pd.api.types.is_numeric_dtype(image_features[id_column]):
         raise CohortError(Problem(NOT_APPLICABLE, f"image_features: {id_column}", "numbers", "text", AS_TEXT))
-
-
-def shown(cell: object) -> str:
-    """One cell's text, shortened."""
-    text = str(cell)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
