@@ -47,6 +47,22 @@ def test_a_misspelt_setting_is_named_before_anything_is_fitted():
     assert "n_neighbors" in caught.value.problems[0].expected
 
 
+def test_values_that_scikit_learn_refuses_are_all_named_before_anything_is_fitted():
+    grids = {"random_forest": {"plain": {"criterion": ("gini", "ginny"), "n_estimators": (0, 5)}}, "lda": {"svd": {}}}
+    with pytest.raises(ConfigurationError) as caught:
+        check_grids(configured(classifiers=("random_forest", "lda"), grids=grids))
+    assert [(problem.where.rpartition(".")[2], problem.found) for problem in caught.value.problems] == [
+        ("criterion", "ginny"),
+        ("n_estimators", "0"),
+    ]
+    assert caught.value.problems[1].expected == "an int in the range [1, inf)"
+
+
+def test_a_setting_without_values_is_refused():
+    with pytest.raises(ValidationError, match=r"lda\.svd\.solver"):
+        configured(classifiers=("lda",), grids={"lda": {"svd": {"solver": ()}}})
+
+
 def test_the_pattern_must_capture_the_patient():
     features = {"id_column": "id", "ignore_columns": (), "c_grid": (1.0,), "inner_folds": 2}
     with pytest.raises(ValidationError, match="one group"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
-from gliocast.hybrid.parameters import ClassifierName, HybridParameters, Settings
+from gliocast.hybrid.parameters import ClassifierName, HybridParameters, Settings, SettingValue
 
 KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel never reads
     "linear": {"gamma", "degree", "coef0"},
@@ -93,23 +94,42 @@ def effective_settings(name: ClassifierName, settings: Settings, n_features: int
 
 
 def check_grids(hybrid: HybridParameters) -> None:
-    """Raise for settings that a classifier does not have.
+    """Raise for settings that a classifier does not have, and for values that scikit-learn refuses.
+
+    Forests are grown without scikit-learn's own look at their settings; at those of others it looks when they are
+    fitted.
 
     Raises:
-        ConfigurationError: with one problem a setting.
+        ConfigurationError: with one problem a setting or value.
     """
     raise_if_any(
         [
-            Problem(
-                "–", f"hybrid.grids.{name}.{variant}.{setting}", "unknown setting", _known(name), "Correct its name."
-            )
+            problem
             for name in hybrid.classifiers
             for variant, settings in hybrid.grids[name].items()
-            for setting in settings
-            if setting not in _constructor(name, 0).get_params()
+            for setting, values in settings.items()
+            for problem in _setting_problems(name, f"hybrid.grids.{name}.{variant}.{setting}", setting, values)
         ],
         ConfigurationError,
     )
+
+
+def _setting_problems(
+    name: ClassifierName, where: str, setting: str, values: Sequence[SettingValue]
+) -> Iterator[Problem]:
+    from sklearn.utils._param_validation import InvalidParameterError, validate_parameter_constraints
+
+    classifier = _constructor(name, 0)
+    if setting not in classifier.get_params():
+        yield Problem("–", where, "unknown setting", _known(name), "Correct its name.")
+        return
+    constraints = getattr(classifier, "_parameter_constraints", {})  # XGBoost has none, and refuses by itself
+    for value in values if setting in constraints else ():
+        try:
+            validate_parameter_constraints(constraints, {setting: value}, type(classifier).__name__)
+        except InvalidParameterError as error:
+            expected = str(error).partition(" must be ")[2].rpartition(". Got ")[0]
+            yield Problem("–", where, str(value), expected, "Correct the value.")
 
 
 def _known(name: ClassifierName) -> str:

@@ -18,7 +18,8 @@ Scoring: TypeAlias = Literal["accuracy", "balanced_accuracy", "roc_auc"]
 Choice: TypeAlias = Literal["best", "one_standard_error"]
 SettingValue: TypeAlias = bool | int | float | str | None
 Settings: TypeAlias = dict[str, SettingValue]
-Grid: TypeAlias = dict[str, dict[str, tuple[SettingValue, ...]]]  # variant: {setting: values}
+Values: TypeAlias = Annotated[tuple[SettingValue, ...], Field(min_length=1)]
+Grid: TypeAlias = dict[str, dict[str, Values]]  # variant: {setting: values}
 
 
 class PredictorFacts(Parameters):
