@@ -11,7 +11,7 @@ from typing import Any
 import click
 from kedro.framework.cli import project as kedro_project
 
-from gliocast.errors import InputError
+from gliocast.errors import NOT_APPLICABLE, ConfigurationError, InputError, Problem
 from gliocast.refusals import users_error
 
 RUNNER = "gliocast.runner.ReusingRunner"
@@ -32,6 +32,7 @@ def run(**options: Any) -> None:
         options["pipelines"] = [pipeline, *options["pipelines"]]
     options["runner"] = options["runner"] or RUNNER
     with clear_endings():
+        refuse_unknown_runner(options["runner"])
         _kedro_run(pipeline=None, **options)
 
 
@@ -74,6 +75,23 @@ def clear_endings() -> Iterator[None]:
         sys.exit(USERS_INPUT)
 
 
+def refuse_unknown_runner(name: str) -> None:
+    """Refuse a runner that Kedro would not find.
+
+    Raises:
+        ConfigurationError: neither Kedro nor an installed package has a runner of that name.
+    """
+    from kedro.utils import load_obj
+
+    try:
+        load_obj(name, "kedro.runner")
+    except (ImportError, AttributeError, ValueError):
+        expected = "SequentialRunner, ThreadRunner, ParallelRunner, or a runner by its full name"
+        raise ConfigurationError(
+            Problem(NOT_APPLICABLE, "--runner", name, expected, "Correct it; without it, finished stages are reused.")
+        ) from None
+
+
 def problem_table(error: InputError) -> str:
     """All problems as one table: who, where, found, expected, what to do."""
     from io import StringIO
@@ -97,4 +115,6 @@ def command_line() -> str:
     import shlex
     from pathlib import Path
 
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    started = Path(sys.argv[0]).name
+    command = ["python", "-m", "gliocast"] if started == "__main__.py" else [started]
+    return shlex.join([*command, *sys.argv[1:]])

@@ -7,10 +7,12 @@ import sys
 import tarfile
 from types import SimpleNamespace
 
+import pytest
 from click.testing import CliRunner
 from kedro.framework.cli import project as kedro_project
 
-from gliocast.cli import cli
+import gliocast.cli
+from gliocast.cli import cli, command_line
 
 
 def started(*arguments, folder):
@@ -31,3 +33,33 @@ def test_a_package_of_the_project_holds_nothing_of_a_sites_own(project, monkeypa
         names = archive.getnames()
     assert "conf/base/catalog.yml" in names
     assert [name for name in names if name.startswith("conf/local/")] == []
+
+
+@pytest.mark.parametrize("name", ["NoSuchRunner", "nowhere.Runner", ".Runner"])
+def test_a_runner_that_is_not_there_ends_in_a_table(name):
+    ended = CliRunner().invoke(cli, ["run", "--runner", name])
+    assert ended.exit_code == gliocast.cli.USERS_INPUT
+    assert "--runner" in ended.output and name in ended.output
+
+
+def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
+    inside = project.folder / "notebooks"
+    inside.mkdir()
+    ended = started("-m", "gliocast", "--pipeline", "hybird", folder=inside)
+    assert ended.returncode == gliocast.cli.USERS_INPUT
+    assert "hybird" in ended.stderr
+
+
+def test_gliocast_as_a_module_says_where_there_is_no_project(tmp_path):
+    ended = started("-m", "gliocast", folder=tmp_path)
+    assert ended.returncode == gliocast.cli.USERS_INPUT
+    assert "part of no project" in ended.stderr and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/venv/bin/kedro", "kedro --seed 1"), ("/src/gliocast/__main__.py", "python -m gliocast --seed 1")],
+)
+def test_the_command_that_resumes_is_one_that_can_be_typed(monkeypatch, path, said):
+    monkeypatch.setattr(sys, "argv", [path, "--seed", "1"])
+    assert command_line() == said
