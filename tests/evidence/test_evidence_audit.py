@@ -210,6 +210,26 @@ def refuse_the_first(original):
     return audit_again
 
 
+def test_a_piece_with_one_flipped_bit_anywhere_is_done_again(tmp_path):
+    chunks = PieceFolder(tmp_path)
+    chunks.save("key", 3, pd.DataFrame({"auc": [0.71]}))
+    (stored,) = tmp_path.rglob("*.parquet")
+    content = stored.read_bytes()
+    for place in range(0, len(content), 7):
+        stored.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert chunks.load("key", 3) is None
+    chunks.save("key", 3, pd.DataFrame({"auc": [0.71]}))
+    assert list(chunks.load("key", 3)["auc"]) == [0.71]
+
+
+def test_a_damaged_piece_does_not_hide_the_one_that_was_done_again(tmp_path):
+    chunks = PieceFolder(tmp_path)
+    chunks.save("key", 3, pd.DataFrame({"auc": [0.72]}))
+    next(tmp_path.rglob("*.parquet")).write_bytes(b"torn")
+    chunks.save("key", 3, pd.DataFrame({"auc": [0.71]}))
+    assert list(chunks.load("key", 3)["auc"]) == [0.71]
+
+
 def test_a_damaged_piece_is_done_again(tmp_path):
     chunks = PieceFolder(tmp_path)
     chunks.save("key", 3, pd.DataFrame({"a": [1]}))

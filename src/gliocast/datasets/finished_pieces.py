@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import logging
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 
 from gliocast.datasets.workspace import WorkspaceDataset
-from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.atomic import atomic_write, whole_files
+from gliocast.persistence.fingerprints import sha256_of_bytes
 
 _log = logging.getLogger(__name__)
 
 
 class PieceFolder:
-    """One Parquet file a finished piece, in a folder named by what the pieces depend on."""
+    """One Parquet file a finished piece, in a folder named by what the pieces depend on.
+
+    A file's name ends with the digest of its content: Parquet does not notice a flipped bit in a number.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def load(self, key: str, number: int) -> pd.DataFrame | None:
         """The finished piece, or None where it has to be done; a damaged file is warned of and done again."""
-        path = self._path(key, number)
-        if not path.is_file():
-            return None
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError):
+        stored = whole_files(self._folder(key), f"{number:05d}-*.parquet")
+        for path in stored:
+            content = _read(path)
+            if path.name == _name(number, content):
+                return pd.read_parquet(BytesIO(content))
+        if stored:
             _log.warning("Piece %d of %s is damaged; it is done again.", number, self.folder.name)
-            return None
+        return None
 
     def save(self, key: str, number: int, piece: pd.DataFrame) -> None:
         """Keep a finished piece."""
-        with atomic_write(self._path(key, number)) as temporary:
-            piece.to_parquet(temporary, index=False)
+        content = piece.to_parquet(index=False)
+        with atomic_write(self._folder(key) / _name(number, content)) as temporary:
+            temporary.write_bytes(content)
 
-    def _path(self, key: str, number: int) -> Path:
-        return self.folder / key[:16] / f"{number:05d}.parquet"
+    def _folder(self, key: str) -> Path:
+        return self.folder / key[:16]
 
 
 class FinishedPiecesDataset(WorkspaceDataset):
@@ -45,3 +51,14 @@ class FinishedPiecesDataset(WorkspaceDataset):
     def load(self) -> PieceFolder:
         """The handle."""
         return PieceFolder(self.filepath)
+
+
+def _name(number: int, content: bytes) -> str:
+    return f"{number:05d}-{sha256_of_bytes(content)[:16]}.parquet"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
