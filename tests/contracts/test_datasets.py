@@ -8,6 +8,9 @@ from kedro.io import DatasetError
 
 from gliocast.datasets import JsonDataset, PaperScoresDataset, ScoresDataset, TableDataset, TextDataset
 from gliocast.datasets.files import FigureDataset
+from gliocast.datasets.finished_pieces import PieceFolder
+from gliocast.datasets.openings import Openings
+from gliocast.errors import ArtefactError
 from gliocast.refusals import input_error
 from gliocast.types import SCORE_COLUMNS, Scores
 
@@ -85,6 +88,22 @@ def test_a_full_disk_is_told_in_our_words_and_leaves_the_old_value(case, monkeyp
         dataset.save(another)
     assert "No space left on device; expected a writable disk" in str(input_error(raised.value))
     assert same(dataset.load(), value)
+
+
+KEPT_BY_A_HANDLE = {
+    "a finished piece": lambda folder: PieceFolder(folder).save("key", 0, TABLE),
+    "an opening": lambda folder: Openings(folder).add("partition", "predictions"),
+}
+
+
+@pytest.mark.parametrize("keep", KEPT_BY_A_HANDLE.values(), ids=KEPT_BY_A_HANDLE)
+def test_a_full_disk_is_told_in_our_words_by_handles_too(tmp_path, monkeypatch, keep):
+    def full(**_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkstemp", full)
+    with pytest.raises(ArtefactError, match="No space left on device; expected a writable disk"):
+        keep(tmp_path)
 
 
 def test_a_value_never_saved_does_not_exist(case):

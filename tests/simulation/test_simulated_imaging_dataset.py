@@ -16,6 +16,7 @@ from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.datasets.simulated_imaging import SimulatedImagingDataset, SimulationTruthDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.pipelines.simulation.nodes import describe_truth, simulate_patients, tabulate_patients
+from gliocast.refusals import input_error
 
 
 class Raw:
@@ -113,6 +114,16 @@ imaging = SimulatedImagingDataset(folder + "/imaging", workers=1)
 for batch in simulate_patients(SimulationTruthDataset(folder + "/simulation.json").load()):
     imaging.save(batch)
 """
+
+
+def test_a_full_disk_is_told_in_our_words(a_raw_folder, a_simulation, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gliocast.datasets.simulated_imaging.write_study", full)
+    with pytest.raises(DatasetError) as caught:
+        a_raw_folder().simulate(a_simulation())
+    assert "No space left on device; expected a writable disk" in str(input_error(caught.value))
 
 
 def test_changed_parameters_replace_our_cohort_and_nobody_of_the_old_one_stays(a_raw_folder, a_simulation):

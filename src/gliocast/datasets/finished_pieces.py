@@ -10,6 +10,7 @@ import pandas as pd
 
 from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.persistence.atomic import atomic_write, whole_files
+from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_bytes
 
 _log = logging.getLogger(__name__)
@@ -36,9 +37,13 @@ class PieceFolder:
         return None
 
     def save(self, key: str, number: int, piece: pd.DataFrame) -> None:
-        """Keep a finished piece."""
+        """Keep a finished piece.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written.
+        """
         content = piece.to_parquet(index=False)
-        with atomic_write(self._folder(key) / _name(number, content)) as temporary:
+        with told_where_unwritable(self.folder), atomic_write(self._folder(key) / _name(number, content)) as temporary:
             temporary.write_bytes(content)
 
     def _folder(self, key: str) -> Path:

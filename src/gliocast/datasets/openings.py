@@ -8,6 +8,7 @@ from pathlib import Path
 from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.errors import ArtefactError, Problem
 from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.disk import told_where_unwritable
 
 
 class Openings:
@@ -30,9 +31,13 @@ class Openings:
             raise ArtefactError(_damaged(self.file.name)) from None
 
     def add(self, partition_sha256: str, predictions_sha256: str) -> None:
-        """Write one opening down."""
+        """Write one opening down.
+
+        Raises:
+            ArtefactError: the disk is full or cannot be written, or the file is damaged.
+        """
         everything = [*self.read(), (partition_sha256, predictions_sha256)]
-        with atomic_write(self.file) as temporary:
+        with told_where_unwritable(self.file), atomic_write(self.file) as temporary:
             temporary.write_text(json.dumps(everything, indent=1), encoding="utf-8")
 
 

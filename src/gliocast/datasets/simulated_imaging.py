@@ -21,6 +21,7 @@ from gliocast.cohort.simulation.studies import SimulatedStudy, StudyBatch, write
 from gliocast.datasets.files import JsonDataset
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.persistence.atomic import atomic_folder, recover_folder
+from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_value
 
 Records = dict[str, dict[str, Any]]
@@ -70,9 +71,11 @@ class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch],
 
         Raises:
             ConfigurationError: a patient's folder is there, and it is not simulated.
+            ArtefactError: the disk is full or cannot be written; the patients that are written are kept.
         """
         for batch in (data,) if isinstance(data, StudyBatch) else data:
-            self._save_batch(batch)
+            with told_where_unwritable(self.filepath):
+                self._save_batch(batch)
 
     def _save_batch(self, batch: StudyBatch) -> None:
         from joblib import Parallel, delayed
