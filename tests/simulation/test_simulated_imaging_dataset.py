@@ -117,12 +117,12 @@ for batch in simulate_patients(SimulationTruthDataset(folder + "/simulation.json
 
 
 def test_a_full_disk_is_told_in_our_words(a_raw_folder, a_simulation, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gliocast.datasets.simulated_imaging.write_study", full)
+    monkeypatch.setattr("pydicom.filewriter.write_data_element", full)  # pydicom hides it in an error of its own
     with pytest.raises(DatasetError) as caught:
-        a_raw_folder().simulate(a_simulation())
+        a_raw_folder().simulate(a_simulation(dicom_share=1.0))
     assert "No space left on device; expected a writable disk" in str(input_error(caught.value))
 
 

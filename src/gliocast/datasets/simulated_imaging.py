@@ -106,8 +106,8 @@ class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch],
 
 
 def write_patient(root: Path, study: SimulatedStudy) -> None:
-    """Write one patient's folder as a whole."""
-    with atomic_folder(root / study.patient_id) as folder:
+    """Write one patient's folder as a whole; a process of its own tells a full disk itself, as causes do not travel."""
+    with told_where_unwritable(root), atomic_folder(root / study.patient_id) as folder:
         write_study(study, folder)
 
 

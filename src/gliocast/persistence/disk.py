@@ -19,9 +19,10 @@ def told_where_unwritable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        said = by_the_system(error)
+        if said.errno not in UNWRITABLE:
             raise
-        raise ArtefactError(unwritable(path, error)) from error
+        raise ArtefactError(unwritable(path, said)) from error
 
 
 @contextmanager
@@ -37,6 +38,13 @@ def told_where_unreadable(path: Path) -> Iterator[None]:
         if error.errno not in UNREADABLE:
             raise
         raise InputError(unreadable(path, error)) from error
+
+
+def by_the_system(error: OSError) -> OSError:
+    """The error that bears the system's number: pydicom raises one of its own, without a number, from it."""
+    while error.errno is None and isinstance(error.__cause__, OSError):
+        error = error.__cause__
+    return error
 
 
 def unwritable(path: Path, error: OSError) -> Problem:
