@@ -113,3 +113,22 @@ def test_the_page_prints_with_every_figure_inside_the_sheet(browser: Any, report
     printed = visit.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
     assert printed.startswith(b"%PDF")
     assert visit.said == []
+
+
+def test_what_is_folded_on_a_screen_is_read_on_paper(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, viewport=DESK)
+    folded = "document.querySelectorAll('section > details:not([open])').length"
+    before = visit.ask(folded)
+    assert before > 0
+    visit.ask("window.dispatchEvent(new Event('beforeprint'))")
+    assert visit.ask(folded) == 0
+    visit.ask("window.dispatchEvent(new Event('afterprint'))")
+    assert visit.ask(folded) == before
+
+
+def test_without_scripts_the_page_says_where_its_figures_are(browser: Any, report: Path) -> None:
+    said = "Scripts are off, so no figure is drawn."
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(report.as_uri())
+    assert page.get_by_text(said).is_visible()
+    assert not Visit(browser, report, viewport=DESK).page.get_by_text(said).is_visible()
