@@ -15,6 +15,7 @@ from gliocast.reporting.page import build_report
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+SHEET = {"width": 672, "height": 1000}  # what A4 leaves between the margins
 PATIENCE_MS = 180_000  # a busy machine draws thirty figures slowly
 OWN = ("file:", "data:", "blob:")
 
@@ -124,6 +125,14 @@ def test_what_is_folded_on_a_screen_is_read_on_paper(browser: Any, report: Path)
     assert visit.ask(folded) == 0
     visit.ask("window.dispatchEvent(new Event('afterprint'))")
     assert visit.ask(folded) == before
+
+
+def test_no_column_is_cut_off_on_paper(browser: Any, report: Path) -> None:
+    visit = Visit(browser, report, viewport=SHEET)
+    visit.page.emulate_media(media="print")
+    visit.ask("window.dispatchEvent(new Event('beforeprint'))")
+    cut = "[...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth + 1)"
+    assert visit.ask(f"{cut}.map(table => table.ariaLabel)") == []
 
 
 def test_without_scripts_the_page_says_where_its_figures_are(browser: Any, report: Path) -> None:
