@@ -338,3 +338,13 @@ def test_the_papers_choice_is_not_said_to_be_made_inside_the_training_patients(p
     metrics["protocol"] |= {"name": protocol}
     page = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
     assert ("the classifier is chosen by its result on the test patients" in page) == leaks
+
+
+@pytest.mark.parametrize(("protocol", "n_marks"), [("honest", 0), ("paper", 1)])
+def test_what_stands_first_on_the_page_bears_the_mark_too(protocol: str, n_marks: int) -> None:
+    metrics = all_metrics()
+    metrics["protocol"] |= {"name": protocol}
+    page = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
+    numbers, verdicts = (re.findall(rf'class="{kind}">(.*?)</[du]l>', page)[0] for kind in ("numbers", "verdicts"))
+    assert numbers.count("40 test patients seen in training") == n_marks * 3  # hybrid, clinical, cnn
+    assert verdicts.count(WATERMARK.rstrip(".").replace("'", "&#39;")) == n_marks

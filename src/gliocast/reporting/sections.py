@@ -121,6 +121,7 @@ def _headline(metrics: Mapping[str, Any], part: str, model: str, measure: str) -
     kind = "patients"
     if part == "models":  # a patient who is tested in several repeats is one
         n, kind = metrics["protocol"]["n_test_patients"] or n, "test patients"
+        kind += " seen in training" if metrics["protocol"]["name"] == "paper" else ""
     label = "AUC" if measure == "auc" else measure
     interval = f"95 % {formatting.interval(value['ci95'])}, " if value.get("ci95") else ""
     small = f"{interval}{n} {kind}"
@@ -131,7 +132,8 @@ def _verdicts(report: Report) -> list[Markup]:
     """The answers to the study's own questions; all comparisons stand further down."""
     comparisons = report.metrics["comparisons"]
     asked = {pair: comparisons[pair] for pair in ASKED if pair in comparisons}
-    return [blocks.verdicts(_sentence(*found) for found in asked.items())] if asked else []
+    said = (_sentence(*found) for found in asked.items())
+    return [blocks.verdicts((verdict, report.marked(numbers)) for verdict, numbers in said)] if asked else []
 
 
 def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
