@@ -112,6 +112,7 @@ def test_under_the_papers_protocol_every_result_bears_the_watermark(both):
     assert results["protocol"] == {"n_test_patients": 60, "n_test_patients_seen_in_training": 60}
     assert "comparison only" in results["watermark"]
     assert table["watermark"].str.contains("comparison only").all()
+    assert matrix["layout"]["title"]["text"].startswith("Confusion matrix of the hybrid model")
     assert "comparison only" in str(curves["layout"]) and "comparison only" in str(matrix["layout"])
 
 

@@ -111,6 +111,9 @@ def test_figures_are_plain_json(trained, test_scores):
     for figure in (*figures, panel, maps):
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
+    titles = [figure["layout"]["title"]["text"] for figure in figures]
+    assert titles[1].startswith("Confusion matrix of the CNN") and titles[1].endswith("at one half")
+    assert titles[2].startswith("Predicted probabilities of the CNN")
 
 
 def test_a_network_without_feature_maps_is_not_explained_and_the_figure_says_so(trained, test_scores, monkeypatch):

@@ -32,7 +32,7 @@ def test_figure_1_shows_this_cohort_and_the_paper(drawn: dict[str, Figure]) -> N
     ours, paper = drawn["figure1_survival_by_surgery"]["data"]
     assert ours["y"] == [240.0, 410.0, 480.0]
     assert paper["y"] == [241.61, 404.32, 496.70]
-    assert "p = 5.2e-07" in drawn["figure1_survival_by_surgery"]["layout"]["title"]["text"]
+    assert "analysis of variance p = 5.2e-07" in drawn["figure1_survival_by_surgery"]["layout"]["title"]["text"]
 
 
 def test_confusion_matrix_counts_stand_where_they_belong() -> None:

@@ -63,12 +63,14 @@ def draw_cnn(
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
     patients = scored[scored["slice"] == PATIENT_LEVEL]
     cells = confusion(*answers(patients))
-    n_patients = patients["patient_id"].nunique()
+    whose = f"of the CNN, {patients['patient_id'].nunique()} test patients"
     curves, aucs = roc_curves({"patient": patients, "slice": scored[scored["slice"] != PATIENT_LEVEL]})
     return (
-        figures.roc(curves, aucs, title=f"ROC curve of the CNN, {n_patients} test patients"),
-        figures.confusion(cells["tp"], cells["fp"], cells["fn"], cells["tn"], title="CNN, test patients"),
-        figures.probability_histogram(patients[["outcome", "probability"]], title="CNN, test patients"),
+        figures.roc(curves, aucs, title=f"ROC curve {whose}"),
+        figures.confusion(
+            cells["tp"], cells["fp"], cells["fn"], cells["tn"], title=f"Confusion matrix {whose}, at one half"
+        ),
+        figures.probability_histogram(patients[["outcome", "probability"]], title=f"Predicted probabilities {whose}"),
         figures.learning_curves(cnn_learning_curves[cnn_learning_curves["split"] != "paper"]),
     )
 

@@ -134,4 +134,4 @@ def _figure4(
     title = f"ROC curves, test patients{POOLED if several else ''}{mark}"
     curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
-    return curves, figures.confusion(**cells, title=f"{best.title()} model, test patients{mark}")
+    return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, test patients{mark}")

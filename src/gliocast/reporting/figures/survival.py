@@ -37,7 +37,8 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
     labels = [f"{name_of(row.surgery).replace(' ', '<br>', 1)}<br>n = {row.n}" for row in summary.itertuples()]
     shown = summary.dropna(subset=["mean_days"]).itertuples()
     alt = "; ".join(f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in shown)
-    title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", p_text(p_value)]))
+    tested = f"analysis of variance {p_text(p_value)}" if p_text(p_value) else ""
+    title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", tested]))
     ticks = {
         "tickvals": list(range(len(labels))),
         "ticktext": labels,
