@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gliocast.cohort.folds import rotated
 from gliocast.cohort.parameters import Fractions, PartitionParameters
 from gliocast.cohort.partitions import (
     check_cohort_unchanged,
@@ -147,6 +148,32 @@ def test_just_enough_patients_can_be_parted(a_cohort):
 def test_outer_folds_need_a_patient_of_each_outcome_too(a_cohort):
     with pytest.raises(PartitionError, match="at least 10 of each outcome"):
         partition_patients(a_cohort(30, 9), parameters("nested_cv", inner=3, outer=10), seed=1)
+
+
+def test_seven_of_an_outcome_are_enough_for_five_outer_and_five_inner_folds_and_six_are_not(a_cohort):
+    """Of seven, two at most are tested and five train; of six, two are tested and four train."""
+    cohort = a_cohort(30, 7)
+    for split in partition_patients(cohort, parameters("nested_cv"), seed=1).splits:
+        assert all(shares(fold.held_out, cohort)["short_term"] >= 1 for fold in split.folds)
+    with pytest.raises(PartitionError, match="at least 7 of each outcome"):
+        partition_patients(a_cohort(30, 6), parameters("nested_cv"), seed=1)
+
+
+def test_a_centre_can_be_left_out_where_as_many_of_each_outcome_as_there_are_folds_train(a_cohort):
+    cohort = a_cohort(20, 10)  # five short-term survivors in each centre
+    halves = cohort.assign(centre=pd.Series(["A", "B"] * 15, dtype="string"))
+    assert len(partition_patients(halves, parameters("leave_one_centre_out"), seed=1).splits) == 2
+    with pytest.raises(PartitionError, match="at least 6 of each outcome"):
+        partition_patients(halves, parameters("leave_one_centre_out", inner=6), seed=1)
+
+
+def test_folds_by_hand():
+    """Each group is held out once, the next one stops, and the others are fitted on."""
+    first, second, third, fourth = rotated([["a"], ["b"], ["c"], ["d"]])
+    assert (first.held_out, first.stop, first.fit) == (("a",), ("b",), ("c", "d"))
+    assert (second.held_out, second.stop, second.fit) == (("b",), ("c",), ("a", "d"))
+    assert (third.held_out, third.stop, third.fit) == (("c",), ("d",), ("a", "b"))
+    assert (fourth.held_out, fourth.stop, fourth.fit) == (("d",), ("a",), ("b", "c"))
 
 
 def test_a_patient_without_centre_cannot_be_left_out_by_centre(a_cohort):

@@ -38,8 +38,8 @@ def test_always_saying_the_most_frequent_class_is_right_for_as_many_as_belong_to
 
 
 def test_a_threshold_before_the_first_asked_day_is_read_on_the_way_from_everyone_alive():
-    survival = np.array([[0.3]])  # day 50 lies halfway to day 100: 0.65 are alive, more than have died
-    assert predicted_classes(np.array([100.0]), survival, (50,)).tolist() == [1]
+    survival = np.array([[0.0], [0.3]])  # of day 100; on day 60 1 - 0.6 · 1 = 0.4 and 1 - 0.6 · 0.7 = 0.58 are alive
+    assert predicted_classes(np.array([100.0]), survival, (60,)).tolist() == [0, 1]
 
 
 def test_undetermined_patients_are_counted_and_left_out():

@@ -177,6 +177,10 @@ def test_calibration_is_that_of_a_logistic_regression_in_statsmodels():
     assert metrics.calibration_intercept(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(offset, abs=1e-6)
 
 
+def test_a_logit_is_kept_a_millionth_from_certainty():
+    assert metrics.logit(np.array([0.0, 0.5, 1.0])) == pytest.approx([-np.log(999_999), 0, np.log(999_999)])
+
+
 def test_certain_probabilities_that_err_have_a_calibration_intercept():
     certain = np.array([1.0] * 20 + [0.0] * 15)
     outcome = certain.astype(bool) ^ (np.arange(35) >= 32)  # three of those called dead live

@@ -141,6 +141,12 @@ def test_mcnemar_is_that_of_statsmodels():
     assert result["p_value"] == pytest.approx(oracle([[30, 12], [3, 10]], exact=True).pvalue)
 
 
+def test_mcnemar_where_one_model_alone_is_ever_right_has_a_p_value():
+    always, never = np.ones(5, dtype=bool), np.zeros(5, dtype=bool)
+    assert mcnemar(always, never)["p_value"] == pytest.approx(2 / 2**5)  # five heads or five tails
+    assert mcnemar(never, always)["p_value"] == pytest.approx(2 / 2**5)
+
+
 def test_mcnemar_without_disagreement_has_no_p_value():
     assert mcnemar(np.array([True]), np.array([True]))["p_value"] is None
 

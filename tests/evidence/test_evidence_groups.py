@@ -103,6 +103,10 @@ def test_a_group_of_one_patient_has_no_spread_and_is_left_out(test):
     assert test(two | {"c": np.array([9.0])}) == test(two)
 
 
+def test_no_pairs_are_compared_where_a_group_has_no_variance():
+    assert tukey({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])}) == []
+
+
 @pytest.mark.parametrize("test", [one_way_anova, welch_anova])
 def test_one_group_without_variance_is_enough_to_have_no_test(test):
     result = test({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])})

@@ -245,6 +245,13 @@ def test_each_model_finds_a_planted_effect(name):
     assert best["integrated_brier"]["value"] < 0.25
 
 
+def test_the_penalty_grows_with_the_patients_so_that_twice_the_same_ones_say_the_same():
+    twice = Followup(np.tile(TRAINING.days, 2), np.tile(TRAINING.died, 2))
+    once = MODELS["cox"](FEATURES, TRAINING, TEST_FEATURES, TIMES, 1)
+    doubled = MODELS["cox"](np.tile(FEATURES, (2, 1)), twice, TEST_FEATURES, TIMES, 1)
+    assert doubled.survival == pytest.approx(once.survival, abs=1e-6)
+
+
 def test_on_a_day_of_death_a_model_counts_the_dead_of_that_day():
     training = Followup(np.array([100.0, 200.0, 300.0, 400.0]), np.ones(4, dtype=bool))
     same = np.array([[0.0], [1.0], [0.0], [1.0]])
