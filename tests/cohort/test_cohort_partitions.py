@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from gliocast.cohort.parameters import Fractions, PartitionParameters
 from gliocast.cohort.partitions import (
     check_cohort_unchanged,
     check_partition,
+    cohort_sha256,
     partition_from_json,
     partition_patients,
     partition_sha256,
@@ -198,6 +200,11 @@ def test_the_fingerprint_changes_with_a_single_patient(a_cohort):
     partition = partition_patients(a_cohort(30, 30), parameters(), seed=1)
     assert partition_sha256(partition) == partition_sha256(replace(partition))
     assert partition_sha256(partition) != partition_sha256(replace(partition, seed=2))
+
+
+def test_the_fingerprint_of_the_patients_is_that_of_their_sorted_list():
+    """A file written today is read tomorrow, when sets have another order."""
+    assert cohort_sha256(["B", "A", "B"]) == sha256(b'["A", "B"]').hexdigest()
 
 
 def test_a_cohort_that_gained_and_lost_a_patient_is_not_the_partitions(a_cohort):

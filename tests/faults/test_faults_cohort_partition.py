@@ -100,6 +100,15 @@ def test_a_patient_tested_twice_in_one_repeat_is_named():
     assert f"{patient}: repeat 1 is test of repeat1_fold1 and test of repeat1_fold2" in told(stored)
 
 
+def test_a_patient_tested_by_two_centres_is_named():
+    parameters = PARAMETERS.model_copy(update={"scheme": "leave_one_centre_out"})
+    centres = cohort(20, 20).assign(centre=["A", "B"] * 20)
+    stored = partition_to_json(partition_patients(centres, parameters, seed=1))
+    patient = stored["splits"][1]["test"][0]
+    stored["splits"][0]["test"] = (*stored["splits"][0]["test"], patient)
+    assert f"{patient}: leave_one_centre_out is test of centre1 and test of centre2" in told(stored)
+
+
 def test_a_training_patient_missing_from_a_fold_is_named(stored):
     patient = stored["splits"][0]["folds"][0]["fit"].pop()
     assert f"{patient}: split holdout, fold 1 is absent" in told(stored)

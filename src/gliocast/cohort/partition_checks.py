@@ -60,7 +60,7 @@ def split_problems(split: Split) -> Iterator[Problem]:
         where = f"split {split.name}, fold {number}"
         yield from fold_problems(fold, where)
         training = set(split.training)
-        for patient in sorted({*fold.seen, *fold.held_out} - training):
+        for patient in sorted(set(fold.seen) - training):
             yield Problem(patient, where, "not a training patient of the split", "training patients only", RESTORE)
         for patient in sorted(training - {*fold.seen, *fold.held_out}):
             yield Problem(patient, where, "absent", "every training patient", RESTORE)
