@@ -47,6 +47,17 @@ def test_counts_are_those_that_a_person_counts():
     assert found["accuracy"]["value"] == 0.75
 
 
+def test_the_calibration_error_has_as_many_bins_as_are_configured():
+    two = EVIDENCE.model_copy(update={"calibration_bins": 2})
+    scores = predictions(rows("clinical", GOOD))
+    of_ten, of_two = (
+        evaluate(scores, OUTCOMES, parameters, seed=0)["models"]["clinical"]["patient"]["ece"]["value"]
+        for parameters in (EVIDENCE, two)
+    )
+    assert of_ten == pytest.approx(2 * (0.1 + 0.2 + 0.3 + 0.6) / 8)  # everyone in a bin alone
+    assert of_two == pytest.approx(0)  # 0.1 + 0.2 + 0.3 + 0.4: one is expected and one lives; above 0.5 three and three
+
+
 def test_pairs_are_compared_where_both_models_exist():
     tables = (rows("clinical", GOOD), rows("majority", FLAT), rows("surgery_rule", [None] * 8))
     compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]

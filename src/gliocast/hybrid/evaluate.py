@@ -139,7 +139,8 @@ def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
     probability = None if table["probability"].isna().any() else table["probability"].to_numpy(dtype=np.float64)
     patients = table["patient_id"].to_numpy(dtype=str)
     splits = table["split"].to_numpy(dtype=str)
-    found = performance(truth(table), probability, answers(table), evidence.n_bootstrap, seed, patients, splits=splits)
+    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits)
+    found = performance(truth(table), probability, answers(table), *settings)
     return {**found, "n_without_image_score": int(table["image_score_missing"].sum())}
 
 
