@@ -58,6 +58,12 @@ def test_the_calibration_error_has_as_many_bins_as_are_configured():
     assert of_two == pytest.approx(0)  # 0.1 + 0.2 + 0.3 + 0.4: one is expected and one lives; above 0.5 three and three
 
 
+def test_the_order_of_the_predictions_does_not_matter():
+    clinical, backwards = rows("clinical", GOOD), rows("majority", FLAT).iloc[::-1]
+    ordered = evaluate(predictions(clinical, rows("majority", FLAT)), OUTCOMES, EVIDENCE, seed=0)
+    assert evaluate(predictions(clinical, backwards), OUTCOMES, EVIDENCE, seed=0) == ordered
+
+
 def test_pairs_are_compared_where_both_models_exist():
     tables = (rows("clinical", GOOD), rows("majority", FLAT), rows("surgery_rule", [None] * 8))
     compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]
