@@ -309,6 +309,17 @@ def test_a_file_name_in_the_manifest_cannot_lead_out_of_the_folder(folder):
     assert read_models(folder).models  # only the name is used, and the file inside the folder is read
 
 
+def test_a_classifier_without_a_candidate_for_so_few_patients_stands_without_a_score_among_the_selections(
+    cohort, partition
+):
+    grids = quick().grids | {"k_neighbours": {"plain": {"n_neighbors": (500,)}}}
+    hybrid = quick(grids=grids, pre_operative_models=False)
+    fitting = fit_models(training_of(cohort, partition), no_scores(), partition, hybrid, "none", seed=0)
+    scores = fitting.selections.set_index("classifier")["inner_score"]
+    assert scores[scores.notna()].index.tolist() == ["logistic_regression"]
+    assert scores.index.tolist() == list(hybrid.classifiers)
+
+
 def test_the_surgery_rule_follows_the_majority_where_the_surgery_is_unknown(cohort, fitting):
     rule = next(model for model in fitting.models.models if model.name == "surgery_rule")
     unknown = cohort.head(1).assign(surgery=pd.array([pd.NA], dtype="string"))

@@ -158,7 +158,7 @@ def test_a_classifier_that_patients_alike_cannot_teach_leaves_the_choice_to_the_
     hybrid = configured(classifiers=(name, "decision_tree"), grids=grids)
     selection = select(alike, OUTCOME, FACTS[:1], hybrid, seed=0)
     assert selection.chosen.classifier == "decision_tree"
-    assert np.isnan(selection.means[selection.best_of(name)])
+    assert selection.classifiers == ("decision_tree",)
     with pytest.raises(TrainingError, match=f"too alike to fit any candidate of {name}"):
         select(alike, OUTCOME, FACTS[:1], configured(classifiers=(name,), grids=grids), seed=0)
 
@@ -167,6 +167,13 @@ def test_a_predictor_that_tells_the_outcome_without_error_teaches_no_discriminan
     hybrid = configured(classifiers=("lda", "gaussian_nb"))
     told = OUTCOME[:, None].astype(float)
     assert select(told, OUTCOME, FACTS[:1], hybrid, seed=0).chosen.classifier == "gaussian_nb"
+
+
+def test_a_classifier_without_a_candidate_for_so_few_patients_is_passed_over():
+    candidates = (Candidate("k_neighbours", {"n_neighbors": 500}), Candidate("lda", {}))
+    selection = Selection(candidates, np.array([[np.nan, np.nan], [0.7, 0.8]]), "one_standard_error")
+    assert selection.chosen.classifier == "lda"
+    assert selection.classifiers == ("lda",)
 
 
 def test_equal_scores_go_to_the_classifier_that_is_preferred():

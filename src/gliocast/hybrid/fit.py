@@ -214,6 +214,7 @@ def _united(*patients: Iterable[str]) -> tuple[str, ...]:
 
 
 def _selection_rows(model: FittedModel, selection: Selection, hybrid: HybridParameters) -> pd.DataFrame:
+    """A row a classifier; without a score where the patients could teach none of its candidates."""
     places = [selection.best_of(classifier) for classifier in hybrid.classifiers]
     return pd.DataFrame(
         {

@@ -121,11 +121,8 @@ def _best_on_test(
         inner_folds_of(features[~test], outcome[~test], hybrid.inner_folds, seed), hybrid, seed
     )
     best: tuple[float, Candidate, FittedPair] | None = None
-    for name in hybrid.classifiers:
-        place = selection.best_of(name)
-        if np.isnan(selection.means[place]):
-            continue
-        candidate = selection.candidates[place]
+    for name in selection.classifiers:
+        candidate = selection.candidates[selection.best_of(name)]
         classifier = with_probability(name, build_classifier(name, candidate.settings, seed), outcome[~test])
         with quick_scikit_learn(checked=True):
             pair = FittedPair(preprocessor, classifier.fit(features[~test], outcome[~test]))

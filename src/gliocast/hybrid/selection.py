@@ -40,6 +40,12 @@ class Selection:
         return self.scores.mean(axis=1)
 
     @property
+    def classifiers(self) -> tuple[ClassifierName, ...]:
+        """In the order of preference, those of which the patients can teach a candidate."""
+        fits = np.isfinite(self.means)
+        return tuple(dict.fromkeys(self.candidates[place].classifier for place in np.flatnonzero(fits)))
+
+    @property
     def best(self) -> int:
         """The first candidate with the highest mean: candidates stand in the order of preference."""
         return int(np.nanargmax(self.means))
@@ -56,7 +62,7 @@ class Selection:
         if self.choice == "best":
             return self.best
         spread = self.scores[self.best].std(ddof=1) / np.sqrt(self.scores.shape[1])
-        best_of_each = map(self.best_of, dict.fromkeys(candidate.classifier for candidate in self.candidates))
+        best_of_each = map(self.best_of, self.classifiers)
         return next(place for place in best_of_each if self.means[place] >= self.means[self.best] - spread)
 
     @property
@@ -65,7 +71,7 @@ class Selection:
         return self.candidates[self.place]
 
     def best_of(self, classifier: ClassifierName) -> int:
-        """The best candidate of one classifier; where its patients can teach none of them, the first."""
+        """The best candidate of one classifier; the first, where the patients can teach none of them."""
         mine = [place for place, candidate in enumerate(self.candidates) if candidate.classifier == classifier]
         return mine[int(np.argmax(np.nan_to_num(self.means[mine], nan=-np.inf)))]
 
@@ -113,9 +119,10 @@ def score_candidates(folds: Sequence[FoldMatrices], hybrid: HybridParameters, se
     for number, fold in enumerate(folds):
         with quick_scikit_learn(checked=number == 0):
             scores[:, number] = _scores(candidates, hybrid, fold, seed)
-    if np.isnan(scores).any(axis=1).all():
+    selection = Selection(candidates, scores, hybrid.choice)
+    if not selection.classifiers:
         raise TrainingError(_nothing_to_learn(hybrid.classifiers))
-    return Selection(candidates, scores, hybrid.choice)
+    return selection
 
 
 def fit_candidate(
@@ -233,7 +240,10 @@ def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int, s
 
 def _nothing_to_learn(classifiers: Sequence[str]) -> Problem:
     found = f"too few or too alike to fit any candidate of {', '.join(classifiers)}"
-    remedy = "Add patients, a predictor that differs between them (hybrid.predictors), or a classifier."
+    remedy = (
+        "Add patients, a predictor that differs between them (hybrid.predictors), another classifier, or fewer "
+        "neighbours to hybrid.grids."
+    )
     return Problem("–", "training patients", found, "patients that a classifier can learn from", remedy)
 
 
