@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 PAGES = sorted([README, ROOT / "CONTRIBUTING.md", ROOT / "data" / "README.md", *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
-KEDRO_COMMANDS = {"run", "viz", "fetch-weights", "registry"}
+KEDRO_COMMANDS = {"run", "viz", "fetch-weights", "package", "registry"}
 
 
 def page_name(page: Path) -> str:
