@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gliocast.datasets.scores import ScoresDataset
 from gliocast.persistence import atomic
 from gliocast.persistence.atomic import atomic_folder, atomic_write, recover_folder, stored_folder
 
+TWO_DAYS_AGO = time.time() - 2 * 24 * 3600
 KILLED_WHILE_WRITING = """
 import sys, time
 from pathlib import Path
@@ -122,3 +124,23 @@ def test_stored_files_and_folders_are_open_to_whom_the_umask_lets(tmp_path, mask
         os.umask(before)
     assert (tmp_path / "results.json").stat().st_mode & 0o777 == file_mode
     assert (tmp_path / "ensemble").stat().st_mode & 0o777 == folder_mode
+
+
+def test_what_a_killed_writer_left_of_a_file_goes_after_a_day_and_what_another_one_writes_stays(tmp_path):
+    left, written = tmp_path / ".cohort-abcdefgh.parquet", tmp_path / ".cohort-ijklmnop.parquet"
+    left.touch()
+    written.touch()
+    os.utime(left, (TWO_DAYS_AGO, TWO_DAYS_AGO))
+    with atomic_write(tmp_path / "cohort.parquet"):
+        pass
+    assert [path.exists() for path in (left, written)] == [False, True]
+
+
+def test_what_a_killed_writer_left_of_a_folder_goes_after_a_day_and_what_another_one_writes_stays(tmp_path):
+    left, written = tmp_path / ".models-abcdefgh", tmp_path / ".models-ijklmnop"
+    left.mkdir()
+    written.mkdir()
+    os.utime(left, (TWO_DAYS_AGO, TWO_DAYS_AGO))
+    with atomic_folder(tmp_path / "models"):
+        pass
+    assert [path.exists() for path in (left, written)] == [False, True]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+A_DAY_SECONDS = 24 * 3600.0
+RANDOM = "?" * 8  # what `tempfile` puts into a name
 
 
 @contextmanager
@@ -18,6 +23,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     suffix of `path`, since several writers choose their format by it. File and folder are flushed to the disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_forgotten(path.parent, f".{glob.escape(path.stem)}-{RANDOM}{glob.escape(path.suffix)}")
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -45,6 +51,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     recover_folder(path)
+    remove_forgotten(path.parent, f".{glob.escape(path.name)}-{RANDOM}")
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield temporary
@@ -78,6 +85,21 @@ def recover_folder(path: Path) -> None:
         shutil.rmtree(aside)
     else:
         aside.rename(path)
+
+
+def remove_forgotten(folder: Path, pattern: str) -> None:
+    """Remove the temporary files and folders of writers that were killed: they hold patients' rows.
+
+    Another run may be writing now, so only what nobody has touched for a day goes.
+    """
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # another run may remove it as well
+            if time.time() - path.stat().st_mtime < A_DAY_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
 
 def umask() -> int:
