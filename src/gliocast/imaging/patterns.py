@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliocast.errors import ConfigurationError, Problem
+from gliocast.types import SAFE_IDENTIFIER
 
-SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 TOKENS = re.compile(r"<patient_id>|<number:\d>|<[^<>]+>|\*\*/|\*|[^<>*]+")
 NUMBER = re.compile(r"\d+$")
 
@@ -63,7 +63,7 @@ class PathPattern:
         Raises:
             OSError: a folder on the way is closed; its `filename` is the glob that leads there.
         """
-        if not SAFE_ID.fullmatch(patient_id):
+        if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
             return {}
         found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob)}
         return {path: found[path] for path in sorted(found) if self._fits(path, found[path])}

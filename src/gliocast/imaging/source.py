@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
 from gliocast.imaging.findings import Finding, Refused, inaccessible, is_technical, shown_name
-from gliocast.imaging.patterns import SAFE_ID, PathPattern, is_folder
+from gliocast.imaging.patterns import PathPattern, is_folder
+from gliocast.types import SAFE_IDENTIFIER
 
 DEFAULT_VOLUMES = ("<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/")
 DEFAULT_LESION_MASKS = ("<patient_id>/lesion_mask.<nii.gz|nii|nrrd|mha|dcm>", "<patient_id>/lesion_mask/")
@@ -105,7 +107,7 @@ class ImageSource:
         Raises:
             Refused: there is no volume, more than one, one that lies outside the imaging folder, or a closed folder.
         """
-        if not SAFE_ID.fullmatch(patient_id):
+        if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
             expected = "1 to 64 letters, digits, - or _"
             raise Refused(Finding("unsafe_patient_id", "patient_id", repr(patient_id), expected, "Rename the patient."))
         volumes = self._only_one("volume", self.volumes, patient_id)
