@@ -53,6 +53,17 @@ def test_every_run_with_a_report_makes_all_results_that_stand_beside_it(name: st
     assert {"metrics", "patient_flow", "provenance", "report"} <= made
 
 
+def test_a_baseline_replaces_nothing_that_a_longer_run_goes_on_from() -> None:
+    from gliocast.pipeline_registry import register_pipelines
+
+    registered = register_pipelines()
+    baseline, longer = registered["baseline"], registered["hybrid"]
+    shared = {node.name for node in baseline.nodes} & {node.name for node in longer.nodes}
+    replaced = {name for node in baseline.nodes if node.name not in shared for name in node.outputs}
+    rewritten = {node.name for node in longer.nodes if replaced & set(node.outputs)}
+    assert {node.name for node in longer.from_nodes(*rewritten).nodes} == {*rewritten, "write_report"}
+
+
 def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
     section = yaml.safe_load((BASE / "parameters_preprocessing.yml").read_text(encoding="utf-8"))["cohort"]
     parameters = CohortParameters(**section)

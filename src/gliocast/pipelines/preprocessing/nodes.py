@@ -69,6 +69,11 @@ def select_patients(
     return study_cohort, told, everyone
 
 
+def tell_flow(study_flow: Mapping[str, Any]) -> dict[str, Any]:
+    """The patient flow beside the report; a baseline puts its own there, and nothing but the report then runs again."""
+    return {**study_flow}
+
+
 def partition_patients(study_cohort: pd.DataFrame, parameters: PartitionParameters, seed: int) -> Partition:
     """Who trains, who stops the training, who is tested."""
     return draw_partition(study_cohort, parameters, seed)

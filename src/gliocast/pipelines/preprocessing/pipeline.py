@@ -82,9 +82,10 @@ def create_separation_pipeline() -> Pipeline:
                     "params:hybrid.features.id_column",
                     "params:hybrid.features.id_pattern",
                 ],
-                ["study_cohort", "patient_flow", "exclusions"],
+                ["study_cohort", "study_flow", "exclusions"],
                 name="select_patients",
             ),
+            Node(nodes.tell_flow, "study_flow", "patient_flow", name="tell_flow"),
             Node(
                 nodes.partition_patients,
                 ["study_cohort", "params:partition", "params:seed"],
