@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gliocast.imaging.findings import Refused
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.planes import slice_planes
+from gliocast.imaging.planes import slice_planes, slice_positions_mm
+from gliocast.imaging.sampling import _weights, sample_mask
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from imaging_phantoms import GREY, Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
@@ -102,3 +104,59 @@ def test_a_displacement_of_a_tenth_of_a_millimetre_is_noticed(tmp_path, axis):
 def test_orientation_names_the_stored_axes():
     assert a_grid("LPS").orientation == "LPS"
     assert a_grid("SRA", turned_degrees=(5.0, 5.0, 5.0)).orientation == "SRA"
+
+
+def test_slices_lie_a_distance_apart_around_the_centre_and_move_as_a_block_into_the_volume():
+    three = slice_parameters(count=3, distance_mm=4.0)
+    assert slice_positions_mm(110.0, (100.0, 120.0), three).tolist() == [106, 110, 114]
+    assert slice_positions_mm(101.0, (100.0, 120.0), three).tolist() == [100, 104, 108]
+    assert slice_positions_mm(119.0, (100.0, 120.0), three).tolist() == [112, 116, 120]
+
+
+@pytest.mark.parametrize("low", [-120.0, -3.0, 100.0])
+def test_a_volume_shorter_than_the_block_of_slices_is_refused_wherever_it_lies(low):
+    with pytest.raises(Refused, match="volume"):
+        slice_positions_mm(low + 3.0, (low, low + 7.0), slice_parameters(count=3, distance_mm=4.0))
+    assert len(slice_positions_mm(low + 3.0, (low, low + 8.0), slice_parameters(count=3, distance_mm=4.0))) == 3
+
+
+def test_linear_weights_by_hand():
+    """Between two voxels their share of the way; half a voxel beyond the last one its value; a whole one, air."""
+    found = _weights(np.array([-1.0, -0.5, 0.25, 2.0, 2.5, 3.0]), n_voxels=3, averaged=1).toarray()
+    assert found.tolist() == [[0, 0, 0], [1, 0, 0], [0.75, 0.25, 0], [0, 0, 1], [0, 0, 1], [0, 0, 0]]
+    averaged = _weights(np.array([0.0, 0.5, 1.0, 2.0]), n_voxels=3, averaged=2).toarray()
+    assert averaged.tolist() == [[0.75, 0.25, 0], [0, 0.5, 0.5]]
+
+
+def test_a_pixel_is_the_mean_of_the_finer_voxels_beneath_it(tmp_path):
+    """Voxels of half a millimetre, every fourth one white, under pixels of two millimetres: a quarter of the white."""
+    grid = a_grid("RAS", shape=(80, 80, 9), spacing_mm=(0.5, 0.5, 1.0))
+    bars = np.zeros(grid.shape, dtype=np.float32)
+    bars[::4] = 40.0 * np.arange(1, 10)  # each of the nine slices has a white of its own
+    site = Site(tmp_path, slice_parameters(size_px=16, field_of_view_mm=32.0))
+    site.add("P1", grid, voxels=bars)
+    stack = extracted(site)
+    grey = stack.pixels.astype(np.float32) * stack.record["intensity_scale"]
+    assert grey == pytest.approx(np.broadcast_to(10.0 * np.arange(1, 10)[:, None, None], (9, 16, 16)), abs=0.1)
+
+
+EIGHT_PIXELS = slice_parameters(count=1, size_px=8, field_of_view_mm=8.0)
+
+
+@pytest.mark.parametrize(("share", "is_lesion"), [(0.4, False), (0.6, True)])
+def test_a_pixel_is_lesion_where_more_than_half_of_its_neighbourhood_is(share, is_lesion):
+    grid, lesion = Grid((9, 8, 2), np.eye(4)), np.zeros((9, 8, 2), dtype=bool)
+    lesion[4:] = True  # the pixels lie at 7, 6, … 0 mm and that share of a millimetre: of the one beyond 3 so much is
+    planes = slice_planes(np.array([0.0]), np.array([3.5 + share, 3.5, 0.0]), EIGHT_PIXELS)
+    assert sample_mask(lesion, grid, planes).tolist() == [[[True] * 4 + [is_lesion] + [False] * 3] * 8]
+
+
+def test_slices_beside_the_lesion_hold_none_of_it():
+    planes = slice_planes(np.array([0.0]), np.array([50.0, 0.0, 0.0]), EIGHT_PIXELS)
+    assert not sample_mask(np.ones((2, 2, 2), dtype=bool), Grid((2, 2, 2), np.eye(4)), planes).any()
+
+
+def test_a_grid_matches_itself_and_none_that_lies_a_hundredth_of_a_voxel_off():
+    grid = a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0))
+    assert grid.matches(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0)))
+    assert not grid.matches(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0), centre_mm=(3.0, -7.0, 20.005)))
