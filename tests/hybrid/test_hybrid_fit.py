@@ -309,6 +309,18 @@ def test_a_file_name_in_the_manifest_cannot_lead_out_of_the_folder(folder):
     assert read_models(folder).models  # only the name is used, and the file inside the folder is read
 
 
+def test_the_table_of_selections_marks_the_classifier_of_the_fitted_model_alone(fitting):
+    chosen = fitting.selections[fitting.selections["chosen"]].set_index("model")["classifier"]
+    learnt = {model.name: model.candidate.classifier for model in fitting.models.models if model.candidate}
+    assert chosen.to_dict() == learnt
+    assert len(chosen) == len(learnt)
+
+
+def test_an_out_of_fold_prediction_has_seen_whoever_fitted_or_stopped_its_fold(partition, fitting):
+    for number, fold in enumerate(partition.splits[0].folds):
+        assert set(fitting.out_of_fold.fitted_on[f"holdout/clinical/fold{number}"]) == {*fold.fit, *fold.stop}
+
+
 def test_a_classifier_without_a_candidate_for_so_few_patients_stands_without_a_score_among_the_selections(
     cohort, partition
 ):

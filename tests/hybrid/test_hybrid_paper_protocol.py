@@ -96,6 +96,13 @@ def test_the_count_of_seen_patients_is_that_of_the_overlap(study, both):
     assert 0 < record["seen"]["image_model_training"] < record["n_test_patients"]
 
 
+def test_the_papers_majority_is_counted_among_the_patients_that_it_does_not_test(study, both):
+    cohort, majority = study[0], both[1].table.query("name == 'majority'")
+    taught = cohort[~cohort["patient_id"].isin(majority["patient_id"])]
+    assert len(taught) == 90
+    assert majority["probability"].unique().tolist() == [(taught["outcome"] == "long_term").mean()]
+
+
 def test_the_guard_refuses_the_papers_predictions_as_a_result(both):
     predictions = both[1]
     claimed = type(predictions)(predictions.table.assign(role="test"), predictions.fitted_on)

@@ -156,6 +156,10 @@ def test_slices_beside_the_lesion_hold_none_of_it():
     assert not sample_mask(np.ones((2, 2, 2), dtype=bool), Grid((2, 2, 2), np.eye(4)), planes).any()
 
 
+def test_the_centre_of_a_grid_lies_between_its_first_and_last_voxel():
+    assert Grid((3, 4, 5), np.diag([1.0, 1.0, 2.0, 1.0])).centre_mm.tolist() == [1.0, 1.5, 4.0]
+
+
 def test_a_grid_matches_itself_and_none_that_lies_a_hundredth_of_a_voxel_off():
     grid = a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0))
     assert grid.matches(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0)))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from gliocast.imaging.findings import Refused
-from gliocast.imaging.intensity import normalise
+from gliocast.imaging.intensity import grey_statistics, normalise
 from gliocast.imaging.parameters import IntensityParameters
 from imaging_phantoms import slice_parameters
 
@@ -21,6 +21,12 @@ def a_stack() -> np.ndarray:
     stack = np.zeros((9, 16, 16), dtype=np.float32)
     stack[:, 4:12, 4:8], stack[:, 4:12, 8:12] = 100.0, 300.0
     return stack
+
+
+def test_statistics_of_the_slices_by_hand():
+    air, head = [0.0] * 6, [80.0, 100.0]  # brighter than a tenth of the brightest: the head
+    found = grey_statistics(np.array([[air + head]], dtype=np.float32))
+    assert found == {"intensity_minimum": 0, "intensity_maximum": 100, "head_mean": 90, "head_sd": 10}
 
 
 def test_dividing_by_the_maximum_is_the_papers_way():

@@ -28,6 +28,19 @@ def test_a_slight_tilt_neither_moves_nor_enlarges_the_largest_section(turn, thic
     assert area == pytest.approx(400.0, rel=2e-3)
 
 
+@pytest.mark.parametrize("orientation", ["RAS", "LPS", "RPI", "SPR", "IPR"])
+def test_the_largest_of_uneven_sections_is_found_whichever_way_the_slices_are_stored(orientation):
+    """Two, four and six voxels at 18, 19 and 20 mm: a pear, whose profile is another one when it is turned over."""
+    grid = a_grid(orientation, (21, 21, 21), centre_mm=(0.0, 0.0, 15.0))
+    places = np.moveaxis(np.indices(grid.shape), 0, -1).astype(float)
+    x, y, z = np.moveaxis(grid.to_mm(places).round(6), -1, 0)
+    voxels = (y == 0) & (x >= 0) & (((z == 18) & (x < 2)) | ((z == 19) & (x < 4)) | ((z == 20) & (x < 6)))
+    positions, areas = area_profile(cut_out(voxels, grid, (), "the phantom"), 2)
+    assert positions == pytest.approx([18, 19, 20])
+    assert areas == pytest.approx([2, 4, 6])
+    assert largest_section_mm(cut_out(voxels, grid, (), "the phantom"), 2, grid) == pytest.approx((20, 6))
+
+
 def test_a_tilted_slice_is_as_large_as_a_horizontal_cut_through_it():
     lesion = squares((0, 0, 0, 0, 20, 0, 0, 0, 0), 10.0, (5.0, 0.0, 0.0))
     area = largest_section_mm(lesion, 2, lesion.grid)[1]
