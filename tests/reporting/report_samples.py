@@ -26,7 +26,7 @@ def surgery_summary() -> pd.DataFrame:
 
 def survival_curves() -> pd.DataFrame:
     steps = pd.DataFrame({"time_days": [0.0, 100.0, 300.0, 700.0], "survival": [1.0, 0.7, 0.4, 0.1]})
-    steps = steps.assign(lower=[1.0, 0.6, 0.3, 0.05], upper=[1.0, 0.8, 0.5, 0.2])
+    steps = steps.assign(lower=[1.0, 0.6, 0.3, 0.05], upper=[1.0, 0.8, 0.5, 0.2], at_risk=[10, 10, 7, 4])
     return pd.concat([steps.assign(group="biopsy"), steps.assign(group="complete", survival=[1.0, 0.9, 0.6, 0.3])])
 
 

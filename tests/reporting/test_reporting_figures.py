@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from report_samples import roc_curves
 
+from gliocast.evidence.survival_curves import kaplan_meier
 from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
 from gliocast.types import Figure
@@ -54,6 +57,24 @@ def test_median_survival_is_the_first_time_at_or_below_one_half(drawn: dict[str,
     alt = drawn["kaplan_meier_by_surgery"]["layout"]["meta"]["alt"]
     assert "Biopsy only median 300 days" in alt
     assert "Complete resection median 700 days" in alt
+
+
+def test_kaplan_meier_tells_below_each_tick_and_in_words_how_many_patients_are_at_risk() -> None:
+    curves = pd.concat([_curve("biopsy", [90.0, 210.0, 400.0]), _curve("complete", [400.0, 990.0])])
+    layout = figures.kaplan_meier(curves)["layout"]
+    numbers = [re.findall(r">(\d+)<", tick) for tick in layout["xaxis"]["ticktext"]]
+    assert dict(zip(layout["xaxis"]["tickvals"], numbers, strict=True)) == {
+        0: ["3", "2"],
+        200: ["2", "2"],
+        400: ["1", "2"],  # who dies on that day is at risk until it
+        600: ["0", "1"],
+        800: ["0", "1"],
+    }
+    assert "At risk on day 0, 200, 400, 600, 800: Biopsy only 3, 2, 1, 0, 0;" in layout["meta"]["alt"]
+
+
+def _curve(group: str, days: list[float]) -> pd.DataFrame:
+    return kaplan_meier(np.array(days), np.ones(len(days), dtype=bool), group)
 
 
 def test_a_model_without_an_interval_or_value_is_not_drawn_as_zero() -> None:

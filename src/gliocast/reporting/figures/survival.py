@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pandas as pd
@@ -24,6 +26,8 @@ from gliocast.reporting.figures.theme import (
 )
 from gliocast.types import Figure
 
+MAX_TICKS = 6  # that stand side by side on a telephone
+LINE_PX = 17  # height of a line below an axis
 PAPER_OFFSET = 0.34  # of the distance between two bars: the paper's mean stands beside ours, not on it
 
 
@@ -79,11 +83,11 @@ def _spread(sd_days: pd.Series, colour: str) -> dict[str, Any]:
 def kaplan_meier(
     curves: pd.DataFrame, p_value: float | None = None, title: str = "Overall survival by surgery"
 ) -> Figure:
-    """Kaplan–Meier curves with their confidence bands.
+    """Kaplan–Meier curves with their confidence bands, and below each tick how many patients are still at risk.
 
     Args:
-        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions); one row a step,
-            as `evidence.survival_curves.kaplan_meier` gives them.
+        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions) and `at_risk`; one row a
+            step, as `evidence.survival_curves.kaplan_meier` gives them.
         p_value: of the log-rank test.
         title: what the groups are.
     """
@@ -91,8 +95,45 @@ def kaplan_meier(
     traces = [trace for place, group, steps in parts for trace in _step_curve(place, group, steps)]
     medians = "; ".join(f"{name_of(group)} median {_median(steps)}" for _, group, steps in parts)
     heading = " · ".join(filter(None, [title, f"log-rank {p_text(p_value)}" if p_value is not None else ""]))
-    axes: dict[str, Any] = {"xaxis": axis("Days", rangemode="tozero"), "yaxis": fraction_axis("Surviving fraction")}
-    return figure(traces, heading, f"Kaplan–Meier curves. {medians}.", **axes)
+    days, at_risk = _at_risk(parts) if "at_risk" in curves else ([], {})
+    axes: dict[str, Any] = {"xaxis": _days_axis(days, at_risk), "yaxis": fraction_axis("Surviving fraction")}
+    alt = " ".join(filter(None, [f"Kaplan–Meier curves. {medians}.", _at_risk_in_words(days, at_risk)]))
+    return figure(traces, heading, alt, height=400 + LINE_PX * len(at_risk), **axes)
+
+
+def _at_risk(parts: list[tuple[int, str, pd.DataFrame]]) -> tuple[list[int], dict[str, list[int]]]:
+    """Round days, and how many patients of each group are alive and followed just before each."""
+    last = max((float(steps["time_days"].max()) for _, _, steps in parts), default=0.0)
+    step = next(size for size in _round_numbers() if last < size * MAX_TICKS)
+    days = list(range(0, int(last) + 1, step))
+    return days, {group: [_still_there(steps, day) for day in days] for _, group, steps in parts}
+
+
+def _still_there(steps: pd.DataFrame, day: int) -> int:
+    return int(steps["at_risk"].where(steps["time_days"] >= day, 0).max())
+
+
+def _round_numbers() -> Iterator[int]:
+    return (factor * 10**power for power in count() for factor in (1, 2, 5))
+
+
+def _days_axis(days: list[int], at_risk: dict[str, list[int]]) -> dict[str, Any]:
+    """The ticks with the numbers at risk below them, a line a group, in its colour and in the order of the legend."""
+    if not at_risk:
+        return axis("Days", rangemode="tozero")
+    colours = [colour_of(group, place) for place, group in enumerate(at_risk)]
+    below = [
+        "".join(f'<br><span style="color:{colour}">{n}</span>' for colour, n in zip(colours, numbers, strict=True))
+        for numbers in zip(*at_risk.values(), strict=True)
+    ]
+    ticks = [f"{day}{numbers}" for day, numbers in zip(days, below, strict=True)]
+    title = "Days, and patients at risk as in the legend"
+    return axis(title, rangemode="tozero", tickvals=days, ticktext=ticks, tickangle=0)
+
+
+def _at_risk_in_words(days: list[int], at_risk: dict[str, list[int]]) -> str:
+    told = "; ".join(f"{name_of(group)} {', '.join(map(str, numbers))}" for group, numbers in at_risk.items())
+    return f"At risk on day {', '.join(map(str, days))}: {told}." if at_risk else ""
 
 
 def _median(steps: pd.DataFrame) -> str:
