@@ -126,6 +126,11 @@ def test_usefulness_and_predicted_groups_are_drawn(predictions, outcomes):
         json.dumps(figure, allow_nan=False)
 
 
+def test_a_decision_curve_says_how_many_patients_it_is_drawn_from(predictions, outcomes):
+    title = nodes.assess_usefulness(predictions, outcomes)["layout"]["title"]["text"]
+    assert title == f"Decision curve, {len(outcomes)} test patients"
+
+
 def test_who_was_called_long_term_is_not_shown_as_a_long_term_survivor(predictions, outcomes):
     figure = survival_nodes.compare_predicted_groups(predictions, outcomes)
     names = {trace["name"] for trace in figure["data"] if "name" in trace}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from gliocast.hybrid import evaluate
 from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.paper_protocol import follow_paper, second_split
 from gliocast.pipelines.hybrid.evaluation_nodes import compare_protocols, evaluate_models, follow_paper_protocol
+from gliocast.reporting.figures.theme import name_of
 from gliocast.types import Scores
 
 EVIDENCE = few_resamples()
@@ -121,6 +124,17 @@ def test_under_the_papers_protocol_every_result_bears_the_watermark(both):
     assert table["watermark"].str.contains("comparison only").all()
     assert matrix["layout"]["title"]["text"].startswith("Confusion matrix of the hybrid model")
     assert "comparison only" in str(curves["layout"]) and "comparison only" in str(matrix["layout"])
+
+
+def test_the_legend_gives_the_area_under_every_curve_that_is_drawn(both):
+    predictions, paper, _, outcomes, training = both
+    results, _, curves, _ = evaluate_models(predictions, paper, outcomes, training, "honest", EVIDENCE, TABLE4, seed=0)
+    legend = [trace["name"] for trace in curves["data"] if trace["name"] != "Chance"]
+    assert any(name.startswith("Clinical, pre-operative") for name in legend)  # metrics.json does not compare it
+    assert all(re.search(r", AUC 0\.\d\d$", name) for name in legend)
+    for model, levels in results["models"].items():
+        assert f"{name_of(model)}, AUC {levels['patient']['auc']['value']:.2f}" in legend
+    assert "45 test patients" in curves["layout"]["title"]["text"]
 
 
 def test_under_the_honest_protocol_nobody_was_seen(both):

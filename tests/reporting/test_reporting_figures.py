@@ -77,6 +77,12 @@ def _curve(group: str, days: list[float]) -> pd.DataFrame:
     return kaplan_meier(np.array(days), np.ones(len(days), dtype=bool), group)
 
 
+def test_a_decision_curve_tells_in_words_what_each_model_is_worth_where_they_differ() -> None:
+    curves = pd.DataFrame({"threshold": [0.05, 0.5, 0.75], "net_benefit": [0.49, 0.2, -0.04]})
+    alt = figures.net_benefit(curves.assign(strategy="hybrid"))["layout"]["meta"]["alt"]
+    assert alt == "Net benefit. Hybrid (MRI + clinical): 0.20 at 0.50, −0.04 at 0.75."
+
+
 def test_a_model_without_an_interval_or_value_is_not_drawn_as_zero() -> None:
     models = {"clinical": {"patient": {"auc": {"value": None, "ci95": None, "reason": "one class only"}}}}
     assert figures.forest_of_models(models)["data"] == []

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.errors import PartitionError, Problem, raise_if_any
 from gliocast.evidence import metrics
+from gliocast.evidence.bootstrap import Clusters, as_splits
 from gliocast.evidence.classification import performance
 from gliocast.evidence.comparison import (
     MRI_ADDS,
@@ -23,7 +24,7 @@ from gliocast.evidence.comparison import (
     mcnemar,
 )
 from gliocast.evidence.guard import check_unseen
-from gliocast.evidence.intervals import as_columns
+from gliocast.evidence.intervals import as_columns, estimate
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.fitted import PRE_OPERATIVE
 from gliocast.types import LONG_TERM, Scores
@@ -133,6 +134,18 @@ def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
         rates = {"false_positive_rate": false_positive, "true_positive_rate": true_positive}
         curves.append(pd.DataFrame({"model": name, **rates}))
     return pd.concat(curves, ignore_index=True)
+
+
+def areas(predictions: Scores, outcomes: pd.DataFrame) -> dict[str, float | None]:
+    """Area under every curve of `roc_points`, over the pairs of one split; None where there is no pair."""
+    return {
+        name: estimate(metrics.area_within(_places(table), truth(table), ranking(table)))["value"]
+        for name, table in by_model(predictions, outcomes)
+    }
+
+
+def _places(table: pd.DataFrame) -> Clusters:
+    return as_splits(table["split"].to_numpy(dtype=str), len(table))
 
 
 def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def assess_usefulness(predictions: Scores, test_outcomes: Table) -> Figure:
     from gliocast.reporting import figures
 
     tables = dict(with_probability(predictions, test_outcomes))
-    outcome = truth(next(iter(tables.values())))
-    return figures.net_benefit(decision_curves(outcome, {name: _probability(table) for name, table in tables.items()}))
+    tested = next(iter(tables.values()))
+    curves = decision_curves(truth(tested), {name: _probability(table) for name, table in tables.items()})
+    return figures.net_benefit(curves, f"Decision curve, {tested['patient_id'].nunique()} test patients")
 
 
 def assess_subgroups(

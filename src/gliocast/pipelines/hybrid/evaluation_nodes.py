@@ -128,10 +128,11 @@ def _figure4(
     from gliocast.reporting import figures
 
     best = "hybrid" if "hybrid" in models else "clinical"
-    aucs = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
     mark = f". {watermark}" if watermark else ""
     several = len(set(predictions.table["split"])) > 1
-    title = f"ROC curves, test patients{POOLED if several else ''}{mark}"
-    curves = figures.roc(evaluate.roc_points(predictions, outcomes), aucs, title)
+    n_patients = predictions.table["patient_id"].nunique()
+    title = f"ROC curves, {n_patients} test patients{POOLED if several else ''}{mark}"
+    areas = evaluate.areas(predictions, outcomes)  # of every curve, also of those that metrics.json does not compare
+    curves = figures.roc(evaluate.roc_points(predictions, outcomes), areas, title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
     return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, test patients{mark}")

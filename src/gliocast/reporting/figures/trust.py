@@ -22,7 +22,10 @@ from gliocast.reporting.figures.theme import (
     name_of,
     plain,
 )
+from gliocast.reporting.formatting import fraction
 from gliocast.types import Figure
+
+TOLD_THRESHOLDS = (0.25, 0.5, 0.75)  # in words; the highest benefit says nothing: near 0 all models call everyone
 
 
 def reliability(curve: pd.DataFrame, title: str = "Calibration") -> Figure:
@@ -84,10 +87,14 @@ def net_benefit(curves: pd.DataFrame, title: str = "Decision curve") -> Figure:
         "xaxis": fraction_axis("Threshold probability"),
         "yaxis": axis("Net benefit", range=[-0.25 * peak, 1.1 * peak]),
     }
-    alt = "; ".join(
-        f"{name_of(strategy)}: highest net benefit {rows['net_benefit'].max():.2f}" for _, strategy, rows in parts
-    )
-    return figure(traces, title, alt, **axes)
+    alt = "; ".join(f"{name_of(strategy)}: {_benefits_in_words(rows)}" for _, strategy, rows in parts)
+    return figure(traces, title, f"Net benefit. {alt}.", **axes)
+
+
+def _benefits_in_words(rows: pd.DataFrame) -> str:
+    told = rows[rows["threshold"].isin(TOLD_THRESHOLDS)]
+    pairs = zip(told["net_benefit"], told["threshold"], strict=True)
+    return ", ".join(f"{fraction(benefit)} at {threshold:.2f}" for benefit, threshold in pairs)
 
 
 def _benefit(place: int, strategy: str, rows: pd.DataFrame) -> dict[str, Any]:
