@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, only_the_baseline, the_paper
+from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, an_estimate, only_the_baseline, the_paper
 
 from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting import formatting, paper, tables
@@ -279,6 +279,13 @@ def test_a_long_table_scrolls() -> None:
 def test_every_other_measure_is_there_to_unfold(page: str) -> None:
     shown = without_scripts(page)
     assert all(f">{name}</th>" in shown for name in ("F1", "MCC", "PR AUC", "ECE", "Log loss", "Balanced accuracy"))
+
+
+def test_a_measure_without_a_value_says_why() -> None:
+    metrics = all_metrics()
+    metrics["models"]["majority"]["patient"] |= {"npv": an_estimate(None), "brier": an_estimate(None)}
+    page = without_scripts(build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper()))
+    assert "<li>No value (one class only): Majority class, by patient: NPV, Brier score.</li>" in page
 
 
 def test_beside_each_p_stands_the_one_that_counts_all_comparisons() -> None:

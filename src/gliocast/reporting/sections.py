@@ -15,9 +15,9 @@ from gliocast.reporting.blocks import Gallery
 from gliocast.reporting.exhibits import Exhibit, exhibits_in
 from gliocast.reporting.figures import audit, forest_of_models
 from gliocast.reporting.figures.theme import name_of
+from gliocast.reporting.measures import measures_html
 from gliocast.reporting.paper import paper_claims
 from gliocast.reporting.statistics import statistics_html
-from gliocast.reporting.tables import Row
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,6 @@ class Report:
         return [block for exhibit in exhibits_in(key) for block in self.gallery.show(exhibit)]
 
 
-FURTHER_MEASURES = (
-    *("balanced_accuracy", "ppv", "npv", "f1", "mcc", "pr_auc"),
-    *("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece"),
-)
 ASKED = ("hybrid_vs_clinical", "hybrid_vs_surgery_rule")
 Builder: TypeAlias = Callable[[Report], list[Markup]]
 
@@ -83,26 +79,8 @@ def result(report: Report) -> list[Markup]:
     html = tables.result_html(tables.result_rows(report.metrics, report.paper), "Results")
     title = "Every model on the same test patients, beside the paper"
     table = report.gallery.table(html, report.marked(title), f"{prose.LEVELS} {prose.INTERVALS}")
-    return [numbers, *_verdicts(report), table, _forest(report), every_measure(report)]
-
-
-def every_measure(report: Report) -> Markup:
-    """The measures that the table above leaves out, folded: one row a measure, one column a model and level."""
-    found = [
-        (f"{name_of(model)}, by {level}", performance)
-        for model, levels in report.models.items()
-        for level, performance in levels.items()
-        if performance
-    ]
-    rows = [
-        Row((tables.header(name), *(formatting.estimate(performance.get(name)) for _, performance in found)))
-        for name in FURTHER_MEASURES
-    ]
-    headers = ["", *(name for name, _ in found)]
-    return blocks.folded(
-        report.marked("Every other measure"),
-        tables.html_table(headers, rows, [False] + [True] * len(found), "Measures"),
-    )
+    others = blocks.folded(report.marked("Every other measure"), measures_html(report.models))
+    return [numbers, *_verdicts(report), table, _forest(report), others]
 
 
 def headline_numbers(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:
