@@ -347,6 +347,27 @@ def test_the_papers_choice_is_not_said_to_be_made_inside_the_training_patients(p
     assert ("the classifier is chosen by its result on the test patients" in page) == leaks
 
 
+@pytest.mark.parametrize(
+    ("reads", "model", "told"),
+    [
+        ("cnn", "cnn", "The CNN is trained"),
+        ("features", "image_features", "of the image features is"),
+        ("none", "", ""),
+    ],
+)
+def test_the_papers_protocol_speaks_of_the_image_model_that_the_run_has(reads: str, model: str, told: str) -> None:
+    metrics = all_metrics()
+    metrics["protocol"] |= {"name": "paper"}
+    cnn = metrics["models"].pop("cnn")
+    metrics["models"] |= {model: cnn} if model else {}
+    provenance = a_provenance() | {"parameters": {"image_score": reads}}
+    page = without_scripts(build_report(metrics, a_flow(), provenance, all_exhibits(), the_paper()))
+    assert ("The CNN is trained on 60 %" in page) == (reads == "cnn")
+    assert told in page
+    assert ("on whom its image model was trained" in page) == (reads != "none")
+    assert "divided at random, 60/40" in page
+
+
 @pytest.mark.parametrize(("protocol", "n_marks"), [("honest", 0), ("paper", 1)])
 def test_what_stands_first_on_the_page_bears_the_mark_too(protocol: str, n_marks: int) -> None:
     metrics = all_metrics()

@@ -63,9 +63,10 @@ RULES = {
     "that comes within one standard error of the highest",
 }
 LEAKING_CHOICE = (
-    "What bears the mark is the paper's protocol's: patients on whom its image model was trained are tested, and the "
-    "classifier is chosen by its result on the test patients. What follows is the honest protocol's. "
+    "What bears the mark is the paper's protocol's: {images}the classifier is chosen by its result on the test "
+    "patients. What follows is the honest protocol's. "
 )
+LEAKING_IMAGES = "patients on whom its image model was trained are tested, and "
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
     "interval allows one; otherwise the number of patients that would be needed. The study's "
@@ -98,9 +99,16 @@ HONEST_PROTOCOL = (
     "training patients.",
     "Test patients are scored without their outcomes; the outcomes are opened by one step, after the scoring.",
 )
+PAPER_IMAGES = {
+    "cnn": ("The CNN is trained on 60 % of the patients and scores everyone, its own training patients included.",),
+    "features": (
+        "A model of the image features is fitted on a part of the patients and scores everyone, that part included.",
+    ),
+    "none": (),
+}
 PAPER_PROTOCOL = (
-    "The paper's protocol: the CNN is trained on 60 % of the patients and scores everyone, its own training patients "
-    "included.",
-    "All patients are then divided anew, at random, 60/40, for the second stage; the scaler is fitted on everyone.",
-    "The classifier is chosen by its result on the test part. These numbers do not hold for new patients.",
+    "For the classifiers all patients are divided at random, 60/40, whomever an image model has seen; the scaler is "
+    "fitted on everyone.",
+    "The classifier is chosen by its result on the test part. Numbers of the paper's protocol do not hold for new "
+    "patients.",
 )

@@ -199,7 +199,8 @@ def hybrid_text(report: Report) -> str:
     settings = report.provenance.get("parameters", {}).get("hybrid", {})
     scoring = {"roc_auc": "AUC"}.get(settings.get("scoring"), name_of(settings.get("scoring")))
     rule = prose.RULES[settings["choice"]].format(**settings | {"scoring": scoring}) if settings else ""
-    leaking = prose.LEAKING_CHOICE if report.metrics["protocol"]["name"] == "paper" else ""
+    leaking = prose.LEAKING_CHOICE.format(images=prose.LEAKING_IMAGES if image_model else "")
+    leaking = leaking if report.metrics["protocol"]["name"] == "paper" else ""
     return f"{leaking}{prose.HYBRID[image_model]}. {prose.CHOICE.format(rule=rule)}"
 
 
@@ -249,7 +250,8 @@ def methods(report: Report) -> list[Markup]:
     if tested is None:
         return [blocks.paragraph(prose.FITS_NOTHING)]
     count = prose.SEPARATION.format(tested=tested, seen=seen)
-    rules = prose.HONEST_PROTOCOL if protocol["name"] == "honest" else prose.PAPER_PROTOCOL
+    leaking = (*prose.PAPER_IMAGES[report.reads], *prose.PAPER_PROTOCOL)
+    rules = prose.HONEST_PROTOCOL if protocol["name"] == "honest" else leaking
     facts = {name.removeprefix("n_"): value for name, value in protocol.items() if value is not None}
     return [blocks.paragraph(count), blocks.bullets(rules), tables.facts_html(facts)]
 
