@@ -170,7 +170,14 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "How much hangs on the draw",
         "Inside the training patients: the whole search again with other folds and seeds.",
     ),
-    Exhibit("chosen_classifiers", "hybrid", "trust", "Which classifier is chosen, how often"),
+    Exhibit(
+        "chosen_classifiers",
+        "hybrid",
+        "trust",
+        "Which classifier is chosen, how often",
+        "In the searches of the table above, each on a part of the training patients. The tested model is chosen on "
+        "all of them, and so may be another.",
+    ),
     Exhibit(
         "survival_classes_table",
         "hybrid",
