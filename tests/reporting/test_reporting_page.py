@@ -158,6 +158,11 @@ def test_p_values_are_never_zero(p_value: float | None, text: str) -> None:
     assert formatting.p_value(p_value) == text
 
 
+def test_p_values_look_alike_in_every_table() -> None:
+    table = tables.table_of(pd.DataFrame({"p": [0.000926, 0.0214, None]}), "Any")
+    assert re.findall(r"<th scope=\"row\">(.*?)</th>", table) == ["9.3e-04", "0.021", "–"]
+
+
 def test_a_difference_shows_its_sign() -> None:
     assert formatting.difference({"value": 0.031, "ci95": [-0.052, 0.11]}) == "+0.03 (−0.05 to +0.11)"
     assert formatting.difference({"value": -0.001, "ci95": None}) == "0.00"
@@ -279,6 +284,10 @@ def test_a_long_table_scrolls() -> None:
 def test_every_other_measure_is_there_to_unfold(page: str) -> None:
     shown = without_scripts(page)
     assert all(f">{name}</th>" in shown for name in ("F1", "MCC", "PR AUC", "ECE", "Log loss", "Balanced accuracy"))
+
+
+def test_how_often_a_classifier_is_chosen_does_not_seem_to_contradict_the_choice(page: str) -> None:
+    assert "The tested model is chosen on all of them, and so may be another." in page
 
 
 def test_a_measure_without_a_value_says_why() -> None:

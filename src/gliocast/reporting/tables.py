@@ -100,8 +100,9 @@ def table_of(table: pd.DataFrame, label: str) -> Markup:
     """Any small table of aggregates; a value and its limits (`auc`, `auc_lower`, `auc_upper`) share one cell."""
     table = with_intervals(table.astype(object).where(table.notna(), None))
     numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
-    texts = ([_text(value) for value in values] for values in table.astype(object).itertuples(index=False, name=None))
-    rows = [Row(tuple(cells)) for cells in texts]
+    forms = [formatting.p_value if column == "p" else _text for column in table.columns]
+    values = table.astype(object).itertuples(index=False, name=None)
+    rows = [Row(tuple(form(value) for form, value in zip(forms, cells, strict=True))) for cells in values]
     repeated = [False, *(row.cells[0] == before.cells[0] for before, row in pairwise(rows))]
     rows = [replace(row, repeats=again) for row, again in zip(rows, repeated, strict=True)]
     return html_table([header(str(column)) for column in table.columns], rows, numeric, label)
