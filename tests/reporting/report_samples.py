@@ -154,7 +154,11 @@ def a_provenance(simulated: bool = True) -> dict[str, Any]:
         "simulated": simulated,
         "made_at": "2026-01-01T00:00:00+00:00",
         "versions": versions,
-        "parameters": {"model": {"batch_size": 30, "weights": None, "backbone": "resnet51q"}, "check_only": True},
+        "parameters": {
+            "model": {"batch_size": 30, "weights": None, "backbone": "resnet51q"},
+            "audit": {"a_parameter_whose_name_is_longer_than_a_telephone_is_wide": True},
+            "check_only": True,
+        },
         "code": {"commit": None},
     }
 

@@ -81,6 +81,7 @@ def test_a_request_to_a_network_is_refused_by_the_page_itself(browser: Any, repo
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 def test_nothing_is_wider_than_the_screen(browser: Any, report: Path, size: dict[str, int]) -> None:
     visit = Visit(browser, report, viewport=size, is_mobile=size is PHONE)
+    visit.ask("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     assert visit.ask("document.documentElement.scrollWidth") <= size["width"]
     right = "[...document.querySelectorAll('.plot .main-svg')].map(at => at.getBoundingClientRect().right)"
     assert max(visit.ask(right)) <= size["width"] + 1

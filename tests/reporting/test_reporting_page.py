@@ -56,6 +56,11 @@ def test_every_tag_is_closed_and_every_link_leads_somewhere(page: str) -> None:
     assert {link.removeprefix("#") for link in parsed.links} <= set(parsed.ids)
 
 
+def test_every_column_has_a_heading(page: str) -> None:
+    assert len(re.findall(r"<th scope=\"col\"[^>]*>", page)) > 50
+    assert re.findall(r"<th scope=\"col\"[^>]*></th>", page) == []
+
+
 def test_the_page_fetches_nothing_and_forbids_it(page: str) -> None:
     assert outline(page).outside == []
     assert "default-src 'none'" in page

@@ -17,7 +17,7 @@ from gliocast.reporting import formatting
 from gliocast.reporting.figures.theme import NAMES, name_of, plain
 from gliocast.reporting.paper import paper_performance
 
-RESULT_HEADERS = ("", "Level", "n", "AUC", "Accuracy", "Sensitivity", "Specificity", "TP", "FP", "FN", "TN")
+RESULT_HEADERS = ("Model", "Level", "n", "AUC", "Accuracy", "Sensitivity", "Specificity", "TP", "FP", "FN", "TN")
 FRAME = Markup(
     '<div class="table{}" role="region" tabindex="0" aria-label="{}">'
     "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"

@@ -58,6 +58,7 @@ NAMES = {
     "age_years": "age",
     "age_band_years": "age band",
     "who_status": "WHO status",
+    "scanner_field_t": "field strength (T)",
     "lda": "LDA",
     "svc": "SVC",
     "gaussian_nb": "gaussian naive Bayes",
