@@ -38,6 +38,19 @@ def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, w
     assert [problem.where for problem in refused.value.problems] == where
 
 
+@pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc"])
+def test_an_encoder_is_refused_as_one(backbone):
+    with pytest.raises(ConfigurationError, match=rf"model\.backbone is {backbone}; expected .* ends in a classifier"):
+        refuse_untrainable_network(tiny(backbone=backbone), 224)
+
+
+@pytest.mark.filterwarnings("ignore:CSATv2 is designed for 3-channel")
+def test_a_network_that_takes_colours_alone_is_not_blamed_on_the_size_of_the_slices():
+    with pytest.raises(ConfigurationError, match="slices of one channel") as refused:
+        refuse_untrainable_network(tiny(backbone="csatv2"), 224)
+    assert "size_px" not in str(refused.value)
+
+
 def test_learning_curves_without_tensorboard_are_refused_at_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(ConfigurationError, match=r"model\.tensorboard_folder is curves, and no package"):

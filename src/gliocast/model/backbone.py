@@ -57,11 +57,11 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
         A module that takes `[batch, 1, height, width]` (slices) or, with attention, `[batch, slices, height, width]`.
 
     Raises:
-        ConfigurationError: timm knows no such backbone, the state is another network's, or attention is asked of a
-            backbone that ends in more than one linear layer.
+        ConfigurationError: timm knows no such backbone, it ends in no classifier, the state is another network's, or
+            attention is asked of a backbone that ends in more than one linear layer.
     """
     timm = timm_with(params.backbone)
-    make = partial(timm.create_model, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
+    make = partial(_classifying, timm, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
     backbone = make() if pretrained is None else _started_from(pretrained, make, params)
     _start_undecided(backbone)
     if params.pooling != "attention":
@@ -100,6 +100,14 @@ def timm_with(backbone: str) -> ModuleType:
     if not timm.is_model(backbone):
         raise ConfigurationError(_unknown_backbone(backbone, timm.list_models()))
     return timm
+
+
+def _classifying(timm: ModuleType, backbone: str, **options: Any) -> Any:
+    """The backbone, which ends in a classifier: a few of timm's are encoders, and give features alone."""
+    made = timm.create_model(backbone, **options)
+    if not hasattr(made, "get_classifier"):
+        raise ConfigurationError(_without_classifier(backbone))
+    return made
 
 
 def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], params: ModelParameters) -> Any:
@@ -167,6 +175,11 @@ def _other_network(params: ModelParameters, found: str) -> Problem:
 def _not_for_attention(backbone: str) -> Problem:
     expected = "a network that ends in one linear layer, such as resnet51q, for pooling by attention"
     return Problem("–", "model.backbone", backbone, expected, "Choose another backbone, or another model.pooling.")
+
+
+def _without_classifier(backbone: str) -> Problem:
+    expected = "a network that ends in a classifier, such as resnet51q; this one gives features alone"
+    return Problem("–", "model.backbone", backbone, expected, "Choose another backbone.")
 
 
 def _unknown_backbone(name: str, known: list[str]) -> Problem:

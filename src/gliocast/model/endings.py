@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -84,8 +85,16 @@ def refuse_unfit_slices(network: Module, example: Tensor, backbone: str) -> None
     """Refuse a backbone that takes no slices of this size, such as a transformer that is made for another one.
 
     Raises:
-        ConfigurationError: the network cannot look at `example`.
+        ConfigurationError: the network cannot look at `example`, or at a slice of any size.
     """
+    error = _failure(network, example)
+    if error is not None:
+        is_the_size = _failure(network, _of_own_size(network, example)) is None
+        raise ConfigurationError(_unfit(backbone, example.shape[-1]) if is_the_size else _unfit(backbone)) from error
+
+
+def _failure(network: Module, example: Tensor) -> Exception | None:
+    """How the network fails to look at `example`; None where it can."""
     import torch
 
     try:
@@ -94,7 +103,14 @@ def refuse_unfit_slices(network: Module, example: Tensor, backbone: str) -> None
     except (RuntimeError, AssertionError, ValueError) as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):  # a card's fault, whatever the size
             raise
-        raise ConfigurationError(_unfit(backbone, example.shape[-1])) from error
+        return error
+    return None
+
+
+def _of_own_size(network: Module, example: Tensor) -> Tensor:
+    """As many slices as `example` has, of the size that timm made the network for."""
+    backbone: Any = getattr(network, "backbone", network)
+    return example.new_zeros((*example.shape[:2], *backbone.pretrained_cfg["input_size"][1:]))
 
 
 def refuse_untrainable(
@@ -113,9 +129,14 @@ def refuse_untrainable(
     raise TrainingError(Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy))
 
 
-def _unfit(backbone: str, side_px: int) -> Problem:
-    remedy = "Set slices.size_px to what the network takes (224 for most), or choose another backbone."
-    return Problem("–", "model.backbone", backbone, f"a network that takes slices of {side_px} px", remedy)
+def _unfit(backbone: str, side_px: int | None = None) -> Problem:
+    """The problem of a network that takes no slices of this size; None: of its own size neither."""
+    if side_px is None:
+        expected, remedy = "a network that takes slices of one channel", "Choose another backbone."
+    else:
+        expected = f"a network that takes slices of {side_px} px"
+        remedy = "Set slices.size_px to what the network takes (224 for most), or choose another backbone."
+    return Problem("–", "model.backbone", backbone, expected, remedy)
 
 
 def _uncompilable(error: Exception) -> Problem:
