@@ -114,6 +114,21 @@ def test_weights_of_other_shapes_are_refused():
         network(pretrained=wider)
 
 
+def test_a_file_without_any_weight_is_refused_and_nothing_is_fetched_in_its_place(monkeypatch):
+    from timm.models import _builder
+
+    monkeypatch.setattr(_builder, "load_pretrained", lambda *_, **__: pytest.fail("timm went to fetch weights"))
+    with pytest.raises(ConfigurationError, match="without any weight"):
+        network(pretrained={})
+
+
+@pytest.mark.parametrize("broken", ["stem.conv.weight", "stem.bn.running_var"])
+def test_weights_that_are_no_numbers_are_refused(broken):
+    _, state = three_channel_state()
+    with pytest.raises(ConfigurationError, match=rf"no finite numbers in {broken} and 0 more"):
+        network(pretrained=state | {broken: state[broken] * float("nan")})
+
+
 def test_attention_weighs_the_slices_of_each_patient_to_one():
     attentive = network(pooling="attention").eval()
     stacks = torch.rand(2, 3, 32, 32)

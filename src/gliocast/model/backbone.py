@@ -118,6 +118,7 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
     """
     import torch
 
+    _refuse_no_numbers(pretrained, params)
     with torch.random.fork_rng([]):
         drawn = make()
     try:
@@ -134,6 +135,16 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
     if at_random:
         raise ConfigurationError(_other_network(params, f"without {at_random[0]} and {len(at_random) - 1} more"))
     return backbone
+
+
+def _refuse_no_numbers(pretrained: Mapping[str, Tensor], params: ModelParameters) -> None:
+    """Refuse a state without any weight, for which timm would go and fetch one, and weights that are no numbers."""
+    if not pretrained:
+        raise ConfigurationError(_other_network(params, "without any weight"))
+    unknown = [name for name, weight in pretrained.items() if not weight.isfinite().all()]
+    if unknown:
+        found = f"with values that are no finite numbers in {unknown[0]} and {len(unknown) - 1} more"
+        raise ConfigurationError(_other_network(params, found))
 
 
 def classifiers(backbone: Any) -> list[Module]:
