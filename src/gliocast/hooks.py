@@ -41,6 +41,18 @@ class TypedParameterHooks:
             refuse_untrainable_network(known, catalog.load("params:slices").size_px)
 
 
+class GridHooks:
+    """Refuse grids that no classifier can be searched by, before the network is trained for them."""
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Look at the grids where a run is to search them; scikit-learn takes seconds, so not where it has."""
+        if "fitted_models" in pipeline.all_outputs() and not catalog.exists("fitted_models"):
+            from gliocast.hybrid.classifiers import check_grids
+
+            check_grids(catalog.load("params:hybrid"))
+
+
 class CatalogHooks:
     """Refuse catalog entries that cannot be made before anything runs, all of them at once."""
 

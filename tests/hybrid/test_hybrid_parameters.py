@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from hybrid_examples import configured
+from kedro.io import DataCatalog
+from kedro.pipeline import Node, Pipeline
 from pydantic import ValidationError
 
 from gliocast.errors import ConfigurationError
+from gliocast.hooks import GridHooks
 from gliocast.hybrid.classifiers import check_grids
 
 
@@ -67,3 +70,20 @@ def test_the_pattern_must_capture_the_patient():
     features = {"id_column": "id", "ignore_columns": (), "c_grid": (1.0,), "inner_folds": 2}
     with pytest.raises(ValidationError, match="one group"):
         configured(features={**features, "id_pattern": "UPENN.*"})
+
+
+def test_a_slip_in_the_grids_ends_a_run_before_its_first_stage(project):
+    grids = "hybrid: {grids: {random_forest: {plain: {criterion: [ginny]}}}}\n"
+    project.write("conf/local/parameters.yml", grids)
+    ended = project.run("hybrid")
+    assert ended.returncode == 2
+    assert "hybrid.grids.random_forest.plain.criterion" in ended.stderr
+    assert not project.path("01_raw").exists()
+
+
+def test_the_grids_of_a_finished_search_are_not_looked_at_again():
+    catalog = DataCatalog()
+    for name, value in {"params:hybrid": "never looked at", "fitted_models": "finished"}.items():
+        catalog[name] = value
+    run = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
+    GridHooks().before_pipeline_run(run, catalog)
