@@ -38,7 +38,7 @@ def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, w
     assert [problem.where for problem in refused.value.problems] == where
 
 
-@pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc"])
+@pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc", "gemma4_vit_167m_enc"])
 def test_an_encoder_is_refused_as_one(backbone):
     with pytest.raises(ConfigurationError, match=rf"model\.backbone is {backbone}; expected .* ends in a classifier"):
         refuse_untrainable_network(tiny(backbone=backbone), 224)

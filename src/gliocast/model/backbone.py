@@ -104,7 +104,12 @@ def timm_with(backbone: str) -> ModuleType:
 
 def _classifying(timm: ModuleType, backbone: str, **options: Any) -> Any:
     """The backbone, which ends in a classifier: a few of timm's are encoders, and give features alone."""
-    made = timm.create_model(backbone, **options)
+    try:
+        made = timm.create_model(backbone, **options)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        made = None  # it has no classifier for a dropout to stand before
     if not hasattr(made, "get_classifier"):
         raise ConfigurationError(_without_classifier(backbone))
     return made
