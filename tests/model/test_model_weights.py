@@ -116,7 +116,7 @@ def test_fetched_weights_changed_afterwards_are_refused(tmp_path, monkeypatch):
 
 def test_a_release_that_is_not_the_published_file_is_refused_and_nothing_is_stored(tmp_path, monkeypatch):
     published(monkeypatch, Release(tmp_path, digest="deadbeef"))
-    with pytest.raises(TrainingError, match="not fetched"):
+    with pytest.raises(TrainingError, match="cut off on its way, or another file"):
         fetch_weights("test_byobnet", tmp_path / "pretrained")
     assert not (tmp_path / "pretrained" / "test_byobnet.safetensors").exists()
 
@@ -158,7 +158,7 @@ def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, mon
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
     fetch_weights("test_byobnet", tmp_path / "pretrained")
     hub.blob.write_bytes(hub.blob.read_bytes() + b" ")
-    with pytest.raises(TrainingError, match="not fetched"):
+    with pytest.raises(TrainingError, match="cut off on its way, or another file"):
         fetch_weights("test_byobnet", tmp_path / "elsewhere")
 
 
@@ -204,6 +204,14 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_the_old_weights(tmp_path, monk
             fetch_weights("test_byobnet", folder, other.sha256)
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".safetensors"]
     assert len(pretrained_weights(asked)["head.fc.bias"]) == 1000
+
+
+@pytest.mark.parametrize("folder", ["taken", "taken/below"])
+def test_a_file_in_the_place_of_the_folder_ends_in_a_sentence(tmp_path, monkeypatch, folder):
+    published(monkeypatch, Release(tmp_path))
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ArtefactError, match="Name another --folder"):
+        fetch_weights("test_byobnet", tmp_path / folder)
 
 
 def test_an_unreachable_source_says_what_to_do(tmp_path, monkeypatch):

@@ -200,10 +200,11 @@ def _absent(path: Path, params: ModelParameters) -> Problem:
 
 
 def _unreachable(backbone: str, error: Exception) -> Problem:
+    is_another = not isinstance(error, OSError)  # it came, and its digest is not the published one
     return Problem(
         "–",
         f"the weights of {backbone}",
-        f"not fetched ({type(error).__name__})",
+        "cut off on its way, or another file" if is_another else f"not fetched ({type(error).__name__})",
         "a reachable source that gives the published file",
         "Fetch them on a machine with a network and copy the folder, or set model.weights to a local file or to none.",
     )
@@ -213,6 +214,9 @@ def _unreachable(backbone: str, error: Exception) -> Problem:
 def _told_where_unwritable(path: Path) -> Iterator[None]:
     try:
         yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        where, found, expected = f"{path.parent.name}/{path.name}", str(error.strerror), "a file in a folder"
+        raise ArtefactError(Problem("–", where, found, expected, "Name another --folder.")) from None
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
