@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gliocast.cohort.flow import patient_flow
 from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
-from gliocast.errors import CohortError, ConfigurationError, InputError, LeakageError, PartitionError
+from gliocast.errors import CohortError, ConfigurationError, InputError, PartitionError
 from gliocast.pipelines.preprocessing import nodes
 
 NO_FINDINGS = exclusions((), "imaging", (), ())
@@ -65,12 +65,6 @@ def test_everyone_who_left_is_recorded_once_with_the_first_reason(selected):
         ["P000", "image_missing", "no image of the patient"],
         ["P003", "tilt", "a tilt; a gap"],
     ]
-
-
-def test_two_scans_of_one_patient_are_refused_where_the_patients_of_the_study_are_selected(four, selected):
-    four.loc[1, "patient_id"] = "P000_FU003d"
-    with pytest.raises(LeakageError, match="P000_FU003d: patient_id is a scan of P000 beside 1 more"):
-        selected()
 
 
 def test_every_stage_of_the_flow_is_the_one_before_less_those_who_left(selected):

@@ -12,8 +12,6 @@ from gliocast.pipelines.evidence import nodes
 from gliocast.pipelines.evidence.nodes import record_test_opening
 from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
 
-SCAN_MARK = r"(?i)[_-](FU\w*|post)$|(?<=\d{3})_\d{2}$"
-
 
 def scores(*rows, fitted_on):
     table = pd.DataFrame([("s", patient, -1, role, model, 0.0, 0.5) for patient, role, model in rows])
@@ -96,22 +94,6 @@ def test_a_copy_of_an_image_is_refused_also_with_other_grey_values_or_rounded(ch
     assert [problem.patient for problem in refusal.value.problems] == ["P2 = P5"]
 
 
-def test_two_scans_of_one_patient_are_refused():
-    guard.check_one_scan_a_patient(["UCSF-PDGM-429", "UCSF-PDGM-430"], SCAN_MARK)
-    with pytest.raises(LeakageError) as refusal:
-        guard.check_one_scan_a_patient(["UCSF-PDGM-429", "UCSF-PDGM-429_FU003d", "UPENN-GBM-00001_11"], SCAN_MARK)
-    assert [problem.patient for problem in refusal.value.problems] == ["UCSF-PDGM-429", "UCSF-PDGM-429_FU003d"]
-
-
-def test_numbered_patients_of_one_site_are_not_scans_of_one_patient():
-    guard.check_one_scan_a_patient(["GBM_01", "GBM_02", "TCGA-02-0001", "TCGA-02-0003", "P001", "P002"], SCAN_MARK)
-
-
-def test_numbered_scans_of_one_patient_are_refused():
-    with pytest.raises(LeakageError):
-        guard.check_one_scan_a_patient(["UPENN-GBM-00001_11", "UPENN-GBM-00001_21"], SCAN_MARK)
-
-
 def test_openings_of_the_test_partition_are_counted_once_for_each_set_of_predictions():
     assert guard.count_openings([], "partition", "first") == 1
     before = [("partition", "first"), ("partition", "second"), ("another partition", "other")]
@@ -162,7 +144,6 @@ def a_patient_on_both_sides():
         ("_unknown_models", lambda: guard.check_unseen(scores(("P1", "test", "a"), fitted_on={}))),
         ("_taught", lambda: guard.check_not_fitted_on("threshold", ["P1", "P2"], ["P2"])),
         ("_near_twins", lambda: check_slices(slices_of()[[0, 1, 2, 3, 0]])),
-        ("_scans_of_one_patient", lambda: guard.check_one_scan_a_patient(["P1", "P1_FU1"], SCAN_MARK)),
     ],
 )
 def test_each_guard_is_what_stops_its_leak(monkeypatch, broken, leak):

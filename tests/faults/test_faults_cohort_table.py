@@ -99,6 +99,22 @@ def test_two_spellings_of_one_identifier_collide(parameters, one, other):
     assert "differing in age_years" in found.found
 
 
+@pytest.mark.parametrize(
+    "scans", [("001", "001_FU003d"), ("UPENN-GBM-00001_11", "UPENN-GBM-00001_21"), ("B", "B_post")]
+)
+def test_two_scans_of_one_patient_are_one_patient_with_two_rows_also_where_no_image_is_read(parameters, scans):
+    found = the_problem(table(*(f"{scan},65,M,1,biopsy,331,1" for scan in scans)), parameters())
+    assert (found.patient, found.where, found.expected) == (", ".join(scans), "patient_id", "one scan a patient")
+    no_mark = {"pattern": ".*", "digits": 0, "scan_mark": None}
+    both = table(*(f"{scan},6{number},M,1,biopsy,331,1" for number, scan in enumerate(scans)))
+    assert len(read_cohort(both, parameters(identifier=no_mark), "exclude")[0]) == 3
+
+
+def test_numbered_patients_of_one_site_are_not_scans_of_one_patient(parameters):
+    names = ("GBM_01", "GBM_02", "TCGA-02-0001", "TCGA-02-0003", "P002", "P003", "UCSF-PDGM-429", "UPENN-GBM-00001_11")
+    assert len(read_cohort(table(*(f"{name},65,M,1,biopsy,331,1" for name in names)), parameters(), "exclude")[0]) == 9
+
+
 def test_different_identifiers_do_not_collide(parameters):
     rows = ("10,65,M,1,biopsy,331,1", "1,65,F,1,biopsy,331,1", "P10,65,M,2,biopsy,331,1", "P01-1,65,M,3,biopsy,331,1")
     assert len(read_cohort(table(*rows), parameters(), "exclude")[0]) == 5

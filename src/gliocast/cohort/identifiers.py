@@ -90,6 +90,22 @@ def duplicate_problems(patient_id: pd.Series, cells: pd.DataFrame, source: str) 
         yield duplicate(spellings, differing(cells.loc[group.index].drop(columns=source, errors="ignore")))
 
 
+def scan_problems(patient_id: pd.Series, source: str, rule: IdentifierRule) -> Iterator[Problem]:
+    """Every patient with rows that differ only in the mark of a scan (`_FU003d`, `_11`, `_post`).
+
+    Counted as two patients they would be described twice, and one could be trained on while the other is tested.
+    """
+    if rule.scan_mark is None:
+        return
+    mark = re.compile(rule.scan_mark)  # by `re`, which has accepted it; pandas' own engine differs
+    scans = patient_id[safe_to_show(patient_id)].drop_duplicates()
+    for name, group in scans.groupby(scans.map(lambda scan: mark.sub("", scan))):
+        if len(group) > 1:
+            found = f"{len(group)} scans of {name}"
+            remedy = "Keep the baseline scan (cohort.keep), or correct cohort.identifier.scan_mark."
+            yield Problem(listed(sorted(group)), source, found, "one scan a patient", remedy)
+
+
 def differing(cells: pd.DataFrame) -> list[str]:
     """The columns in which the rows are not all the same."""
     return [str(column) for column in cells if len(cells[column].drop_duplicates()) > 1]

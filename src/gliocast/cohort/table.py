@@ -11,7 +11,13 @@ import pandas as pd
 
 from gliocast.cohort.columns import column_cells, column_problems
 from gliocast.cohort.findings import Column
-from gliocast.cohort.identifiers import duplicate_problems, identifier_problems, identifiers, safe_to_show
+from gliocast.cohort.identifiers import (
+    duplicate_problems,
+    identifier_problems,
+    identifiers,
+    safe_to_show,
+    scan_problems,
+)
 from gliocast.cohort.labels import outcomes
 from gliocast.cohort.notes import ALL_DIED, table_notes
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, NUMBERS, CohortParameters, InvalidPatientPolicy
@@ -133,6 +139,7 @@ def identity_problems(selected: pd.DataFrame, cohort: CohortParameters) -> list[
     return [
         *identifier_problems(patient_id, source, cohort.identifier),
         *duplicate_problems(patient_id, selected, source),
+        *scan_problems(patient_id, source, cohort.identifier),
     ]
 
 

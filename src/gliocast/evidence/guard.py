@@ -6,7 +6,6 @@ Whatever is fitted carries the patients it was fitted on; whoever scores asks he
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -139,35 +138,6 @@ def _thumbnails(stacks: np.ndarray) -> Float[np.ndarray, "patients pixels"]:
     blocks = whole.reshape(n, slices, side, height // side, side, width // side).mean(axis=(3, 5)).reshape(n, -1)
     centred = blocks - blocks.mean(axis=1, keepdims=True)
     return np.asarray(centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-9), dtype=np.float32)
-
-
-def check_one_scan_a_patient(patient_ids: Sequence[str], scan_mark: str) -> None:
-    """Refuse identifiers that differ only in the mark of a scan (`_FU003d`, `_11`, `_post`): one patient, two rows.
-
-    Args:
-        patient_ids: the patients of the study.
-        scan_mark: regular expression of such a mark at the end of an identifier.
-
-    Raises:
-        LeakageError: naming every row of such a patient.
-    """
-    raise_if_any(_scans_of_one_patient(patient_ids, scan_mark), LeakageError)
-
-
-def _scans_of_one_patient(patient_ids: Sequence[str], scan_mark: str) -> list[Problem]:
-    groups: dict[str, list[str]] = {}
-    for patient in sorted(set(map(str, patient_ids))):
-        groups.setdefault(re.sub(scan_mark, "", patient), []).append(patient)
-    expected, remedy = (
-        "one scan a patient",
-        "Keep the baseline scan (cohort.keep), or correct cohort.identifier.scan_mark.",
-    )
-    return [
-        Problem(patient, "patient_id", f"a scan of {name} beside {len(scans) - 1} more", expected, remedy)
-        for name, scans in groups.items()
-        for patient in scans
-        if len(scans) > 1
-    ]
 
 
 def count_openings(before: Iterable[tuple[str, str]], partition_sha256: str, predictions_sha256: str) -> int:

@@ -14,7 +14,6 @@ from gliocast.cohort.partitions import check_cohort_unchanged, check_partition
 from gliocast.cohort.partitions import partition_patients as draw_partition
 from gliocast.cohort.table import read_table
 from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
-from gliocast.evidence.guard import check_one_scan_a_patient
 from gliocast.hybrid.image_features import patients_with_features
 from gliocast.types import ImageScoreKind, Partition
 
@@ -49,15 +48,12 @@ def select_patients(
         InputError: a patient has no image or no outcome, and the policy is to stop.
         CohortError: nobody is left.
         ConfigurationError: the table of image features has no identifiers.
-        LeakageError: two rows are scans of one patient.
     """
     if image_score == "features":
         with_image = patients_with_features(image_features, features_id_column, features_id_pattern)
     else:
         with_image = [*slice_manifest.get("patient_id", ())]
     study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
-    if parameters.identifier.scan_mark is not None:
-        check_one_scan_a_patient([*study_cohort["patient_id"]], parameters.identifier.scan_mark)
     if on_invalid_patient == "stop":
         raise_if_any(study.exclusion_problems(left_out), InputError)
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
