@@ -8,8 +8,10 @@ import pytest
 import yaml
 from kedro.io import DatasetError
 
+from gliocast.cohort.flow import warnings
+from gliocast.cohort.notes import ALL_SHORT
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.cohort.table import read_cohort
+from gliocast.cohort.table import read_cohort, read_table
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.errors import CohortError, Problem
 
@@ -301,7 +303,7 @@ def test_a_column_of_something_else_is_not_taken_for_who_died(parameters, name):
 
 
 def test_a_table_that_does_not_tell_who_died_is_read_with_a_warning(parameters, caplog):
-    read_cohort(f"{HEADER.removesuffix(',event_observed')}\nP1,65,M,1,biopsy,331\n", parameters(), "exclude")
+    read_cohort(f"{HEADER.removesuffix(',event_observed')}\nP1,65,M,1,biopsy,332\n", parameters(), "exclude")
     (warned,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "every patient is taken to have died" in warned.message
 
@@ -372,6 +374,14 @@ def test_an_impossible_survival_is_told_with_patient_value_and_range(parameters,
 
 def test_a_whole_number_with_a_spreadsheets_decimals_is_one(parameters):
     assert read_cohort(table("P2,65,M,1.0,biopsy,400.0,1.0"), parameters(), "exclude")[0]["survival_days"][1] == 400
+
+
+@pytest.mark.parametrize(("days", "asked"), [("10", True), ("331", True), ("332", False)])
+def test_where_nobody_reaches_the_threshold_a_run_asks_for_the_unit_of_survival(parameters, caplog, days, asked):
+    reading = read_table(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
+    assert ("is survival_days in days, and not in months" in caplog.text) is asked
+    told = warnings({}, reading.notes, 2)
+    assert (ALL_SHORT in told) is asked
 
 
 # 8 survival missing, or censored before the threshold

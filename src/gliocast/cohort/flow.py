@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.cohort.notes import ALL_DIED
+from gliocast.cohort.notes import ALL_DIED, ALL_SHORT
 from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
 from gliocast.errors import NOT_APPLICABLE, Problem
 from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind
@@ -156,6 +156,8 @@ def warnings(missing: dict[str, dict[str, float]], notes: Mapping[str, Any], n_p
         told.append(f"Columns of the clinical table that were not read: {', '.join(notes['columns_ignored'])}.")
     if "event_observed" in notes.get("columns_absent", ()):
         told.append(ALL_DIED)
+    if notes.get("n_long_term") == 0:
+        told.append(ALL_SHORT)
     if derived := notes.get("who_status_from_karnofsky"):
         told.append(f"who_status was derived from the Karnofsky status for {derived} patients.")
     if alike := notes.get("n_groups_alike"):

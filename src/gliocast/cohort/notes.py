@@ -8,15 +8,16 @@ import pandas as pd
 
 from gliocast.cohort.columns import used_columns
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, CohortParameters
-from gliocast.types import CLINICAL_PREDICTORS
+from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM
 
 TELLING = [*CLINICAL_PREDICTORS, "survival_days", "event_observed"]
 SHOWN_GROUPS = 20
 ALL_DIED = "The clinical table has no event_observed: every patient is taken to have died."
+ALL_SHORT = "Nobody's survival reaches the threshold: is survival_days in days, and not in months or years?"
 
 
 def table_notes(cells: pd.DataFrame, table: pd.DataFrame, cohort: CohortParameters) -> dict[str, Any]:
-    """Rows read, columns ignored and absent, and patients who may be one person."""
+    """Rows read, columns ignored and absent, long-term survivors, and patients who may be one person."""
     alike = patients_alike(table)
     return {
         "n_rows": len(cells),
@@ -24,6 +25,7 @@ def table_notes(cells: pd.DataFrame, table: pd.DataFrame, cohort: CohortParamete
         "columns_absent": [
             column for column in CANONICAL_COLUMNS if not any(name in cells for name in cohort.sources(column))
         ],
+        "n_long_term": int((table["outcome"] == LONG_TERM).sum()),
         "n_groups_alike": len(alike),
         "patients_alike": alike[:SHOWN_GROUPS],
     }

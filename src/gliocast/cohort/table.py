@@ -19,7 +19,7 @@ from gliocast.cohort.identifiers import (
     scan_problems,
 )
 from gliocast.cohort.labels import outcomes
-from gliocast.cohort.notes import ALL_DIED, table_notes
+from gliocast.cohort.notes import ALL_DIED, ALL_SHORT, table_notes
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, NUMBERS, CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
 from gliocast.cohort.text import cells_of
@@ -90,6 +90,8 @@ def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient
     notes = table_notes(cells, known, cohort) | {"who_status_from_karnofsky": derived}
     if "event_observed" in notes["columns_absent"]:
         logger.warning(ALL_DIED)
+    if notes["n_long_term"] == 0:
+        logger.warning(ALL_SHORT)
     logger.info("Clinical table: %d rows, %d patients in the cohort", len(cells), len(known))
     return Reading(known, pd.concat([left_out, undeterminable], ignore_index=True), notes)
 
