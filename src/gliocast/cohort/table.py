@@ -24,7 +24,7 @@ from gliocast.cohort.parameters import CANONICAL_COLUMNS, NUMBERS, CohortParamet
 from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
 from gliocast.cohort.text import cells_of
 from gliocast.cohort.values import KARNOFSKY_TO_WHO, mark_in_use, typed
-from gliocast.errors import CohortError, Problem, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +87,8 @@ def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient
     table, derived = with_who_status(typed_table(cells[failed.isna()], names, cohort, on_invalid_patient))
     undeterminable = without_survival(table)
     known = labelled(table.drop(index=undeterminable.index), cohort)
+    if known["outcome"].isna().all():
+        raise CohortError(nobody_determined(len(cells), len(known), cohort))
     notes = table_notes(cells, known, cohort) | {"who_status_from_karnofsky": derived}
     if "event_observed" in notes["columns_absent"]:
         logger.warning(ALL_DIED)
@@ -176,6 +178,16 @@ def without_survival(table: pd.DataFrame) -> pd.DataFrame:
     patients = table.loc[lacking.index, "patient_id"]
     codes, reasons = ([UNDETERMINABLE[column][place] for column in lacking] for place in (0, 1))
     return exclusions(patients, CLINICAL_TABLE, codes, reasons).set_axis(lacking.index)
+
+
+def nobody_determined(n_rows: int, n_known: int, cohort: CohortParameters) -> Problem:
+    """The problem of a table of which no patient's outcome can be told: there is nothing to describe or to predict."""
+    found = f"known of nobody in {n_rows} rows ({n_known} with a known survival, all last seen alive before)"
+    expected = f"somebody who died, or was seen alive after {cohort.survival_threshold_days} days"
+    remedy = (
+        "Complete survival_days and event_observed, or map their columns and words in cohort.columns and cohort.values."
+    )
+    return Problem(NOT_APPLICABLE, "the outcome", found, expected, remedy)
 
 
 def unknown_survival(selected: pd.DataFrame, names: pd.Series, cohort: CohortParameters) -> Iterator[Problem]:
