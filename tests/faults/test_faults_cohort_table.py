@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from kedro.io import DatasetError
@@ -12,6 +13,7 @@ from gliocast.cohort.flow import warnings
 from gliocast.cohort.notes import ALL_SHORT
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.table import read_cohort, read_table
+from gliocast.cohort.text import legible_cells
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.errors import CohortError, Problem
 
@@ -144,6 +146,28 @@ def test_a_file_in_another_encoding_is_told_with_the_encoding(tmp_path):
         ClinicalTableDataset(str(path)).load()
     assert isinstance(error.value.__cause__, CohortError)
     assert "encoding" in error.value.__cause__.problems[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"), [("utf-16-le", "utf-8"), ("utf-16-be", "utf-8"), ("utf-16-le", "cp1252")]
+)
+def test_utf_16_without_a_mark_is_told_by_its_zero_bytes_and_not_by_the_rows_it_would_give(tmp_path, written, read_as):
+    path = tmp_path / "clinical.csv"
+    path.write_bytes(table().encode(written))
+    with pytest.raises(DatasetError, match="zero bytes") as error:
+        ClinicalTableDataset(str(path), encoding=read_as).load()
+    assert "utf-16-le" in error.value.__cause__.problems[0].remedy
+    assert ClinicalTableDataset(str(path), encoding=written).load() == table()
+
+
+def test_byte_order_marks_that_programs_have_put_before_each_other_are_no_part_of_the_header(parameters):
+    assert len(read_cohort("\ufeff" * 3 + table(), parameters(), "exclude")[0]) == 1
+
+
+def test_all_sheets_of_a_workbook_are_no_clinical_table():
+    _, (found,) = legible_cells({"2024": pd.DataFrame(), "2025": pd.DataFrame()}, ",", ".")
+    assert (found.found, found.expected) == ("2 tables", "one table")
+    assert "sheet_name" in found.remedy
 
 
 def test_a_configured_encoding_and_a_byte_order_mark_are_read(tmp_path, parameters):

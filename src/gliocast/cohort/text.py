@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -44,13 +44,16 @@ def cells_of(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -
     return cells
 
 
-def legible_cells(clinical_table: str | pd.DataFrame, separator: str, decimal: str) -> tuple[pd.DataFrame, Problems]:
+def legible_cells(clinical_table: object, separator: str, decimal: str) -> tuple[pd.DataFrame, Problems]:
     """Like `cells_of`, of a table that need not be whole: the rows that can be read, and why others cannot.
 
-    Of columns that share a name the first is given. Nothing is where the separator or the header is another.
+    Of columns that share a name the first is given. Nothing is where the separator or the header is another, or where a
+    site's own catalog entry gives no table.
     """
     if isinstance(clinical_table, str):
         return legible_cells_of_text(plain_text(clinical_table), separator)
+    if not isinstance(clinical_table, pd.DataFrame):
+        return pd.DataFrame(), [no_table(clinical_table)]
     if clinical_table.dropna(how="all").empty:
         return pd.DataFrame(), [table_problem("empty", "one row a patient")]
     return cells_of_frame(clinical_table, decimal)
@@ -78,11 +81,11 @@ def legible_cells_of_text(text: str, separator: str) -> tuple[pd.DataFrame, Prob
 
 
 def plain_text(text: str) -> str:
-    """The text without a byte-order mark and what Excel writes above the header; accented letters as one character.
+    """The text without byte-order marks and what Excel writes above the header; accented letters as one character.
 
     Excel's line is left blank, so that rows keep their numbers.
     """
-    below = text.removeprefix(BYTE_ORDER_MARK)
+    below = text.lstrip(BYTE_ORDER_MARK)
     first = EXCELS_FIRST_LINE.match(below)
     return composed(below[first.end() :] if first else below)
 
@@ -184,6 +187,13 @@ def length_problems(body: Rows, expected: int, separator: str) -> Iterator[Probl
     for length in sorted(set(rows_by_length) - {expected}):
         found = f"{length} cells (separator: {SEPARATORS.get(separator, repr(separator))})"
         yield Problem(listed(rows_by_length[length]), "the row", found, f"{expected} cells, like the header", remedy)
+
+
+def no_table(source: object) -> Problem:
+    """The problem of a catalog entry that gives something else than a table, such as all sheets of a workbook."""
+    expected, remedy = "one table", "Name the one sheet in `load_args: {sheet_name: …}` of conf/local/catalog.yml."
+    found = f"{len(source)} tables" if isinstance(source, Mapping) else type(source).__name__
+    return Problem(NOT_APPLICABLE, "catalog entry clinical_table", found, expected, remedy)
 
 
 def table_problem(found: str, expected: str) -> Problem:

@@ -35,16 +35,20 @@ class ClinicalTableDataset(AtomicDataset[str]):
         """Decode the file.
 
         Raises:
-            CohortError: the file is not in the configured encoding, or begins with the mark of another one.
+            CohortError: the file is not in the configured encoding, holds zero bytes, or begins with the mark of
+                another encoding.
         """
         content = path.read_bytes()
         marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
         if marked and not codecs.lookup(self.encoding).name.startswith(marked):
             raise CohortError(marked_otherwise(path, self.encoding, marked))
         try:
-            return content.decode(self.encoding).removeprefix("\ufeff")
+            text = content.decode(self.encoding).removeprefix("\ufeff")
         except UnicodeDecodeError as error:
             raise CohortError(undecodable(path, self.encoding, error.start)) from None
+        if "\0" in text:  # every second byte of UTF-16
+            raise CohortError(with_zero_bytes(path, self.encoding))
+        return text
 
     def write(self, path: Path, value: str) -> None:
         """Write the text in the configured encoding."""
@@ -61,6 +65,13 @@ def marked_otherwise(path: Path, encoding: str, marked: str) -> Problem:
     """The problem of a file that begins with the byte-order mark of another encoding than the configured one."""
     remedy = f"Set `encoding: {marked}` in the catalog entry clinical_table; nothing else was looked at."
     return Problem("–", path.name, f"the byte-order mark of {marked}", f"text encoded as {encoding}", remedy)
+
+
+def with_zero_bytes(path: Path, encoding: str) -> Problem:
+    """The problem of a file with zero bytes, which no text holds: UTF-16 without the mark that would say so."""
+    found, expected = "text with zero bytes", f"text encoded as {encoding}"
+    remedy = "Set `encoding: utf-16-le` or `utf-16-be` in the catalog entry clinical_table; nothing else was looked at."
+    return Problem("–", path.name, found, expected, remedy)
 
 
 def undecodable(path: Path, encoding: str, position: int) -> Problem:
