@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial, wraps
+
 import pytest
 
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.persistence import code
-from gliocast.persistence.code import class_fingerprint, closure, code_fingerprint, libraries_of, module_fingerprint
+from gliocast.persistence.code import (
+    class_fingerprint,
+    closure,
+    code_fingerprint,
+    imports_of,
+    libraries_of,
+    module_fingerprint,
+)
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, sha256_of_value
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # NIST FIPS 180-4, the empty message
@@ -77,3 +90,56 @@ def test_a_site_s_own_dataset_depends_on_the_one_of_ours_that_it_extends():
         pass
 
     assert class_fingerprint(Own) == class_fingerprint(JsonDataset)
+
+
+@dataclass(frozen=True)
+class Member:
+    name: str
+
+
+def test_another_field_of_a_dataclass_has_another_fingerprint_and_equal_ones_the_same():
+    assert sha256_of_value([Member("a")]) == sha256_of_value([Member("a")])
+    assert sha256_of_value([Member("a")]) != sha256_of_value([Member("b")])
+
+
+def test_a_set_has_the_fingerprint_of_its_values_in_order():
+    assert sha256_of_value(set("gfedcba")) == sha256_of_value(list("abcdefg"))
+
+
+def test_the_order_in_which_a_disk_lists_a_folder_does_not_matter(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    forwards, listed = sha256_of_folder(tmp_path), sorted(tmp_path.rglob("*"))
+    for order in (listed, listed[::-1]):
+        monkeypatch.setattr("pathlib.Path.rglob", lambda *_, order=order: iter(order))
+        assert sha256_of_folder(tmp_path) == forwards
+
+
+def test_a_module_that_is_imported_from_its_room_counts_among_the_imports():
+    """`from gliocast.evidence import metrics`: a change of the metrics makes what was counted with them stale."""
+    assert "gliocast.evidence.metrics" in imports_of("gliocast.hybrid.nested")
+
+
+def test_a_function_below_decorators_and_partial_has_the_fingerprint_of_its_own_module():
+    @wraps(sha256_of_file)
+    def decorated(path):
+        return sha256_of_file(path)
+
+    for function in (decorated, partial(sha256_of_file), partial(decorated)):
+        assert code_fingerprint(function) == code_fingerprint(sha256_of_file)
+
+
+def test_the_fingerprint_of_code_is_the_same_in_every_process():
+    """Sets of words have another order in each process; in that order every stage would run anew each time."""
+    program = "from gliocast.persistence.code import module_fingerprint as of; print(of('gliocast.imaging.stack'))"
+    found = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert found[0] == found[1]

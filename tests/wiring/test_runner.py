@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import sys
 from collections.abc import Callable
+from threading import Thread
 
 import pytest
+from filelock import FileLock, Timeout
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
@@ -16,8 +19,8 @@ from closed_paths import close
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
-from gliocast.persistence.stages import StageRecords
-from gliocast.runner import ReusingRunner
+from gliocast.persistence.stages import StageRecord, StageRecords
+from gliocast.runner import ReusingRunner, dataset_fingerprint, file_fingerprint, reading_and_writing
 
 CALLS: list[str] = []
 MEANWHILE: list[Callable[[], object]] = []  # what happens while the second node runs
@@ -60,7 +63,7 @@ def workplace(tmp_path, monkeypatch):
         codes.update(new_codes)
         CALLS.clear()
         catalog = DataCatalog(
-            {name: JsonDataset(str(tmp_path / f"{name}.json")) for name in ("numbers", "total", "doubled")}
+            {name: JsonDataset(str(tmp_path / f"{name}.json")) for name in ("numbers", "others", "total", "doubled")}
             | {"stage_records": StageRecordsDataset(str(tmp_path / ".stages"))}
             | {"params:offset": MemoryDataset(offset)}
         )
@@ -236,3 +239,102 @@ def test_another_run_of_the_same_settings_may_pass_between_two_stages(workplace,
     before_the_second_stage(monkeypatch, workplace)
     workplace()
     assert json.loads((workplace.folder / "doubled.json").read_text()) == 6
+
+
+def test_a_run_that_reuses_a_result_which_another_run_then_replaces_ends(workplace, monkeypatch):
+    """Else its last results would be the other run's, of another offset, without a word."""
+    workplace()
+    before_the_second_stage(monkeypatch, lambda: workplace(offset=100))
+    with pytest.raises(ArtefactError, match="total is replaced"):
+        workplace()
+
+
+def test_a_stage_that_does_not_follow_what_ran_is_reused(workplace, monkeypatch):
+    apart = Pipeline([PIPELINE.nodes[0], Node(double, "others", "doubled", name="double")])
+    monkeypatch.setattr(sys.modules[__name__], "PIPELINE", apart)
+    (workplace.folder / "others.json").write_text("5")
+    assert workplace() == ["add", "double"]
+    (workplace.folder / "numbers.json").write_text("[1, 3]")
+    assert workplace() == ["add"]
+
+
+def test_a_result_that_another_stage_has_written_since_is_made_anew(workplace):
+    workplace()
+    (workplace.folder / "doubled.json").write_text("7")
+    catalog = DataCatalog({"doubled": JsonDataset(str(workplace.folder / "doubled.json"))})
+    written = {"doubled": dataset_fingerprint("doubled", catalog)}
+    StageRecords(workplace.folder / ".stages").write("another", StageRecord("v1", {}, {}, written))
+    assert workplace() == ["double"]
+    assert json.loads((workplace.folder / "doubled.json").read_text()) == 6
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"), [({}, {"params:offset": "1"}), ({"params:offset": "1"}, {})], ids=["added", "left out"]
+)
+def test_a_parameter_that_a_stage_begins_or_ceases_to_read_makes_it_stale(earlier, later):
+    before, now = (StageRecord("v1", parameters, {}, {}) for parameters in (earlier, later))
+    assert before.difference(now) == "parameter params:offset has changed"
+
+
+def test_an_input_that_is_absent_is_the_same_in_every_run(tmp_path):
+    first, second = (DataCatalog({"numbers": JsonDataset(str(tmp_path / "numbers.json"))}) for _ in range(2))
+    assert dataset_fingerprint("numbers", first) == dataset_fingerprint("numbers", second)
+
+
+def test_a_file_below_a_dataset_of_kedro_s_own_is_known_by_its_content(tmp_path):
+    from kedro_datasets.pandas import CSVDataset
+
+    path = tmp_path / "table.csv"
+    path.write_text("a\n1\n")
+    before = dataset_fingerprint("table", DataCatalog({"table": CSVDataset(filepath=str(path))}))
+    assert dataset_fingerprint("table", DataCatalog({"table": CSVDataset(filepath=str(path))})) == before
+    path.write_text("a\n2\n")
+    assert dataset_fingerprint("table", DataCatalog({"table": CSVDataset(filepath=str(path))})) != before
+
+
+def test_what_lies_in_no_file_counts_as_changed_every_time():
+    first, second = MemoryDataset(1), MemoryDataset(1)
+    assert file_fingerprint(first) != file_fingerprint(second)
+
+
+def test_the_code_of_reading_and_writing_is_listed_in_one_order(monkeypatch):
+    """In the order of a set it would be another in each process, and no stage would ever be reused."""
+    monkeypatch.setattr(gliocast.runner, "class_fingerprint", lambda kind: kind.__name__)
+    kinds = {letter: type(letter, (MemoryDataset,), {}) for letter in "gfedcba"}
+    catalog = DataCatalog({name: kind() for name, kind in kinds.items()})
+    assert reading_and_writing([*kinds], catalog) == [*"abcdefg"]
+
+
+def test_a_second_run_waits_at_a_stage_until_the_first_is_through(tmp_path, caplog):
+    records, through = StageRecords(tmp_path / "data" / ".stages"), []
+
+    def second_run():
+        with records.lock("add"):
+            through.append("second")
+
+    waiting = Thread(target=second_run)
+    with caplog.at_level(logging.WARNING), records.lock("add"):
+        waiting.start()
+        waiting.join(timeout=0.5)
+        through.append("first")
+    waiting.join()
+    assert through == ["first", "second"]
+    assert "Another run is working on stage add; waiting for it." in caplog.text
+
+
+@pytest.mark.parametrize(("tags", "held"), [(None, True), ("concurrent", False)])
+def test_one_run_at_a_time_works_on_a_stage_but_for_those_that_several_may_share(workplace, monkeypatch, tags, held):
+    shared = Pipeline([PIPELINE.nodes[0], Node(double, "total", "doubled", name="double", tags=tags)])
+    monkeypatch.setattr(sys.modules[__name__], "PIPELINE", shared)
+    lock, found = FileLock(workplace.folder / ".stages" / "double.lock"), []
+
+    def another_run():
+        try:
+            with lock.acquire(timeout=0):
+                found.append(False)
+        except Timeout:
+            found.append(True)
+
+    MEANWHILE.append(another_run)
+    assert workplace() == ["add", "double"]
+    assert found == [held]
