@@ -11,7 +11,7 @@ import yaml
 from gliocast.datasets.finished_pieces import PieceFolder
 from gliocast.evidence import audit_classifiers as classifiers
 from gliocast.evidence.auc import delong
-from gliocast.evidence.audit import audit_chunk, chosen_family, n_chunks
+from gliocast.evidence.audit import DESIGNS, Design, Study, _row, audit_chunk, chosen_family, n_chunks
 from gliocast.evidence.audit_law import cnn_logits, draw_patients
 from gliocast.evidence.audit_summary import printable, summarise
 from gliocast.evidence.parameters import AuditParameters
@@ -128,6 +128,116 @@ def test_within_one_standard_error_the_preferred_family_is_chosen_and_else_the_b
     assert chosen_family(inner, winners, "best").tolist() == [1, 1]
 
 
+# Six patients whose first four train, in two inner folds that take turns.
+TRAINING = np.array([[True, True, True, True, False, False]])
+FOLDS = np.array([[0, 1, 0, 1, 0, 1]])
+
+
+def study(outcome, protocol="honest", **classifying):
+    """The choice among stand-ins, each a function of the training weights, for one cohort a row of `outcome`."""
+    settings = {"inner_folds": 2, "choice": "best", "classifiers": dict.fromkeys(classifying or ["any"], (1.0,))}
+    training = TRAINING.repeat(len(outcome), axis=0)
+    design = Design(np.zeros_like(training), training, training)
+    folds = FOLDS.repeat(len(outcome), axis=0)
+    return Study(np.array(outcome), design, folds, protocol, AUDIT.model_copy(update=settings))
+
+
+def test_each_inner_fold_is_fitted_on_the_other_training_patients_and_on_no_test_patient(monkeypatch):
+    fitted_on = []
+
+    def says_long(features, outcome, training, scored, setting):
+        fitted_on.append(training.tolist())
+        return np.ones(scored.shape[:2])
+
+    monkeypatch.setitem(classifiers.CLASSIFIERS, "any", says_long)
+    one = study([[True, True, True, False, False, False]])
+    # fold 0 holds patients 0 and 2, both long-term; fold 1 holds 1, who is, and 3, who is not
+    assert one._inner_accuracies(np.zeros((1, 6, 1)), "any", 1.0).tolist() == [[1.0], [0.5]]
+    assert fitted_on == [[[0, 1, 0, 1, 0, 0]], [[1, 0, 1, 0, 0, 0]]]
+
+
+@pytest.mark.parametrize(("protocol", "chosen"), [("honest", 0), ("paper", 2)])
+def test_the_honest_protocol_chooses_by_the_inner_folds_and_the_papers_by_the_test_patients(protocol, chosen):
+    """Of one family with two settings and another: neither protocol takes a setting that the inner folds reject."""
+    outcome = np.array([[True, True, False, False, True, False]])
+    one = study(outcome, protocol, first=None, second=None)
+    inner = np.array([[[0.9], [0.9]], [[0.6], [0.6]], [[0.8], [0.8]]])
+    right = np.where(outcome[0], 0.9, 0.1)
+    fitted = np.stack([1 - right, right, right])[:, None]  # on the test patients the inner folds' best is always wrong
+    assert one._choice(inner, fitted, np.array(["first", "first", "second"])).tolist() == [chosen]
+
+
+def test_each_cohort_is_answered_by_the_classifier_that_was_chosen_for_it(monkeypatch):
+    for name, answer in (("long", 0.9), ("short", 0.1)):
+        monkeypatch.setitem(
+            classifiers.CLASSIFIERS,
+            name,
+            lambda _, __, ___, scored, ____, answer=answer: np.full(scored.shape[:2], answer),
+        )
+    both = study([[True] * 6, [False] * 6], long=None, short=None)
+    answers = both.run(np.zeros((2, 6, 1)), np.zeros((1, 3, 1)))
+    assert answers.own.tolist() == [[0.9] * 6, [0.1] * 6]
+    assert answers.new.tolist() == [[0.9] * 3, [0.1] * 3]
+
+
+def test_claims_are_of_the_test_patients_and_the_truth_of_the_new_ones():
+    outcome, new_outcome = np.array([True, True, False, False]), np.array([True, False])
+    hybrid = np.array([0.9, 0.6, 0.4, 0.6]), np.array([0.2, 0.7])
+    clinical = np.array([0.9, 0.8, 0.2, 0.1]), np.array([0.5, 0.4])
+    row = _row(outcome, new_outcome, hybrid, clinical)
+    assert (row["claimed_accuracy"], row["true_accuracy"]) == (0.75, 0.0)
+    # of the pairs (0.9, 0.4), (0.9, 0.6), (0.6, 0.4) are right, and (0.6, 0.6) is half
+    assert (row["claimed_auc"], row["true_auc"]) == (0.875, 0.0)
+    assert (row["claimed_clinical_accuracy"], row["true_clinical_accuracy"]) == (1.0, 1.0)
+    assert (row["claimed_clinical_auc"], row["true_clinical_auc"]) == (1.0, 1.0)
+    assert np.isnan(row["claimed_clinical_auc_lower"])  # all pairs right: no interval
+    assert row["claimed_auc_lower"] < 0.875 < row["claimed_auc_upper"]
+    assert row["mri_adds"] is False
+
+
+@pytest.mark.parametrize(
+    ("protocol", "n_seen", "n_training", "n_scaled_on"), [("honest", 0, 140, 140), ("paper", 105, 105, 175)]
+)
+def test_the_designs_have_the_papers_shares(protocol, n_seen, n_training, n_scaled_on):
+    design = DESIGNS[protocol]((2, 175), AUDIT, np.random.default_rng(1))
+    assert design.seen.sum(axis=1).tolist() == [n_seen] * 2
+    assert design.training.sum(axis=1).tolist() == [n_training] * 2
+    assert design.scaled_on.sum(axis=1).tolist() == [n_scaled_on] * 2
+
+
+def test_the_honest_scaler_learns_from_the_training_patients_alone():
+    design = DESIGNS["honest"]((2, 175), AUDIT, np.random.default_rng(1))
+    assert (design.scaled_on == design.training).all()
+
+
+def test_the_last_piece_holds_the_cohorts_that_are_left_over():
+    uneven = AUDIT.model_copy(update={"n_cohorts": 5, "chunk": 2, "n_new_patients": 100})
+    assert n_chunks(uneven) == 3
+    assert set(audit_chunk(TABLE1, uneven, 1, 2)["cohort"]) == {4}
+    assert set(audit_chunk(TABLE1, uneven, 1, 1)["cohort"]) == {2, 3}
+
+
+def test_new_patients_are_none_of_the_cohorts_own(monkeypatch):
+    drawn = []
+
+    def draw(*arguments):
+        drawn.append(draw_patients(*arguments))
+        return drawn[-1]
+
+    monkeypatch.setattr("gliocast.evidence.audit.draw_patients", draw)
+    alone = AUDIT.model_copy(update={"n_cohorts": 1, "chunk": 1, "n_new_patients": AUDIT.n_patients})
+    audit_chunk(TABLE1, alone, 1, 0)
+    own, new = drawn
+    assert not np.array_equal(own.clinical, new.clinical)
+
+
+def test_features_are_scaled_by_the_patients_fitted_on_and_a_constant_one_is_only_shifted():
+    features, fitted_on = np.array([[[0.0, 5.0], [2.0, 5.0], [10.0, 7.0]]]), np.array([[1.0, 1.0, 0.0]])
+    own, new = classifiers.standardised(features, fitted_on, np.array([[[3.0, 4.0]]]))
+    assert own.tolist() == [[[-1, 0], [1, 0], [9, 2]]]
+    assert new.tolist() == [[[2, -1]]]
+
+
 def rows(runs, memorises, protocol):
     return runs[(runs["memorises"] == memorises) & (runs["protocol"] == protocol)]
 
@@ -189,6 +299,26 @@ def test_coverage_by_hand():
     assert scenario["ci95_coverage"] == pytest.approx(0.25)  # one of four intervals
     assert scenario["mri_adds_rate"] == 1.0
     assert printable(runs)["bias_auc"].tolist() == pytest.approx([0.2])
+
+
+def test_the_table_of_three_cohorts_by_hand():
+    skew = [0.0, 0.0, 0.3]  # its mean is 0.1 and its median 0
+    names = [
+        f"{side}_{kind}{of}" for side in ("claimed", "true") for kind in ("", "clinical_") for of in ("accuracy", "auc")
+    ]
+    runs = pd.DataFrame(dict.fromkeys(names, skew)).assign(
+        cohort=[0, 1, 2], image_signal=0.5, memorises=True, protocol="paper", n_test_patients_seen=[40, 41, 45]
+    )
+    runs = runs.assign(claimed_auc=[0.6, 0.6, 0.9], mri_adds=[True, False, False])
+    for claim in ("accuracy", "auc"):
+        runs = runs.assign(**{f"claimed_{claim}_lower": 0.0, f"claimed_{claim}_upper": [0.0, 0.0, 0.2]})
+    (line,) = printable(runs).to_dict("records")
+    assert {name: line[name] for name in names} == dict.fromkeys(names, 0.1) | {"claimed_auc": 0.7}
+    assert (line["bias_accuracy"], line["bias_auc"], line["bias_auc_se"]) == (0.0, 0.6, 0.0)
+    assert (line["coverage_accuracy"], line["mri_adds_rate"]) == (0.6667, 0.3333)
+    assert line["test_patients_seen"] == 42
+    scenario = summarise(runs, 175)["scenarios"][0]
+    assert (scenario["claimed_auc"], scenario["true_auc"]) == pytest.approx((0.7, 0.1))
 
 
 def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path, runs, monkeypatch):

@@ -225,6 +225,14 @@ def test_three_patients_by_hand():
     assert (found["n"], found["n_died"]) == (3, 2)
 
 
+def test_a_patient_who_is_drawn_twice_makes_two_pairs_with_each_other_patient():
+    test = Followup(np.array([100.0, 200.0, 300.0]), np.array([True, True, True]))
+    split = ScoredSplit(names(test), test, SurvivalPrediction(np.array([2.0, 3.0, 1.0]), TIMES, np.ones((3, 4))), test)
+    measure = _concordance([split], lambda split: (split.test.days[:, None] < split.test.days).astype(float))
+    # right are (1, 3) and (2, 3) of three pairs; with patient 1 drawn twice (1, 3) twice, (2, 3) of five; (1, 2) none
+    assert measure(np.array([[1.0, 1, 1], [2, 1, 1], [2, 1, 0]])).tolist() == pytest.approx([2 / 3, 3 / 5, 0])
+
+
 def test_nobody_dead_gives_nulls_with_reasons():
     alive = Followup(np.array([100.0, 200.0]), np.array([False, False]))
     prediction = SurvivalPrediction(np.array([1.0, 2.0]), TIMES, np.full((2, 4), 0.5))
