@@ -12,7 +12,7 @@ from hybrid_examples import few_resamples, outcomes_of, predictors_of, quick, tr
 from sklearn.preprocessing import FunctionTransformer
 
 from gliocast.datasets.finished_pieces import PieceFolder
-from gliocast.hybrid import explanations, fit, robustness
+from gliocast.hybrid import explanations, fit, nested, robustness
 from gliocast.hybrid.features import encode
 from gliocast.hybrid.fitted import with_image_score
 from gliocast.hybrid.nested import by_repeat, nested_selection, thinned
@@ -30,10 +30,10 @@ FACTS = fit.facts_of("clinical", quick())
 
 
 def test_each_repeat_holds_every_patient_out_once(cohort):
-    nested = nested_selection(cohort, FACTS, quick(), n_folds=3, n_repeats=2, seed=0)
-    for _, repeat in nested.groupby("repeat"):
+    found = nested_selection(cohort, FACTS, quick(), n_folds=3, n_repeats=2, seed=0)
+    for _, repeat in found.groupby("repeat"):
         assert sorted(repeat["patient_id"]) == list(cohort["patient_id"])
-    assert nested.groupby("repeat")["probability"].apply(tuple).nunique() == 2
+    assert found.groupby("repeat")["probability"].apply(tuple).nunique() == 2
 
 
 def test_two_processes_give_what_one_gives(cohort):
@@ -50,6 +50,86 @@ def test_shuffled_outcomes_leave_nothing_to_be_found(cohort):
         aucs += list(by_repeat(nested_selection(shuffled, FACTS, quick(), 3, 2, seed))["auc"])
     assert abs(np.mean(aucs) - 0.5) < 0.1
     assert by_repeat(nested_selection(cohort, FACTS, quick(), 3, 1, 0))["auc"].iloc[0] > 0.75
+
+
+def nested_by_hand(*probabilities):
+    """Two repeats of one fold of two short- and two long-term survivors, with these probabilities, and who chose."""
+    return pd.DataFrame(
+        {
+            "repeat": np.repeat([0, 1], 4),
+            "fold": 0,
+            "n_fitted": np.repeat([10, 13], 4),
+            "classifier": np.repeat(["k_neighbours", "logistic_regression"], 4),
+            "probability": np.array(probabilities, dtype=float),
+            "long_term": [False, False, True, True] * 2,
+        }
+    )
+
+
+GOOD = nested_by_hand(0.1, 0.2, 0.5, 0.9, 0.1, 0.7, 0.6, 0.9)  # areas 4/4 and 3/4, right 4/4 and 3/4
+POOR = nested_by_hand(0.1, 0.7, 0.6, 0.9, 0.8, 0.7, 0.4, 0.9)  # areas 3/4 and 2/4, right 3/4 and 1/4
+
+
+def test_accuracy_and_area_of_each_repeat_by_hand():
+    assert by_repeat(GOOD).to_dict("list") == {"repeat": [0, 1], "accuracy": [1.0, 0.75], "auc": [1.0, 0.75]}
+    assert by_repeat(POOR).to_dict("list") == {"repeat": [0, 1], "accuracy": [0.75, 0.25], "auc": [0.75, 0.5]}
+
+
+def test_patients_of_two_folds_are_not_ranked_against_each_other():
+    apart = GOOD.assign(fold=[0, 0, 0, 1, 0, 0, 0, 1])  # a long-term survivor alone in a fold has nobody to outrank
+    assert by_repeat(apart)["auc"].tolist() == [1.0, 0.5]
+
+
+def test_what_a_predictor_is_worth_is_what_each_repeat_loses_without_it():
+    whole, without = robustness.ablation(GOOD, {"surgery": POOR}).to_dict("records")
+    sd = 0.25 / 2**0.5
+    assert whole == {
+        "left_out": "all predictors",
+        "auc": 0.875,
+        "auc_sd": pytest.approx(sd),
+        "accuracy": 0.875,
+        "auc_lost": 0.0,
+        "auc_lost_sd": 0.0,
+    }
+    assert without["left_out"] == "surgery"
+    assert (without["auc"], without["accuracy"], without["auc_sd"]) == (0.625, 0.5, pytest.approx(sd))
+    assert (without["auc_lost"], without["auc_lost_sd"]) == (0.25, 0.0)  # a quarter in either repeat
+
+
+def test_the_learning_curve_and_who_was_chosen_by_hand():
+    (point,) = robustness.learning_curve([GOOD]).to_dict("records")
+    assert (point["n_fitted"], point["auc"], point["accuracy"]) == (12, 0.875, 0.875)  # 11.5, to the even number
+    chosen = robustness.chosen_classifiers(GOOD).set_index("classifier")["share"]
+    assert chosen.to_dict() == {"k_neighbours": 0.5, "logistic_regression": 0.5}
+    spread = robustness.spread(GOOD).set_index("measure").loc["accuracy"]
+    assert (spread["mean"], spread["lowest"], spread["highest"]) == (0.875, 0.75, 1.0)
+
+
+@pytest.mark.parametrize(("share", "is_enough"), [(1.0, True), (0.5, True), (0.4, True), (0.3, False)])
+def test_a_share_is_enough_that_leaves_one_patient_of_each_class_an_inner_fold(share, is_enough):
+    """Of 7 long-term survivors a third of the folds holds 3 out at most, so that 4 are left, for 2 inner folds."""
+    outcome = np.array([1] * 7 + [0] * 20)
+    assert robustness.enough(outcome, share, probing(outer_folds=3)) is is_enough
+
+
+def test_models_of_a_fold_are_chosen_and_fitted_without_those_it_holds_out(cohort, monkeypatch):
+    learnt, select, fit_candidate = [], nested.select, nested.fit_candidate
+
+    def watched(function):
+        def watching(*arguments):
+            learnt.append({tuple(row) for table in arguments if getattr(table, "ndim", 0) == 2 for row in table})
+            return function(*arguments)
+
+        return watching
+
+    monkeypatch.setattr(nested, "select", watched(select))
+    monkeypatch.setattr(nested, "fit_candidate", watched(fit_candidate))
+    found = nested_selection(cohort, FACTS, quick(), n_folds=3, n_repeats=1, seed=0)
+    encoded = {patient: tuple(row) for patient, row in zip(cohort["patient_id"], encode(cohort, FACTS), strict=True)}
+    for number, fold in found.groupby("fold"):
+        held_out = {encoded[patient] for patient in fold["patient_id"]}
+        assert not held_out & (learnt[2 * number] | learnt[2 * number + 1])
+        assert set(fold["n_fitted"]) == {len(cohort) - len(fold)}
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,20 @@ def test_youden_cuts_where_sensitivity_plus_specificity_is_highest():
     assert operating_threshold(OUTCOME, PROBABILITY, rule("youden")) == pytest.approx(0.65)
 
 
+@pytest.mark.parametrize(
+    ("probability", "nearest"), [([0.2, 0.4, 0.5, 0.6], 0.55), ([0.4, 0.5, 0.6, 0.8], 0.45)], ids=["upper", "lower"]
+)
+def test_of_two_equally_good_thresholds_the_nearer_to_one_half_is_taken(probability, nearest):
+    # short, long, short, long: between the first two patients 2/2 + 1/2, between the last two 1/2 + 2/2
+    outcome = np.array([False, True, False, True])
+    assert operating_threshold(outcome, np.array(probability), rule("youden")) == pytest.approx(nearest)
+
+
+def test_a_specificity_that_is_just_kept_is_kept():
+    # at 0.25 two of three short-term survivors are below the threshold
+    assert operating_threshold(OUTCOME, PROBABILITY, rule("required_specificity", 2 / 3)) == pytest.approx(0.25)
+
+
 def test_a_required_specificity_takes_the_lowest_threshold_that_keeps_it():
     assert operating_threshold(OUTCOME, PROBABILITY, rule("required_specificity", 0.6)) == pytest.approx(0.25)
     assert operating_threshold(OUTCOME, PROBABILITY, rule("required_specificity", 0.9)) == pytest.approx(0.65)
