@@ -12,7 +12,7 @@ from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
 from gliocast.errors import ConfigurationError, LeakageError, TrainingError
 from gliocast.model import out_of_fold, scoring
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.out_of_fold import jobs_of, train_out_of_fold
+from gliocast.model.out_of_fold import TrainingMaterial, jobs_of, train_out_of_fold
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
 
 PATIENTS = names(24)
@@ -101,6 +101,59 @@ def test_test_patients_are_scored_by_the_mean_logit_of_the_folds(result):
     assert set(scored["role"]) == {"test"}
 
 
+@pytest.mark.parametrize("pooling", ["mean_logit", "mean_probability"])
+def test_slices_and_patients_are_scored_by_the_mean_over_the_networks_as_slices_are_pooled(monkeypatch, pooling):
+    """Two stand-ins for networks that give both slices of a patient 2, and -1."""
+    params = PARAMS.model_copy(update={"pooling": pooling})
+    logits = {network: (np.full((1, 2), value), np.array([value])) for network, value in (("a", 2.0), ("b", -1.0))}
+    monkeypatch.setattr(scoring, "stack_logits", lambda network, *_: (network, None))
+    monkeypatch.setattr(scoring, "long_term_logits", lambda network, *_: logits[network])
+    table = scoring.Scorer(params, "s", ("a", "b"), torch.device("cpu"), frozenset({"P2"})).score(
+        torch.zeros(1, 2, 4, 4), ["P1"]
+    )
+    mean_probability = (1 / (1 + np.exp(-2)) + 1 / (1 + np.exp(1))) / 2
+    expected = 1 / (1 + np.exp(-0.5)) if pooling == "mean_logit" else mean_probability
+    assert table.table["slice"].tolist() == [0, 1, PATIENT_LEVEL]
+    assert table.table["probability"].tolist() == pytest.approx([expected] * 3)
+    assert table.fitted_on == {"s": ("P2",)}
+
+
+def test_a_split_is_scored_by_its_own_networks_and_knows_whom_each_of_them_has_seen(result):
+    first, second = result.ensemble.members
+    other = replace(first, name="other/fold0", split="other", fitted_on=("P999",))
+    scorer = scoring.scorer_of(Ensemble(PARAMS, (first, other, second)), "holdout")
+    assert len(scorer.networks) == 2
+    assert scorer.seen == {*first.fitted_on, *second.fitted_on}
+    for seen in (set(first.fitted_on) - set(second.fitted_on), set(second.fitted_on) - set(first.fitted_on)):
+        with pytest.raises(LeakageError):
+            scorer.score(STACKS[:1], sorted(seen)[:1])
+
+
+def test_scores_of_several_are_those_of_all_with_whom_each_model_has_seen():
+    one, two = (
+        scoring.Scores(scoring.score_table(np.zeros((1, 1)), np.zeros(1), [who], "s", "test", model), {model: (seen,)})
+        for who, model, seen in (("P1", "a", "P8"), ("P2", "b", "P9"))
+    )
+    both = scoring.joined([one, two])
+    assert both.table["patient_id"].tolist() == ["P1", "P1", "P2", "P2"]
+    assert both.fitted_on == {"a": ("P8",), "b": ("P9",)}
+
+
+def test_rows_of_scores_are_the_slices_of_each_patient_and_then_the_patient():
+    slice_logit, patient_logit = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.5, 3.5])
+    table = scoring.score_table(slice_logit, patient_logit, ["P2", "P1"], "s", ["in_sample", "test"], "m")
+    assert table["patient_id"].tolist() == ["P2"] * 3 + ["P1"] * 3
+    assert table["slice"].tolist() == [0, 1, PATIENT_LEVEL] * 2
+    assert table["logit"].tolist() == [1, 2, 1.5, 3, 4, 3.5]
+    assert table["role"].tolist() == ["in_sample"] * 3 + ["test"] * 3
+    assert table["probability"].tolist() == pytest.approx((1 / (1 + np.exp(-table["logit"]))).tolist())
+
+
+def test_patients_are_found_where_they_stand_in_the_stacks():
+    cohort = TrainingMaterial(STACKS, ("P2", "P0", "P1"), CLASSES, PARAMS)
+    assert cohort.positions(("P0", "P2")).tolist() == [1, 0]
+
+
 def test_patients_who_come_one_by_one_are_scored_as_together_by_networks_that_are_built_once(result, monkeypatch):
     test, built = PARTITION.splits[0].test, []
     stacks = STACKS[[PATIENTS.index(patient) for patient in test]]
@@ -160,6 +213,18 @@ def test_the_papers_network_is_none_of_the_folds_and_changes_none_of_them():
     assert beside.scores.table.equals(without.scores.table)
     assert beside.curves["fold"].unique().tolist() == ["holdout/fold0", "holdout/fold1", "paper"]
     assert without.paper_scores.table.empty
+
+
+def test_the_papers_network_takes_what_was_found_in_the_first_split():
+    (split,) = PARTITION.splits
+    two = replace(PARTITION, splits=(split, replace(split, name="other")))
+    found = {
+        name: {**PARAMS.hyperparameters.model_dump(), "dropout": at}
+        for name, at in {"holdout": 0.1, "other": 0.4}.items()
+    }
+    job = out_of_fold._papers_job(two, {"splits": found}, seed=3)
+    assert (job.split, job.hyperparameters.dropout, job.fold) == ("paper", 0.1, PARTITION.paper)
+    assert job.seed not in {fold.seed for fold in jobs_of(two, {"splits": found}, seed=3)}
 
 
 def test_several_devices_give_the_same_networks_as_one(caplog, recwarn):

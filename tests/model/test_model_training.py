@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.model import precision, training
+from gliocast.model import precision, resume, training
 from gliocast.model.backbone import import_timm
 from gliocast.model.device import processor_threads
 from gliocast.model.material import FoldIndices
@@ -449,6 +449,77 @@ def test_an_unknown_device_is_refused_with_those_there_are():
 def test_a_last_single_example_joins_the_batch_before_it():
     batches = training.batches_of(torch.arange(17), tiny(batch_size=8), slices=3)
     assert [len(batch) for batch in batches] == [8, 9]
+
+
+def test_a_batch_of_whole_patients_holds_as_many_as_its_slices_make_and_never_one():
+    def sizes(batch_size):
+        params = tiny(batch_size=batch_size, pooling="attention")
+        return [len(batch) for batch in training.batches_of(torch.arange(6), params, slices=3)]
+
+    assert sizes(9) == [3, 3]
+    assert sizes(4) == [2, 2, 2]
+
+
+@pytest.mark.parametrize("pooling", ["mean_logit", "attention"])
+def test_each_slice_is_learnt_with_the_class_of_its_patient_and_with_attention_each_stack(pooling):
+    stacks = torch.arange(4.0)[:, None, None, None].expand(4, 3, 2, 2)  # patient n has the value n everywhere
+    fold = FoldIndices(np.array([2, 0]), np.array([3, 1]))
+    material = training.prepare(stacks, np.array([0, 1, 1, 0]), fold, tiny(pooling=pooling))
+    values = material.fit_examples[:, 0, 0, 0].tolist()
+    assert values == ([2, 2, 2, 0, 0, 0] if pooling == "mean_logit" else [2, 0])
+    assert material.fit_classes.tolist() == [[0, 1, 1, 0][int(value)] for value in values]
+    assert material.stop_stacks[:, 0, 0, 0].tolist() == [3, 1]
+    assert material.stop_classes.tolist() == [0, 1]
+    assert material.stop_long_term.tolist() == [False, True]
+
+
+def test_of_two_epochs_of_one_auc_the_one_with_the_lower_loss_is_kept(monkeypatch):
+    losses = iter([0.7, 0.6, 0.65])
+    monkeypatch.setattr(training, "judge", lambda *_: (next(losses), np.linspace(0, 1, 6)))
+    kept = train(tiny(stop_by="auc"))
+    assert (kept.best_epoch, kept.stop_loss) == (2, 0.6)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_examples_also_where_batches_differ(monkeypatch):
+    """12 patients of 3 slices in batches of 8: four of 8 and one of 4, whose losses are as many as they are."""
+    monkeypatch.setattr(training, "train_step", lambda _, __, chosen, *___: torch.tensor(float(len(chosen))))
+    assert train(tiny(epochs=1)).curve["train_loss"].tolist() == [pytest.approx((4 * 8 * 8 + 4 * 4) / 36)]
+
+
+@pytest.mark.parametrize("changed", ["a.py", "b.py"])
+def test_whatever_changes_in_this_room_s_code_no_training_goes_on_with(tmp_path, monkeypatch, changed):
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("one = 1")
+    monkeypatch.setattr(resume, "__file__", str(tmp_path / "a.py"))
+    before = resume.made_with()
+    (tmp_path / changed).write_text("one = 2")
+    assert resume.made_with() != before
+
+
+@pytest.mark.parametrize("what", ["stacks", "classes", "fold", "hyperparameters", "params", "seed"])
+def test_whatever_decides_the_weights_is_in_the_fingerprint_of_a_training(what):
+    stacks, classes = a_cohort(18)
+    given = {
+        "stacks": stacks,
+        "classes": classes,
+        "fold": FOLD,
+        "hyperparameters": tiny().hyperparameters,
+        "params": tiny(),
+        "seed": 1,
+    }
+    brighter = stacks.copy()
+    brighter[FOLD.stop[-1]] += 1
+    other = {
+        "stacks": brighter,
+        "classes": np.where(np.arange(18) == FOLD.stop[-1], 1 - classes, classes),
+        "fold": FoldIndices(np.append(FOLD.fit, FOLD.stop[:1]), FOLD.stop[1:]),
+        "hyperparameters": tiny(dropout=0.3).hyperparameters,
+        "params": tiny(patience=9),
+        "seed": 2,
+    }
+    assert resume.training_fingerprint(*given.values()) == resume.training_fingerprint(*given.values())
+    changed = given | {what: other[what]}
+    assert resume.training_fingerprint(*changed.values()) != resume.training_fingerprint(*given.values())
 
 
 def test_the_callback_sees_every_epoch_and_may_end_the_training():

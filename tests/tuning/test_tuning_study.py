@@ -5,14 +5,18 @@ import logging
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tuning_fakes import Failing, Falling, a_search, a_tuning, floor
+from tuning_fakes import CONFIGURED, Failing, Falling, a_search, a_tuning, floor
 
 from gliocast.errors import ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.figures import as_power, powers_within, study_figures
-from gliocast.tuning.ledger import place_of, state_of
+from gliocast.tuning.fingerprint import digest_of_array, fingerprint_of_search
+from gliocast.tuning.ledger import GIVEN_BACK, REASON, SURPLUS, has_place, place_of, places_taken, state_of
+from gliocast.tuning.objective import REASON_LENGTH, reason_of
 from gliocast.tuning.presence import end_cut_off
+from gliocast.tuning.pruning import build_pruner
 from gliocast.tuning.results import TRIAL_COLUMNS, trials_table
 from gliocast.tuning.search_space import draw
 from gliocast.tuning.study import run_search
@@ -403,3 +407,127 @@ def test_a_repetition_that_waits_takes_the_place_of_the_trial_that_was_cut_off(t
         end_cut_off(study, [study.trials[cut_off.number]])
         assert [trial.state.name for trial in study.trials] == ["FAIL", "RUNNING", "WAITING"]
         assert place_of(3, study.trials) == 2, "it would be drawn like the other"
+
+
+def test_the_epochs_of_a_later_fold_follow_those_of_the_first_and_are_told_with_its_value(tmp_path: Path):
+    search = a_search(tmp_path, trials=1, folds=2)
+    run_search(search)
+    with search.opened() as (study, _):
+        told = study.trials[0].intermediate_values
+    assert sorted(told) == [*range(1, 21)]
+    # the loss of the second fold lies 0.01 above that of the first, at every epoch
+    assert told[20] == pytest.approx(told[10] + 0.005)
+    assert told[11] == pytest.approx((told[10] + told[1] + 0.01) / 2)
+
+
+def a_study(*values: float):
+    """A study of finished trials that had these values at every epoch from 1 to 9."""
+    import optuna
+
+    study = optuna.create_study()
+    for value in values:
+        trial = study.ask()
+        for epoch in range(1, 10):
+            trial.report(value, epoch)
+        study.tell(trial, value)
+    return study
+
+
+@pytest.mark.parametrize(
+    ("method", "value", "pruned"),
+    [("median", 2.4, False), ("median", 2.6, True), ("percentile", 1.7, False), ("percentile", 1.8, True)],
+)
+def test_a_trial_behind_the_median_or_the_share_that_is_kept_is_pruned(method: str, value: float, pruned: bool):
+    """Of losses 1, 2, 3 and 4 the median is 2.5, and 1.75 bounds the lowest quarter."""
+    study = a_study(1.0, 2.0, 3.0, 4.0)
+    study.pruner = build_pruner(a_tuning(pruning={"method": method, "startup_trials": 4}).pruning, epochs=10)
+    trial = study.ask()
+    trial.report(value, 9)
+    assert trial.should_prune() == pruned
+
+
+def test_nothing_is_pruned_before_the_warm_up_is_over_nor_among_the_first_trials():
+    def prunes(startup_trials: int, epoch: int) -> bool:
+        study = a_study(1.0, 2.0, 3.0, 4.0)
+        pruning = {"method": "median", "startup_trials": startup_trials, "warmup_epochs": 3}
+        study.pruner = build_pruner(a_tuning(pruning=pruning).pruning, epochs=10)
+        trial = study.ask()
+        trial.report(9.0, epoch)
+        return trial.should_prune()
+
+    assert [prunes(4, epoch) for epoch in (2, 3)] == [False, True]
+    assert [prunes(startup, 3) for startup in (4, 5)] == [True, False]
+
+
+def test_hyperband_s_rungs_go_from_the_warm_up_to_the_last_epoch():
+    pruning = a_tuning(pruning={"method": "hyperband", "warmup_epochs": 5, "reduction_factor": 3}).pruning
+    pruner = build_pruner(pruning, epochs=45)
+    assert (pruner._min_resource, pruner._max_resource, pruner._reduction_factor) == (5, 45, 3)
+    assert build_pruner(pruning, epochs=4)._min_resource == 4  # no rung lies behind the last epoch
+
+
+SEARCHED = {"configured": CONFIGURED, "epochs": 10, "seed": 1, "training": {"batch": 8}, "images": {"images": "a"}}
+
+
+@pytest.mark.parametrize(
+    ("tuning", "searched", "parts"),
+    [
+        ({"trials": 99, "workers": 2, "study_name": "mine", "max_consecutive_failures": 9}, {}, set()),
+        ({"measure": "auc"}, {}, {"measure"}),
+        ({"folds": 2}, {}, {"measure"}),
+        ({"startup_trials": 4}, {}, {"method"}),
+        ({"pruning": {"keep_percent": 30.0}}, {}, {"method"}),
+        ({"try_configured": True}, {}, {"first trial"}),
+        ({}, {"configured": Hyperparameters(learning_rate=1e-4, weight_decay=1e-4, dropout=0.2)}, set()),
+        ({}, {"epochs": 11}, {"training"}),
+        ({}, {"training": {"batch": 9}}, {"training"}),
+        ({}, {"seed": 2}, {"seed"}),
+        ({}, {"images": {"images": "b"}}, {"images"}),
+    ],
+)
+def test_whatever_gives_a_trial_its_value_makes_another_search_and_nothing_else_does(tuning, searched, parts):
+    before = fingerprint_of_search(a_tuning(), **SEARCHED)
+    after = fingerprint_of_search(a_tuning(**tuning), **SEARCHED | searched)
+    assert {part for part in before if before[part] != after[part]} == parts
+
+
+def test_where_the_first_trial_takes_the_configured_hyperparameters_others_make_another_search():
+    others = Hyperparameters(learning_rate=1e-4, weight_decay=1e-4, dropout=0.2)
+    one, other = (
+        fingerprint_of_search(a_tuning(try_configured=True), **SEARCHED | {"configured": configured})
+        for configured in (CONFIGURED, others)
+    )
+    assert {part for part in one if one[part] != other[part]} == {"first trial"}
+
+
+def test_arrays_of_the_same_bytes_but_another_shape_or_type_have_another_digest():
+    array = np.arange(4, dtype=np.int64)
+    others = (array.reshape(2, 2), array.view(np.float64), array[::-1], array[:3])
+    assert len({digest_of_array(each) for each in (array, *others)}) == 5
+    assert digest_of_array(np.arange(8, dtype=np.int64)[::2]) == digest_of_array(2 * array)
+
+
+def test_no_identifier_is_left_where_one_is_the_beginning_of_another():
+    found = reason_of(ValueError("patients P1, P10\nand P2; not P100 nor XP1"), ["P1", "P10", "P2", "a.c"])
+    assert found == "ValueError: patients (patient), (patient) and (patient); not P100 nor XP1"
+    assert reason_of(ValueError("abc a.c"), ["a.c"]) == "ValueError: abc (patient)"
+    assert len(reason_of(ValueError("x" * 999), [])) == REASON_LENGTH
+
+
+def test_places_of_trials_that_failed_surplus_were_cut_off_or_gave_theirs_back():
+    import optuna
+
+    failed = optuna.trial.TrialState.FAIL
+    study = optuna.create_study()
+    trials = [study.ask() for _ in range(6)]
+    for trial, reason in zip(trials[1:3], ("no memory", SURPLUS), strict=True):
+        trial.set_user_attr(REASON, reason)
+    study.tell(trials[0], 1.0)
+    for trial in trials[1:4]:  # failed, surplus, cut off
+        study.tell(trial, state=failed)
+    assert places_taken(study) == 4  # complete, failed, and two that are running
+    assert [place_of(number, study.trials) for number in range(6)] == [0, 1, 2, 2, 2, 3]
+    assert [has_place(number, study, trials=3) for number in (4, 5)] == [True, False]
+    study.set_user_attr(GIVEN_BACK, [1])
+    assert places_taken(study) == 3
+    assert [has_place(number, study, trials=2) for number in (1, 4, 5)] == [True, True, False]
