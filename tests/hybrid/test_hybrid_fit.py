@@ -30,10 +30,10 @@ from gliocast.hybrid.fit import (
     with_threshold,
 )
 from gliocast.hybrid.fitted import FittedModels, with_image_score
-from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.image_scores import gaps, image_score_of, joined, no_scores, score_rows
 from gliocast.hybrid.selection import fit_candidate, list_candidates
 from gliocast.hybrid.threshold import operating_threshold
-from gliocast.types import Partition, Scores
+from gliocast.types import Fold, Partition, Scores, Split
 
 
 def fitted(cohort, partition, scores, image_score="cnn"):
@@ -337,3 +337,64 @@ def test_the_surgery_rule_follows_the_majority_where_the_surgery_is_unknown(coho
     unknown = cohort.head(1).assign(surgery=pd.array([pd.NA], dtype="string"))
     for prevalence, answer in ((0.4, False), (0.6, True)):
         assert replace(rule, prevalence=prevalence).predicted(unknown, np.array([np.nan])).tolist() == [answer]
+
+
+def scored(split, patients, role, model, probability):
+    return score_rows(split, patients, role, model, np.array(probability))
+
+
+TWO_SPLITS = pd.concat(
+    [
+        scored("a", ["P1", "P2"], "out_of_fold", "a/fold0", [0.1, 0.2]),
+        scored("a", ["P3"], "out_of_fold", "a/fold1", [0.3]),
+        scored("b", ["P1", "P3"], "out_of_fold", "b/fold0", [0.8, 0.9]),
+    ],
+    ignore_index=True,
+)
+SEEN = {"a/fold0": ("P3", "P4"), "a/fold1": ("P1", "P2"), "b/fold0": ("P2",)}
+
+
+def test_an_image_score_is_that_of_its_split_in_the_order_asked_for_and_nan_where_there_is_none():
+    found = image_score_of(Scores(TWO_SPLITS, SEEN), "a", ["P3", "P4", "P1"], "out_of_fold", "probability")
+    assert found.index.tolist() == ["P3", "P4", "P1"]
+    assert found.tolist() == pytest.approx([0.3, np.nan, 0.1], nan_ok=True)
+    of_other = image_score_of(Scores(TWO_SPLITS, SEEN), "b", ["P1"], "out_of_fold", "logit")
+    assert of_other.tolist() == pytest.approx([np.log(4)])
+
+
+@pytest.mark.parametrize(
+    ("table", "fitted_on", "complaint"),
+    [
+        (TWO_SPLITS.assign(role="test"), SEEN, "P1: role of the image score is test; expected out_of_fold"),
+        (TWO_SPLITS.assign(split="a"), SEEN, "P1: image score is several; expected one a split"),
+        (TWO_SPLITS, SEEN | {"a/fold0": ("P1",)}, "P1"),
+        (TWO_SPLITS, {}, "a/fold0"),
+    ],
+    ids=["another role", "two scores", "seen", "a model that does not say whom it has seen"],
+)
+def test_an_image_score_that_may_know_the_outcome_is_refused(table, fitted_on, complaint):
+    with pytest.raises(LeakageError, match=complaint):
+        image_score_of(Scores(table, fitted_on), "a", ["P1", "P2", "P3"], "out_of_fold", "probability")
+
+
+def test_scores_of_several_are_joined_at_the_patients_level_with_whom_each_model_has_seen():
+    with_slice = pd.concat([TWO_SPLITS.head(2), TWO_SPLITS.head(1).assign(slice=4)], ignore_index=True)
+    both = joined(
+        Scores(with_slice, {"a/fold0": ("P3",)}), no_scores(), Scores(TWO_SPLITS.tail(1), {"b/fold0": ("P2",)})
+    )
+    assert both.table["patient_id"].tolist() == ["P1", "P2", "P3"]
+    assert both.fitted_on == {"a/fold0": ("P3",), "b/fold0": ("P2",)}
+
+
+def test_whoever_has_no_image_score_is_told_by_split_and_part():
+    nobody = Fold((), (), ())
+    splits = (
+        Split("a", ("P4",), (Fold((), (), ("P1", "P2", "P3")),)),
+        Split("b", ("P2",), (Fold((), (), ("P1", "P3", "P4")),)),
+    )
+    found = gaps(Scores(TWO_SPLITS, SEEN), Partition("cross_validation", 0, splits, nobody), "no image")
+    assert found.to_numpy().tolist() == [
+        ["P4", "a", "test", "no image"],
+        ["P4", "b", "training", "no image"],
+        ["P2", "b", "test", "no image"],
+    ]

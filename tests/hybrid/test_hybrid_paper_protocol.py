@@ -23,6 +23,7 @@ from gliocast.errors import ConfigurationError, LeakageError
 from gliocast.evidence.guard import WATERMARK
 from gliocast.hybrid import evaluate
 from gliocast.hybrid.image_scores import no_scores
+from gliocast.hybrid.leakage_gap import MEASURES, _difference, gap_table, seen_table
 from gliocast.hybrid.paper_protocol import follow_paper, second_split
 from gliocast.pipelines.hybrid.evaluation_nodes import compare_protocols, evaluate_models, follow_paper_protocol
 from gliocast.reporting.figures.theme import name_of
@@ -184,3 +185,59 @@ def test_curves_of_several_splits_say_that_their_areas_are_those_within_splits(b
     arguments = (paper, outcomes, training, "honest", EVIDENCE, TABLE4, 0)
     titles = [str(evaluate_models(scored, *arguments)[2]["layout"]["title"]) for scored in (predictions, both_splits)]
     assert ["within splits" in title for title in titles] == [False, True]
+
+
+def tested(probability, long_term, patients, splits=None):
+    """One model's answers to patients whose outcomes are known, called from one half on."""
+    probability = np.array(probability)
+    return pd.DataFrame(
+        {
+            "patient_id": patients,
+            "split": splits or ["s"] * len(patients),
+            "probability": probability,
+            "predicted": probability >= 0.5,
+            "long_term": long_term,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("measure", "difference"),
+    [("accuracy", 1 - 2 / 4), ("sensitivity", 1 - 1 / 2), ("specificity", 1 - 1 / 2), ("auc", 1 - 3 / 4)],
+)
+def test_the_gap_is_the_papers_number_less_the_honest_one(measure, difference):
+    outcome = [True, True, False, False]
+    paper = tested([0.9, 0.8, 0.1, 0.2], outcome, ["P1", "P2", "P3", "P4"])
+    honest = tested([0.9, 0.3, 0.6, 0.2], outcome, ["P1", "P2", "P3", "P4"])
+    assert _difference(paper, honest, MEASURES[measure], 200, 0)["value"] == pytest.approx(difference)
+    assert _difference(honest, paper, MEASURES[measure], 200, 0)["value"] == pytest.approx(-difference)
+
+
+def test_a_gap_of_nothing_has_an_interval_of_nothing_where_both_test_the_same_patients():
+    """Each resample draws a patient for both protocols or for neither, whatever order they stand in."""
+    generator = np.random.default_rng(1)
+    outcome, probability = np.arange(40) % 2 == 0, generator.random(40)
+    one = tested(probability, outcome, [f"P{number:02d}" for number in range(40)])
+    other = one.iloc[::-1].reset_index(drop=True)
+    found = _difference(one, other, MEASURES["accuracy"], 200, 0)
+    assert found == {"value": 0, "ci95": None, "reason": "the same in every bootstrap resample"}
+
+
+def test_areas_of_a_gap_are_those_within_splits():
+    outcome = [True, False, True, False]
+    within = tested([0.9, 0.8, 0.2, 0.1], outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
+    worthless = tested([0.5] * 4, outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
+    assert _difference(within, worthless, MEASURES["auc"], 200, 0)["value"] == 0.5
+
+
+def test_the_gap_stands_in_the_table_as_in_the_record(both):
+    gap, table, seen, _ = compare_protocols(*both, EVIDENCE, seed=0)
+    for row in table.to_dict("records"):
+        found = gap["models"][row["model"]][row["metric"]]
+        for part in ("honest", "paper", "difference"):
+            assert row[part] == found[part]["value"]
+        assert found["difference"]["value"] == pytest.approx(found["paper"]["value"] - found["honest"]["value"])
+    assert seen.set_index("stage")["n_seen"].to_dict() == gap["seen"]
+    assert set(seen["n_test_patients"]) == {60}
+    pd.testing.assert_frame_equal(table, gap_table(gap))
+    pd.testing.assert_frame_equal(seen, seen_table(gap))
