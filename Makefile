@@ -22,8 +22,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/kedro run --pipeline hybrid
 
+# Each process has one thread: two that wait for each other's take many times as long.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 bench: .venv/.installed-bench
 	$(BIN)/python -m benchmarks
