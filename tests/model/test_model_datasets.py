@@ -39,6 +39,13 @@ def test_networks_come_back_with_their_parameters_and_whom_they_have_seen(stored
                for one, two in zip(loaded.members, ensemble.members, strict=True))  # fmt: skip
 
 
+def test_networks_that_are_passed_on_name_no_folder_of_the_machine(tmp_path):
+    dataset = CnnEnsembleDataset(str(tmp_path / "ensemble"))
+    dataset.save(Ensemble(tiny(weights_folder="/home/anna.meier/weights"), an_ensemble().members))
+    assert "anna.meier" not in (dataset.filepath / "manifest.json").read_text(encoding="utf-8")
+    assert dataset.load().params.weights_folder == "…/weights"
+
+
 def test_an_ensemble_of_no_network_says_why(tmp_path):
     dataset = CnnEnsembleDataset(str(tmp_path / "ensemble"))
     dataset.save(Ensemble(tiny(), (), "image_score is none"))

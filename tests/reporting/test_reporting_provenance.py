@@ -4,6 +4,8 @@ import getpass
 import json
 from pathlib import Path
 
+import pytest
+
 from gliocast.persistence.fingerprints import sha256_of_bytes
 from gliocast.persistence.provenance import gpus
 from gliocast.pipelines.reporting.nodes import record_provenance
@@ -23,6 +25,17 @@ def test_provenance_names_no_path_and_no_user() -> None:
     assert str(Path.cwd()) not in written
     assert str(Path.home()) not in written.replace("/root/", "")
     assert f'"{getpass.getuser()}"' not in written
+
+
+@pytest.mark.parametrize("place", ["/home/anna.meier/weights", "~anna.meier/weights", r"C:\Users\anna.meier\weights"])
+def test_provenance_keeps_of_a_configured_folder_its_name_alone(place: str) -> None:
+    given = {
+        "model": {"weights_folder": place, "also": [place]},
+        "cohort": {"separator": "/", "pattern": r"\d+/\w", "missing": ["~"]},
+    }
+    shown = record_provenance(given, {}, TABLE, {})["parameters"]
+    assert shown["model"] == {"weights_folder": "…/weights", "also": ["…/weights"]}
+    assert shown["cohort"] == given["cohort"]
 
 
 def test_cards_are_named_by_their_driver(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
 from gliocast.persistence.fingerprints import sha256_of_file
+from gliocast.persistence.provenance import without_places
 from gliocast.persistence.tensor_files import save_tensors
 
 MANIFEST = "manifest.json"
@@ -34,7 +35,7 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
             "schema_version": SCHEMA_VERSION,
             "positive_class": "long_term",
             "backbone": value.params.backbone,
-            "params": value.params.model_dump(mode="json"),
+            "params": without_places(value.params.model_dump(mode="json")),
             "members": members,
             "reason": value.reason,
         }

@@ -7,7 +7,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from gliocast.persistence.code import SOURCE
@@ -31,7 +31,7 @@ def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str])
         "schema_version": 1,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": version_control() | {"sha256": sha256_of_folder(SOURCE)},
-        "parameters": plain(parameters),
+        "parameters": without_places(plain(parameters)),
         "parameters_sha256": sha256_of_value(parameters),
         "data": dict(fingerprints),
         "versions": {"python": platform.python_version()} | {name: version_of(name) for name in LIBRARIES},
@@ -65,6 +65,20 @@ def git(*arguments: str) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return said.stdout.strip()
+
+
+def without_places(value: Any) -> Any:
+    """Plain values, absolute paths cut to their last part: where a machine keeps a folder names its user."""
+    if isinstance(value, Mapping):
+        return {name: without_places(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [without_places(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    kind = PureWindowsPath if PureWindowsPath(value).is_absolute() else PurePosixPath
+    parts = kind(value).parts
+    is_place = len(parts) > 1 and (kind(value).is_absolute() or parts[0].startswith("~"))
+    return f"…/{parts[-1]}" if is_place else value
 
 
 def plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
