@@ -183,6 +183,12 @@ def test_headings_carry_their_units() -> None:
     assert tables.header("partition_sha256") == "Partition, SHA-256"
 
 
+def test_epochs_of_the_search_are_not_shown_as_those_of_a_training() -> None:
+    found = {"hyperparameters": {"learning_rate": 3e-4, "n_trials": 3, "epochs": 12}}
+    page = without_scripts(build_report(all_metrics(), a_flow(), a_provenance(), found, the_paper()))
+    assert "<dt>Epochs of all trials</dt><dd>12</dd>" in page
+
+
 def test_parameters_are_shown_as_a_configuration_has_them(page: str) -> None:
     for name, value in (("batch_size", "30"), ("weights", "null"), ("backbone", "resnet51q")):
         assert f"<dt>model.{name}</dt><dd>{value}</dd>" in page

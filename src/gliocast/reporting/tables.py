@@ -49,6 +49,7 @@ HEADERS = {
     "uno_c": "Uno's C",
     "integrated_brier": "Integrated Brier score",
     "n_trials": "Trials",
+    "epochs": "Epochs of all trials",
     "n_complete": "Complete trials",
     "n_pruned": "Pruned trials",
     "n_failed": "Failed trials",
