@@ -292,6 +292,37 @@ def test_contours_are_filled_and_inner_ones_are_holes(tmp_path):
     assert record["lesion_volume_mm3"] == pytest.approx(10 * 10 - 4 * 4 + 6 * 6)
 
 
+def drawn(tmp_path, grid: Grid, *contours: np.ndarray) -> Site:
+    site = Site(tmp_path)
+    a_series(site.root, grid)
+    write_structures(site.root / "P1" / "lesion_mask" / "rt.dcm", {"GTV": list(contours)})
+    return site
+
+
+def test_contours_that_were_drawn_on_thinner_slices_cut_no_holes_into_each_other(tmp_path):
+    grid = a_grid("LPS", (56, 56, 21), (1.0, 1.0, 3.0))  # its slices lie at 20, 23, 26 mm
+    heights = (22.0, 23.0, 24.0)
+    contours = [square((8.0, -12.0), half, height) for half, height in zip((3.0, 5.0, 4.0), heights, strict=True)]
+    assert extracted(drawn(tmp_path, grid, *contours)).record["lesion_volume_mm3"] == pytest.approx(10 * 10 * 3)
+
+
+def test_contours_halfway_between_slices_have_a_slice_each(tmp_path):
+    contours = [square((8.0, -12.0), 3.0, height) for height in (22.5, 23.5, 24.5, 25.5)]
+    record = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)).record
+    assert (record["lesion_volume_mm3"], record["lesion_parts"]) == (pytest.approx(4 * 6 * 6), 1)
+
+
+def test_a_contour_that_is_stored_twice_is_no_hole(tmp_path):
+    large, small = square((8.0, -12.0), 5.0, 24.0), square((8.0, -12.0), 3.0, 25.0)
+    record = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), large, large, small)).record
+    assert (record["center_slice_mm"], record["lesion_volume_mm3"]) == (24.0, pytest.approx(10 * 10 + 6 * 6))
+
+
+def test_a_contour_beyond_the_edge_of_its_slice_is_refused_and_not_cut(tmp_path):
+    contours = square((8.0, -12.0), 3.0, 24.0), square((300.0, -12.0), 5.0, 25.0)
+    assert codes(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)) == ["lesion_mask_elsewhere"]
+
+
 def test_structures_that_are_chosen_together_are_joined(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 41))
     a_series(site.root, grid)

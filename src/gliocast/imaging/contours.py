@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
 from gliocast.imaging.volume import Volume
 
-OFF_SLICE = 0.5  # a contour further than this from every slice (in slices) was drawn on another volume
+OFF_SLICE = 0.51  # a contour further than this from its slice (in slices), or beyond its edge, was drawn elsewhere
 OUTLINES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 
 
@@ -54,21 +54,39 @@ def _outline(part: Any) -> Float64[np.ndarray, "points 3"]:
 
 
 def _filled(outlines: list[Float64[np.ndarray, "points 3"]], grid: Grid, name: str) -> Bool[np.ndarray, "i j k"]:
+    """The voxels inside the outlines, each filled on the slice next to it.
+
+    Outlines at one height cut holes into each other. Those of neighbouring heights that meet on one slice, because they
+    were drawn on thinner ones, are joined; an outline that was stored twice is drawn once.
+    """
+    drawn: dict[tuple[int, float], Bool[np.ndarray, "rows columns"]] = {}
+    for points in {outline.tobytes(): grid.to_voxels(outline) for outline in outlines}.values():
+        flat = int(np.ptp(points, axis=0).argmin())  # the stored axis that the contour is perpendicular to
+        height = round(float(points[:, flat].mean()), 2)
+        _check_place(points, flat, _slice_at(height), grid, name)
+        section = drawn.setdefault((flat, height), np.zeros(np.delete(grid.shape, flat), dtype=bool))
+        section[_inside(np.delete(points, flat, axis=1), section.shape)] ^= True
     voxels = np.zeros(grid.shape, dtype=bool)
-    for outline in outlines:
-        _fill(voxels, grid.to_voxels(outline), name)
+    for (flat, height), section in drawn.items():
+        np.moveaxis(voxels, flat, 0)[_slice_at(height)] |= section
     return voxels
 
 
-def _fill(voxels: Bool[np.ndarray, "i j k"], points: Float64[np.ndarray, "points 3"], name: str) -> None:
+def _slice_at(height: float) -> int:
+    return int(np.floor(height + 0.5))  # halves go up, all of them: `round` would send two of them to one slice
+
+
+def _inside(
+    points: Float64[np.ndarray, "points 2"], shape: tuple[int, ...]
+) -> tuple[Int[np.ndarray, " pixels"], Int[np.ndarray, " pixels"]]:
     from skimage.draw import polygon
 
-    flat = int(np.ptp(points, axis=0).argmin())  # the stored axis that the contour is perpendicular to
-    place = int(np.round(points[:, flat].mean()))
-    off = float(np.abs(points[:, flat] - place).max())
-    if off > OFF_SLICE or not 0 <= place < voxels.shape[flat]:
+    rows, columns = polygon(points[:, 0], points[:, 1], shape)
+    return np.asarray(rows), np.asarray(columns)
+
+
+def _check_place(points: Float64[np.ndarray, "points 3"], flat: int, place: int, grid: Grid, name: str) -> None:
+    if np.abs(points[:, flat] - place).max() > OFF_SLICE:
         raise Refused(Finding("lesion_mask_elsewhere", name, "a contour between the slices", "contours on the slices"))
-    section = np.moveaxis(voxels, flat, 0)[place]
-    rows, columns = (points[:, axis] for axis in range(3) if axis != flat)
-    inside = polygon(rows, columns, section.shape)
-    section[inside] ^= True
+    if (points < -OFF_SLICE).any() or (points > np.array(grid.shape) - 1 + OFF_SLICE).any():
+        raise Refused(Finding("lesion_mask_elsewhere", name, "a contour outside the volume", "inside it"))
