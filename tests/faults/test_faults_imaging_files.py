@@ -15,7 +15,7 @@ from gliocast.errors import ImagingError, InputError
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
-from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters, write_file
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, positions, slice_parameters, write_file
 
 GRID = a_grid("LPS", (32, 32, 40))
 LESION_MM = (3.5, -7.5, 20.5)
@@ -254,6 +254,23 @@ def test_24_a_lesion_outside_the_volume_is_refused(site):
     elsewhere = a_grid("LPS", (20, 20, 20), centre_mm=(3.0, -7.0, 60.0))
     site.add_mask("P1", elsewhere, np.ones(elsewhere.shape))
     assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+def test_24_a_lesion_in_the_air_beside_the_head_is_refused(site):
+    air = (positions(GRID) - LESION_MM)[..., 0] > 5.0
+    site.add("P1", GRID, np.where(air, 1.0, grey_voxels(GRID)))
+    assert stack_of(site).record["source"] == "mask"
+    site.add_mask("P1", GRID, ellipsoid(GRID, (15.0, -7.5, 20.5), (3.0, 3.0, 3.0)))
+    assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+def test_24_a_label_below_zero_is_no_lesion(site):
+    ball = ellipsoid(GRID, LESION_MM, (3.0, 3.0, 3.0))
+    unknown = ellipsoid(GRID, (3.5, -7.5, 8.5), (5.0, 5.0, 5.0))
+    write_file(site.root / "P1" / "lesion_mask.nii.gz", ball.astype(np.int8) - unknown.astype(np.int8), GRID)
+    assert stack_of(site).record["lesion_volume_mm3"] == ball.sum()
+    write_file(site.root / "P1" / "lesion_mask.nii.gz", -ball.astype(np.int8), GRID)
+    assert codes(site) == ["empty_lesion_mask"]
 
 
 def test_24_another_grid_can_be_forbidden(site):

@@ -50,14 +50,16 @@ def is_chosen(number: int, name: str, labels: tuple[int | str, ...]) -> bool:
 
 
 def cut_out(labels: Shaped[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, ...], name: str) -> Lesion:
-    """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any but 0.
+    """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any above 0.
+
+    A value below 0 marks what is unknown or outside, and is the 255 of a mask that was stored as signed bytes.
 
     Raises:
         Refused: there is no such voxel.
     """
     box = _box(labels)
     inside = labels[box]
-    voxels = np.isin(inside, chosen) if chosen else inside != 0
+    voxels = np.isin(inside, chosen) if chosen else inside > 0
     if not voxels.any():
         expected = f"voxels with {' or '.join(map(str, chosen))}" if chosen else "voxels above 0"
         raise Refused(Finding("empty_lesion_mask", name, "no lesion voxel", expected, "Redo the mask or remove it."))

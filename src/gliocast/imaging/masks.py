@@ -6,9 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Bool, Float32
+
 from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem
 from gliocast.imaging.files import SUFFIXES, open_file
 from gliocast.imaging.findings import Finding, Refused
+from gliocast.imaging.intensity import head_mask
 from gliocast.imaging.lesion import Lesion, cut_out
 from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.volume import Volume
@@ -58,7 +62,7 @@ def _numbers(labels: tuple[int | str, ...]) -> tuple[int, ...]:
     names = [label for label in labels if isinstance(label, str) and not label.isdecimal()]
     if names:
         expected = "numbers, since lesion masks in NIfTI, NRRD and MetaImage files have no names"
-        remedy = "Give the values of the lesion's voxels, or an empty list where all but 0 are lesion."
+        remedy = "Give the values of the lesion's voxels, or an empty list where all above 0 are lesion."
         where = "`lesion_labels` of the catalog entry imaging"
         raise ConfigurationError(Problem(NOT_APPLICABLE, where, ", ".join(map(repr, names)), expected, remedy))
     return tuple(int(label) for label in labels)
@@ -97,6 +101,22 @@ def _check_size(lesion: Lesion, name: str, rules: GeometryParameters) -> None:
             "catalog entry; slices.geometry.max_lesion_ml is the limit."
         )
         raise Refused(Finding("lesion_mask_too_large", name, found, expected, remedy))
+
+
+def check_on_head(
+    raw: Float32[np.ndarray, "slices height width"], inside: Bool[np.ndarray, "slices height width"], name: str
+) -> None:
+    """A mask of which no pixel is as bright as a head lies in the air beside it, or belongs to another patient's image.
+
+    Args:
+        raw: grey values of the slices.
+        inside: the lesion on them.
+        name: the mask's file.
+    """
+    if inside.any() and not head_mask(raw)[inside].any():
+        found, expected = "lesion in the air around the head", "inside the head"
+        remedy = "Redo the mask, or find out whose it is."
+        raise Refused(Finding("lesion_mask_elsewhere", name, found, expected, remedy))
 
 
 def _check_place(lesion: Lesion, volume: Volume, name: str) -> None:

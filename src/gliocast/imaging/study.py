@@ -16,7 +16,7 @@ from gliocast.imaging.grid import AXES, Region, whole
 from gliocast.imaging.intensity import normalise
 from gliocast.imaging.lesion import Lesion, largest_section_mm
 from gliocast.imaging.localiser import Located, locate_lesion
-from gliocast.imaging.masks import read_mask
+from gliocast.imaging.masks import check_on_head, read_mask
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.patterns import is_folder
 from gliocast.imaging.planes import slice_planes, slice_positions_mm
@@ -82,6 +82,8 @@ def _extracted(
     pixels, statistics = normalise(raw, parameters.intensity)
     planes = slice_planes(positions, centre, parameters)
     inside = np.zeros(raw.shape, dtype=bool) if outline is None else sample_mask(outline.voxels, outline.grid, planes)
+    if study.lesion_mask is not None:
+        check_on_head(raw, inside, study.lesion_mask.name)
     record = {
         "center_slice_mm": located.centre_mm,
         "first_slice_mm": float(positions[0]),
