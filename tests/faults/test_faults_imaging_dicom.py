@@ -12,6 +12,7 @@ import pytest
 from closed_paths import close
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.source import ImageSource
+from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from imaging_dicom import write_series
 from imaging_phantoms import Site, a_grid, grey_voxels
@@ -114,6 +115,20 @@ def test_21_a_file_cut_in_its_header_is_named(tmp_path):
     cut = cut_at_the_header(site, "IM0013.dcm")
     refused = extract_stack(site.source, "P1", 20.0, site.parameters)
     assert (refused.findings[0].code, refused.findings[0].where) == ("unreadable", cut.name)
+
+
+def test_what_macos_writes_beside_each_slice_is_no_damaged_slice(tmp_path):
+    site = Site(tmp_path)
+    for file in a_series(site):
+        file.with_name(f"._{file.name}").write_bytes(b"\0\x05\x16\x07\0\2\0\0Mac OS X        ")
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+
+
+def test_what_macos_writes_beside_a_volume_is_no_second_volume(tmp_path):
+    site = Site(tmp_path)
+    file = site.add("P1", GRID)
+    file.with_name(f"._{file.name}").write_bytes(b"\0\x05\x16\x07")
+    assert ImageSource(site.root, ("<patient_id>/*.nii.gz",)).study("P1").volume == file
 
 
 @pytest.mark.parametrize("name", ["DOE_JOHN_0013.dcm", "7734251.dcm", "IM19311224.dcm"])

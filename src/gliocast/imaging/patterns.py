@@ -22,6 +22,7 @@ from gliocast.types import SAFE_IDENTIFIER
 
 TOKENS = re.compile(r"<patient_id>|<number:\d>|<[^<>]+>|\*\*/|\*|[^<>*]+")
 NUMBER = re.compile(r"\d+$")
+OF_MACOS = "._"  # what macOS writes beside every file on a disk of another system, under the file's own name
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _existing(root: Path, glob: str) -> list[Path]:
             (root / glob).lstat()
             return [root / glob]
         os.scandir(root / glob.partition("*")[0].rpartition("/")[0]).close()  # `glob` passes over a closed folder
-        return list(root.glob(glob))
+        return [path for path in root.glob(glob) if not path.name.startswith(OF_MACOS)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

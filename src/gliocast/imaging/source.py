@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
 from gliocast.imaging.findings import Finding, Refused, inaccessible, is_technical, shown_name
-from gliocast.imaging.patterns import PathPattern, is_folder
+from gliocast.imaging.patterns import OF_MACOS, PathPattern, is_folder
 from gliocast.types import SAFE_IDENTIFIER
 
 DEFAULT_VOLUMES = ("<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/")
@@ -66,7 +66,7 @@ class ImageSource:
         root: the imaging folder.
         volumes: path patterns of the T1-Gd volumes (see `patterns.py`).
         lesion_masks: path patterns of the lesion masks.
-        lesion_labels: values, segment numbers or names that are lesion; empty: everything but 0.
+        lesion_labels: values, segment numbers or names that are lesion; empty: everything above 0.
         spacing_mm: overrides the headers of volumes and masks (distance along i, j, k).
         patient_id: how an identifier is written, where the patterns hold a `<number:…>` only.
     """
@@ -173,8 +173,12 @@ def _ways_out(path: Path) -> Iterator[str]:
 
 
 def files_below(folder: Path, closed: Callable[[OSError], object] | None = None) -> list[Path]:
-    """All files below a folder; `closed` is told of each folder that cannot be looked into, else passed over."""
-    return [Path(base) / name for base, _, names in os.walk(folder, onerror=closed) for name in names]
+    """All files below a folder; `closed` is told of each folder that cannot be looked into, else passed over.
+
+    What macOS writes beside them is none.
+    """
+    found = (Path(base) / name for base, _, names in os.walk(folder, onerror=closed) for name in names)
+    return [file for file in found if not file.name.startswith(OF_MACOS)]
 
 
 def listed(files: Iterable[Path], root: Path) -> list[tuple[str, int, int]]:
