@@ -14,7 +14,7 @@ from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
-from imaging_dicom import write_series
+from imaging_dicom import write_enhanced, write_series
 from imaging_phantoms import Site, a_grid, grey_voxels
 from project_copy import DATA_ROOT
 
@@ -115,6 +115,20 @@ def test_21_a_file_cut_in_its_header_is_named(tmp_path):
     cut = cut_at_the_header(site, "IM0013.dcm")
     refused = extract_stack(site.source, "P1", 20.0, site.parameters)
     assert (refused.findings[0].code, refused.findings[0].where) == ("unreadable", cut.name)
+
+
+@pytest.mark.parametrize("kept", [slice(0, 0), slice(1, None)])
+def test_21_an_enhanced_file_that_does_not_place_each_frame_is_refused(tmp_path, kept):
+    site = Site(tmp_path)
+    file = write_enhanced(site.root / "P1" / "t1gd" / "IM0001.dcm", GRID, np.round(grey_voxels(GRID)))
+    header = pydicom.dcmread(file)
+    header.PerFrameFunctionalGroupsSequence = header.PerFrameFunctionalGroupsSequence[kept]
+    header.save_as(file)
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert isinstance(refused, RefusedPatient)
+    assert [str(finding) for finding in refused.findings] == [
+        "IM0001.dcm is no PerFrameFunctionalGroupsSequence with an item a frame; expected the tags of a complete image"
+    ]
 
 
 def test_what_macos_writes_beside_each_slice_is_no_damaged_slice(tmp_path):

@@ -218,7 +218,10 @@ def _frames(file: Path, header: Any) -> Iterator[Frame]:
         yield _frame(file, 0, number, {name: text(header, name) for name in PLACE_TAGS})
         return
     shared = (list(header.get("SharedFunctionalGroupsSequence") or []) or [{}])[0]
-    for index, groups in enumerate(header.PerFrameFunctionalGroupsSequence):
+    places = header.PerFrameFunctionalGroupsSequence
+    if len(places) != _count(header, "NumberOfFrames", 1):  # the frames behind a missing place would all be misplaced
+        raise _TagMissingError("PerFrameFunctionalGroupsSequence with an item a frame")
+    for index, groups in enumerate(places):
         yield _frame(file, index, index + 1, _enhanced_values(groups, shared))
 
 
