@@ -378,6 +378,16 @@ def test_a_segmentation_whose_frames_lie_a_building_apart_takes_no_memory(tmp_pa
     assert codes(site) == ["implausible_size"]
 
 
+def test_a_segmentation_without_a_distance_between_its_pixels_is_refused(tmp_path):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    mask = ellipsoid(grid, LESION_MM, RADII_MM)
+    file = write_segmentation(site.root / "P1" / "lesion_mask.dcm", a_series(site.root, grid), [mask])
+    header = pydicom.dcmread(file)
+    header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [0.0, 0.0]
+    header.save_as(file)
+    assert codes(site) == ["implausible_spacing"]
+
+
 def test_a_segment_that_is_not_there_is_told_with_those_that_are(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
     files = a_series(site.root, grid)

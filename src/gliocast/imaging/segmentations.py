@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from gliocast.imaging.checks import shape_findings
+from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
@@ -24,11 +24,11 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
         stored: the SEG object with its pixels.
         name: its file, for messages.
         labels: segment numbers or labels; empty: all.
-        rules: how large a volume may be.
+        rules: how large a volume may be, and how far apart its voxels.
 
     Raises:
-        Refused: no segment is chosen, none has a frame, the frames are on no regular grid, or they lie so far apart
-            that the grid between them is too large.
+        Refused: no segment is chosen, none has a frame, the frames are on no regular grid, or one that is too large
+            or has implausible spacings.
     """
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
     wanted = {number for number, label in segments.items() if is_chosen(number, label, labels)}
@@ -49,11 +49,10 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
     if np.abs(places * step_mm - (depths - depths.min())).max() > 0.01 * step_mm * max(1, places.max()):
         raise Refused(Finding("lesion_mask_irregular", name, "unevenly spaced frames", "frames on one regular grid"))
     shape = (*frames[0][0].shape[::-1], int(places.max()) + 1)
-    refuse_if_any(shape_findings(shape, name, rules))
-    voxels = _stacked([plane for plane, _ in frames], places, shape)
     columns = np.stack([axes[:3] * measures[1], axes[3:] * measures[0], normal * step_mm], axis=1)
-    grid = Grid.from_lps(voxels.shape, columns, origins[depths.argmin()])
-    return cut_out(voxels, grid, (), name)
+    grid = Grid.from_lps(shape, columns, origins[depths.argmin()])
+    refuse_if_any(grid_findings(grid, name, rules))
+    return cut_out(_stacked([plane for plane, _ in frames], places, shape), grid, (), name)
 
 
 def _not_among(segments: Mapping[int, str], name: str, labels: tuple[int | str, ...]) -> Finding:
