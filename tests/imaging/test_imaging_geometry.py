@@ -160,7 +160,7 @@ def test_the_centre_of_a_grid_lies_between_its_first_and_last_voxel():
     assert Grid((3, 4, 5), np.diag([1.0, 1.0, 2.0, 1.0])).centre_mm.tolist() == [1.0, 1.5, 4.0]
 
 
-def test_a_grid_matches_itself_and_none_that_lies_a_hundredth_of_a_voxel_off():
+def test_a_grid_covers_its_own_box_and_none_that_lies_a_hundredth_of_a_voxel_off():
     grid = a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0))
-    assert grid.matches(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0)))
-    assert not grid.matches(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0), centre_mm=(3.0, -7.0, 20.005)))
+    assert grid.covers_the_same_box(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0)))
+    assert not grid.covers_the_same_box(a_grid("LPS", spacing_mm=(0.5, 0.5, 2.0), centre_mm=(3.0, -7.0, 20.005)))

@@ -105,13 +105,8 @@ class Grid:
         affine[:3, :3] *= np.array(spacing_mm) / self.spacing_mm
         return Grid(self.shape, affine)
 
-    def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
-        """Whether both grids put the same voxels in the same places, to a share `tolerance` of a voxel."""
-        apart = np.abs(self.corners_mm() - other.corners_mm()).max() if self.shape == other.shape else np.inf
-        return bool(apart <= tolerance * self.spacing_mm.min())
-
     def covers_the_same_box(self, other: Grid, tolerance: float = 1e-3) -> bool:
-        """Whether both grids have the same corners in any order: the same voxels, perhaps stored flipped."""
+        """Whether both have the same corners, perhaps in another order, to a share `tolerance` of a voxel."""
         between = np.linalg.norm(self.corners_mm()[:, None] - other.corners_mm()[None], axis=2)
         return bool(between.min(axis=1).max() <= tolerance * self.spacing_mm.min())
 

@@ -81,11 +81,7 @@ def _check_grid(mask: Volume, volume: Volume, rules: GeometryParameters) -> None
     """A mask of the volume's own shape must lie on it; a mask of another shape is trusted by its physical position."""
     same_shape = sorted(mask.grid.shape) == sorted(volume.grid.shape)
     must_match = rules.lesion_mask_grid == "same" or same_shape
-    if (
-        must_match
-        and not mask.grid.matches(volume.grid)
-        and not (same_shape and mask.grid.covers_the_same_box(volume.grid))
-    ):
+    if must_match and not (same_shape and mask.grid.covers_the_same_box(volume.grid)):
         found = "other voxel positions" if same_shape else f"shape {mask.grid.shape}"
         expected = f"the volume's grid {volume.grid.shape}, to a thousandth of a voxel"
         raise Refused(Finding("lesion_mask_elsewhere", mask.name, found, expected, "Redo or resample the mask."))
