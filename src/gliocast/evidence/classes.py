@@ -60,7 +60,7 @@ def class_performance(
         return (weights @ cells).reshape(-1, n_classes, n_classes)
 
     patients = np.arange(n)
-    counts = np.bincount(truth, minlength=n_classes)
+    counts = np.bincount(truth)
     return {
         "n": n,
         "n_undetermined": int((~known).sum()),

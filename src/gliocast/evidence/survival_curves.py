@@ -72,8 +72,8 @@ def _life_table(
     survival_days: Days, event_observed: Events
 ) -> tuple[Float[np.ndarray, " days"], np.ndarray, np.ndarray, np.ndarray]:
     days, position = np.unique(survival_days, return_inverse=True)
-    leaving = np.bincount(position, minlength=len(days))
-    events = np.bincount(position, weights=event_observed, minlength=len(days)).astype(int)
+    leaving = np.bincount(position)
+    events = np.bincount(position, weights=event_observed).astype(int)
     at_risk = len(survival_days) - np.r_[0, np.cumsum(leaving)[:-1]].astype(int)
     return days, events, at_risk, leaving
 
