@@ -128,6 +128,14 @@ def test_within_one_standard_error_the_preferred_family_is_chosen_and_else_the_b
     assert chosen_family(inner, winners, "best").tolist() == [1, 1]
 
 
+def test_the_error_that_is_allowed_for_is_that_of_the_best_candidate():
+    steady, varied = np.array([[0.72], [0.74]]), np.array([[0.7], [0.9]])  # 0.73 with error 0.01, 0.80 with 0.10
+    winners = np.array([[0], [1]])
+    assert chosen_family(np.stack([steady, varied]), winners, "one_standard_error").tolist() == [0]
+    # 0.73 with error 0.10, and 0.80 with error 0.01
+    assert chosen_family(np.stack([varied - 0.07, steady + 0.07]), winners, "one_standard_error").tolist() == [1]
+
+
 # Six patients whose first four train, in two inner folds that take turns.
 TRAINING = np.array([[True, True, True, True, False, False]])
 FOLDS = np.array([[0, 1, 0, 1, 0, 1]])
@@ -147,7 +155,7 @@ def test_each_inner_fold_is_fitted_on_the_other_training_patients_and_on_no_test
 
     def says_long(features, outcome, training, scored, setting):
         fitted_on.append(training.tolist())
-        return np.ones(scored.shape[:2])
+        return np.full(scored.shape[:2], 0.5)
 
     monkeypatch.setitem(classifiers.CLASSIFIERS, "any", says_long)
     one = study([[True, True, True, False, False, False]])
@@ -319,6 +327,7 @@ def test_the_table_of_three_cohorts_by_hand():
     assert line["test_patients_seen"] == 42
     scenario = summarise(runs, 175)["scenarios"][0]
     assert (scenario["claimed_auc"], scenario["true_auc"]) == pytest.approx((0.7, 0.1))
+    assert scenario["mri_adds_rate"] == pytest.approx(1 / 3)
 
 
 def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path, runs, monkeypatch):
