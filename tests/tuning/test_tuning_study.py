@@ -13,7 +13,17 @@ from gliocast.errors import ArtefactError, ConfigurationError, Problem, Training
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.figures import as_power, powers_within, study_figures
 from gliocast.tuning.fingerprint import digest_of_array, fingerprint_of_search
-from gliocast.tuning.ledger import GIVEN_BACK, REASON, SURPLUS, has_place, place_of, places_taken, state_of
+from gliocast.tuning.ledger import (
+    GIVEN_BACK,
+    REASON,
+    REPEATS,
+    SURPLUS,
+    give_back_failed,
+    has_place,
+    place_of,
+    places_taken,
+    state_of,
+)
 from gliocast.tuning.objective import REASON_LENGTH, reason_of
 from gliocast.tuning.presence import end_cut_off
 from gliocast.tuning.pruning import build_pruner
@@ -511,6 +521,7 @@ def test_no_identifier_is_left_where_one_is_the_beginning_of_another():
     found = reason_of(ValueError("patients P1, P10\nand P2; not P100 nor XP1"), ["P1", "P10", "P2", "a.c"])
     assert found == "ValueError: patients (patient), (patient) and (patient); not P100 nor XP1"
     assert reason_of(ValueError("abc a.c"), ["a.c"]) == "ValueError: abc (patient)"
+    assert reason_of(ValueError("P1-2, P1"), ["P1", "P1-2"]) == "ValueError: (patient), (patient)"
     assert len(reason_of(ValueError("x" * 999), [])) == REASON_LENGTH
 
 
@@ -528,6 +539,10 @@ def test_places_of_trials_that_failed_surplus_were_cut_off_or_gave_theirs_back()
     assert places_taken(study) == 4  # complete, failed, and two that are running
     assert [place_of(number, study.trials) for number in range(6)] == [0, 1, 2, 2, 2, 3]
     assert [has_place(number, study, trials=3) for number in (4, 5)] == [True, False]
-    study.set_user_attr(GIVEN_BACK, [1])
+    give_back_failed(study)
+    assert study.user_attrs[GIVEN_BACK] == [1]  # the surplus one had no place to give
     assert places_taken(study) == 3
     assert [has_place(number, study, trials=2) for number in (1, 4, 5)] == [True, True, False]
+    trials[4].set_user_attr(REPEATS, 3)
+    study.tell(trials[4], state=failed)
+    assert places_taken(study) == 3  # cut off for the second time, it is not repeated and keeps its place
