@@ -227,6 +227,27 @@ def test_the_papers_network_takes_what_was_found_in_the_first_split():
     assert job.seed not in {fold.seed for fold in jobs_of(two, {"splits": found}, seed=3)}
 
 
+def test_each_network_learns_from_its_fitting_patients_is_stopped_by_others_and_has_seen_both(monkeypatch):
+    given, train_fold = {}, out_of_fold.train_fold
+
+    def watched(stacks, classes, fold, *others, name, **more):
+        given[name] = [tuple(PATIENTS[place] for place in places) for places in (fold.fit, fold.stop)]
+        return train_fold(stacks, classes, fold, *others, name=name, **more)
+
+    monkeypatch.setattr(out_of_fold, "train_fold", watched)
+    done = trained(PARAMS.model_copy(update={"epochs": 1, "paper_protocol": True}))
+    folds = {"holdout/fold0": PARTITION.splits[0].folds[0], "holdout/fold1": PARTITION.splits[0].folds[1]}
+    assert given == {name: [fold.fit, fold.stop] for name, fold in {**folds, "paper": PARTITION.paper}.items()}
+    seen = {name: (*fold.fit, *fold.stop) for name, fold in folds.items()}
+    assert {member.name: member.fitted_on for member in done.ensemble.members} == done.scores.fitted_on == seen
+
+
+def test_folds_of_two_splits_have_seeds_of_their_own():
+    (split,) = PARTITION.splits
+    two = replace(PARTITION, splits=(split, replace(split, name="other")))
+    assert len({job.seed for job in jobs_of(two, PARAMS.hyperparameters, seed=3)}) == 4
+
+
 def test_several_devices_give_the_same_networks_as_one(caplog, recwarn):
     caplog.set_level("INFO")
     params = PARAMS.model_copy(update={"epochs": 1, "paper_protocol": True})

@@ -486,6 +486,18 @@ def test_the_loss_of_an_epoch_is_the_mean_over_its_examples_also_where_batches_d
     assert train(tiny(epochs=1)).curve["train_loss"].tolist() == [pytest.approx((4 * 8 * 8 + 4 * 4) / 36)]
 
 
+def test_every_step_of_every_epoch_draws_numbers_of_its_own(monkeypatch):
+    drawn = []
+
+    def augment(batch, _, generator):
+        drawn.append(float(torch.rand(1, generator=generator)))
+        return batch
+
+    monkeypatch.setattr(training, "augment", augment)
+    train(tiny(epochs=2))
+    assert len(set(drawn)) == len(drawn) == 2 * 5  # 36 slices in batches of 8
+
+
 @pytest.mark.parametrize("changed", ["a.py", "b.py"])
 def test_whatever_changes_in_this_room_s_code_no_training_goes_on_with(tmp_path, monkeypatch, changed):
     for name in ("a.py", "b.py"):

@@ -28,6 +28,7 @@ from gliocast.tuning.objective import REASON_LENGTH, reason_of
 from gliocast.tuning.presence import end_cut_off
 from gliocast.tuning.pruning import build_pruner
 from gliocast.tuning.results import TRIAL_COLUMNS, trials_table
+from gliocast.tuning.search import REPAIRS, record_repairs
 from gliocast.tuning.search_space import draw
 from gliocast.tuning.study import run_search
 
@@ -546,3 +547,12 @@ def test_places_of_trials_that_failed_surplus_were_cut_off_or_gave_theirs_back()
     trials[4].set_user_attr(REPEATS, 3)
     study.tell(trials[4], state=failed)
     assert places_taken(study) == 3  # cut off for the second time, it is not repeated and keeps its place
+
+
+def test_repairs_are_recorded_once_after_those_before_them():
+    study, repairs = a_study(), ["first"]
+    record_repairs(study, repairs)
+    record_repairs(study, repairs)
+    repairs.append("second")
+    record_repairs(study, repairs)
+    assert study.user_attrs[REPAIRS] == ["first", "second"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,14 @@ def test_positions_are_those_of_the_stacks():
     assert patients == PATIENTS[:12]
     assert positions.fit.tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
     assert positions.stop.tolist() == [8, 9, 10, 11]
+
+
+def test_patients_of_folds_that_are_not_searched_are_not_read():
+    (split,) = PARTITION.splits
+    further = Fold(fit=PATIENTS[4:10], stop=PATIENTS[10:14], held_out=PATIENTS[:4])
+    two = replace(split, folds=(split.folds[0], further))
+    assert searched_patients(two, folds=1) == PATIENTS[:12]
+    assert searched_patients(two, folds=2) == PATIENTS[:14]
 
 
 def test_log_loss_of_one_half_is_the_logarithm_of_two():
