@@ -105,6 +105,12 @@ def test_the_learning_curve_and_who_was_chosen_by_hand():
     assert (spread["mean"], spread["lowest"], spread["highest"]) == (0.875, 0.75, 1.0)
 
 
+def test_of_three_repeats_the_mean_is_told_and_not_the_middle_one():
+    three = pd.concat([GOOD.head(4), GOOD.head(4).assign(repeat=1), POOR.tail(4).assign(repeat=2)])
+    (point,) = robustness.learning_curve([three]).to_dict("records")
+    assert (point["auc"], point["accuracy"]) == pytest.approx((2.5 / 3, 2.25 / 3))
+
+
 @pytest.mark.parametrize(("share", "is_enough"), [(1.0, True), (0.5, True), (0.4, True), (0.3, False)])
 def test_a_share_is_enough_that_leaves_one_patient_of_each_class_an_inner_fold(share, is_enough):
     """Of 7 long-term survivors a third of the folds holds 3 out at most, so that 4 are left, for 2 inner folds."""
@@ -113,10 +119,11 @@ def test_a_share_is_enough_that_leaves_one_patient_of_each_class_an_inner_fold(s
 
 
 def test_models_of_a_fold_are_chosen_and_fitted_without_those_it_holds_out(cohort, monkeypatch):
-    learnt, select, fit_candidate = [], nested.select, nested.fit_candidate
+    learnt, seeds, select, fit_candidate = [], [], nested.select, nested.fit_candidate
 
     def watched(function):
         def watching(*arguments):
+            seeds.append(arguments[-1])
             learnt.append({tuple(row) for table in arguments if getattr(table, "ndim", 0) == 2 for row in table})
             return function(*arguments)
 
@@ -130,6 +137,9 @@ def test_models_of_a_fold_are_chosen_and_fitted_without_those_it_holds_out(cohor
         held_out = {encoded[patient] for patient in fold["patient_id"]}
         assert not held_out & (learnt[2 * number] | learnt[2 * number + 1])
         assert set(fold["n_fitted"]) == {len(cohort) - len(fold)}
+    seeds.clear()
+    nested_selection(cohort, FACTS, quick(), n_folds=2, n_repeats=2, seed=5)
+    assert seeds == [5] * 4 + [6] * 4
 
 
 @pytest.fixture(scope="module")

@@ -270,6 +270,14 @@ def test_the_weights_are_those_of_the_epoch_with_the_lowest_loss_of_the_stopping
     assert trained.stop_loss == trained.curve["stop_loss"].min()
 
 
+def test_later_steps_do_not_change_the_weights_that_were_kept(monkeypatch):
+    losses = iter([0.7, 0.5, 0.6, 0.65, 0.7, 0.5])
+    monkeypatch.setattr(training, "judge", lambda *_: (next(losses), np.linspace(0, 1, 6)))
+    kept = train(tiny(epochs=4))
+    assert kept.best_epoch == 2
+    assert same_bits(kept, train(tiny(epochs=2)))
+
+
 def test_epochs_may_be_judged_by_the_auc_of_the_stopping_patients_instead_of_their_loss(monkeypatch):
     aucs = iter([0.5, 0.9, 0.7])
     monkeypatch.setattr(training, "auc", lambda *_: next(aucs))
