@@ -58,6 +58,12 @@ def test_a_missing_number_gets_the_median_and_a_column_that_says_so():
     assert features[2, 1] > features[0, 1]
 
 
+def test_a_missing_level_gets_the_most_frequent_one():
+    encoded = np.array([[2.0], [2.0], [0.0], [np.nan]])
+    features = build_preprocessor([FACTS["who_status"]]).fit_transform(encoded)
+    assert features[3, 0] == features[0, 0] != features[2, 0]
+
+
 def test_a_patient_without_a_category_has_zeros_in_all_its_columns():
     colour = PredictorFacts(kind="category", known_when="pre_operative", values=("red", "green", "blue"))
     encoded = encode(patients(colour=["blue", None]), {"colour": colour})

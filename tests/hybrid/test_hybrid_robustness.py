@@ -105,6 +105,19 @@ def test_the_learning_curve_and_who_was_chosen_by_hand():
     assert (spread["mean"], spread["lowest"], spread["highest"]) == (0.875, 0.75, 1.0)
 
 
+def test_each_predictor_is_left_out_in_turn_and_a_single_one_is_not():
+    assert {name: set(rest) for name, rest in robustness.without_each(FACTS).items()} == {
+        name: set(FACTS) - {name} for name in FACTS
+    }
+    name, *_ = FACTS
+    assert robustness.without_each({name: FACTS[name]}) == {}
+
+
+def test_another_seed_draws_other_patients_for_a_share(cohort):
+    outcome, places = (cohort["outcome"] == "long_term").to_numpy(int), np.arange(80)
+    assert set(thinned(places, outcome, 0.5, seed=1)) != set(thinned(places, outcome, 0.5, seed=2))
+
+
 def test_of_three_repeats_the_mean_is_told_and_not_the_middle_one():
     three = pd.concat([GOOD.head(4), GOOD.head(4).assign(repeat=1), POOR.tail(4).assign(repeat=2)])
     (point,) = robustness.learning_curve([three]).to_dict("records")

@@ -481,6 +481,17 @@ def test_each_slice_is_learnt_with_the_class_of_its_patient_and_with_attention_e
     assert material.stop_long_term.tolist() == [False, True]
 
 
+def test_the_stopping_patients_are_judged_slice_by_slice_against_their_own_class(monkeypatch):
+    logits = torch.tensor([[5.0] * 3, [-5.0] * 3])[..., None]  # three slices of a long- and of a short-term survivor
+    monkeypatch.setattr(training, "stack_logits", lambda *_: (logits, None))
+    fold = FoldIndices(np.array([0, 1]), np.array([1, 0]))
+    network, stacks = torch.nn.Identity(), torch.zeros(2, 3, 2, 2)
+    material = training.prepare(stacks, np.array([0, 1]), fold, tiny())
+    loss, long_term = training.judge(network, material, tiny())
+    assert loss == pytest.approx(np.log(1 + np.exp(-5)), rel=1e-5)
+    assert long_term == pytest.approx([1 / (1 + np.exp(-5)), 1 / (1 + np.exp(5))], rel=1e-5)
+
+
 def test_of_two_epochs_of_one_auc_the_one_with_the_lower_loss_is_kept(monkeypatch):
     losses = iter([0.7, 0.6, 0.65])
     monkeypatch.setattr(training, "judge", lambda *_: (next(losses), np.linspace(0, 1, 6)))
