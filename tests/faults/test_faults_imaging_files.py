@@ -264,6 +264,13 @@ def test_24_a_lesion_in_the_air_beside_the_head_is_refused(site):
     assert codes(site) == ["lesion_mask_elsewhere"]
 
 
+def test_24_a_dark_lesion_of_centred_grey_values_is_not_taken_for_air(site):
+    lesion = ellipsoid(GRID, LESION_MM, (3.0, 3.0, 3.0))
+    site.add("P1", GRID, np.where(lesion, -200.0, grey_voxels(GRID) - grey_voxels(GRID).mean()))
+    site.add_mask("P1", GRID, lesion)
+    assert stack_of(site).record["source"] == "mask"
+
+
 def test_24_a_label_below_zero_is_no_lesion(site):
     ball = ellipsoid(GRID, LESION_MM, (3.0, 3.0, 3.0))
     unknown = ellipsoid(GRID, (3.5, -7.5, 8.5), (5.0, 5.0, 5.0))
