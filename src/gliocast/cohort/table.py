@@ -182,7 +182,8 @@ def without_survival(table: pd.DataFrame) -> pd.DataFrame:
 
 def nobody_determined(n_rows: int, n_known: int, cohort: CohortParameters) -> Problem:
     """The problem of a table of which no patient's outcome can be told: there is nothing to describe or to predict."""
-    found = f"known of nobody in {n_rows} rows ({n_known} with a known survival, all last seen alive before)"
+    last_seen = f"{n_known} were last seen alive before" if n_known else "days and event stand in none"
+    found = f"known of nobody in {n_rows} rows: {last_seen}"
     expected = f"somebody who died, or was seen alive after {cohort.survival_threshold_days} days"
     remedy = (
         "Complete survival_days and event_observed, or map their columns and words in cohort.columns and cohort.values."
