@@ -59,7 +59,7 @@ def test_a_pipeline_holds_the_whole_chain_from_raw_data(name):
     assert free <= {"clinical_table", "imaging", "image_features"}
 
 
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", sorted(CATALOG))
 def test_an_entry_stays_the_same_where_the_project_is_moved(name):
     def entry_in(folder):
         place = {key: f"{folder}/{value}" for key, value in CATALOG[name].items() if key == "filepath"}
