@@ -261,6 +261,10 @@ def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
 @pytest.mark.parametrize(("tags", "code"), [
     ({"SeriesDescription": "AX T2 FLAIR"}, "wrong_sequence"),
     ({"SeriesDescription": "t1 gd post-op"}, "wrong_sequence"),
+    ({"SeriesDescription": "t2_tse_tra_p2"}, "wrong_sequence"),
+    ({"SeriesDescription": "ep2d_diff_b1000_ADC"}, "wrong_sequence"),
+    ({"SeriesDescription": "t1_mprage_Gd_MIP_sag"}, "wrong_sequence"),
+    ({"SeriesDescription": "T1 post minus pre SUBTRACTION"}, "wrong_sequence"),
     ({"Modality": "CT"}, "wrong_modality"),
     ({"BurnedInAnnotation": "YES"}, "burned_in"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "burned_in"),
@@ -269,6 +273,15 @@ def test_22_another_sequence_or_kind_of_image_is_refused(tmp_path, tags, code):
     site = Site(tmp_path)
     a_series(site, **tags)
     assert codes(site) == [code]
+
+
+@pytest.mark.parametrize(
+    "description", ["t1_mprage_sag_p2_iso_Gd", "AX T1 POST", "3D_T1_KM", "t1_vibe_different_delay"]
+)
+def test_22_a_contrast_enhanced_t1_is_taken_by_any_of_its_names(tmp_path, description):
+    site = Site(tmp_path)
+    a_series(site, SeriesDescription=description)
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
 
 
 @pytest.mark.realdata
