@@ -187,7 +187,7 @@ def test_curves_of_several_splits_say_that_their_areas_are_those_within_splits(b
     assert ["within splits" in title for title in titles] == [False, True]
 
 
-def tested(probability, long_term, patients, splits=None):
+def answered(probability, long_term, patients, splits=None):
     """One model's answers to patients whose outcomes are known, called from one half on."""
     probability = np.array(probability)
     return pd.DataFrame(
@@ -207,8 +207,8 @@ def tested(probability, long_term, patients, splits=None):
 )
 def test_the_gap_is_the_papers_number_less_the_honest_one(measure, difference):
     outcome = [True, True, False, False]
-    paper = tested([0.9, 0.8, 0.1, 0.2], outcome, ["P1", "P2", "P3", "P4"])
-    honest = tested([0.9, 0.3, 0.6, 0.2], outcome, ["P1", "P2", "P3", "P4"])
+    paper = answered([0.9, 0.8, 0.1, 0.2], outcome, ["P1", "P2", "P3", "P4"])
+    honest = answered([0.9, 0.3, 0.6, 0.2], outcome, ["P1", "P2", "P3", "P4"])
     assert _difference(paper, honest, MEASURES[measure], 200, 0)["value"] == pytest.approx(difference)
     assert _difference(honest, paper, MEASURES[measure], 200, 0)["value"] == pytest.approx(-difference)
 
@@ -217,7 +217,7 @@ def test_a_gap_of_nothing_has_an_interval_of_nothing_where_both_test_the_same_pa
     """Each resample draws a patient for both protocols or for neither, whatever order they stand in."""
     generator = np.random.default_rng(1)
     outcome, probability = np.arange(40) % 2 == 0, generator.random(40)
-    one = tested(probability, outcome, [f"P{number:02d}" for number in range(40)])
+    one = answered(probability, outcome, [f"P{number:02d}" for number in range(40)])
     other = one.iloc[::-1].reset_index(drop=True)
     found = _difference(one, other, MEASURES["accuracy"], 200, 0)
     assert found == {"value": 0, "ci95": None, "reason": "the same in every bootstrap resample"}
@@ -225,8 +225,8 @@ def test_a_gap_of_nothing_has_an_interval_of_nothing_where_both_test_the_same_pa
 
 def test_areas_of_a_gap_are_those_within_splits():
     outcome = [True, False, True, False]
-    within = tested([0.9, 0.8, 0.2, 0.1], outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
-    worthless = tested([0.5] * 4, outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
+    within = answered([0.9, 0.8, 0.2, 0.1], outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
+    worthless = answered([0.5] * 4, outcome, ["P1", "P2", "P3", "P4"], ["a", "a", "b", "b"])
     assert _difference(within, worthless, MEASURES["auc"], 200, 0)["value"] == 0.5
 
 
