@@ -139,12 +139,13 @@ def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
 def areas(predictions: Scores, outcomes: pd.DataFrame) -> dict[str, float | None]:
     """Area under every curve of `roc_points`, over the pairs of one split; None where there is no pair."""
     return {
-        name: estimate(metrics.area_within(_places(table), truth(table), ranking(table)))["value"]
+        name: estimate(metrics.area_within(split_places(table), truth(table), ranking(table)))["value"]
         for name, table in by_model(predictions, outcomes)
     }
 
 
-def _places(table: pd.DataFrame) -> Clusters:
+def split_places(table: pd.DataFrame) -> Clusters:
+    """Which split each row belongs to, by number."""
     return as_splits(table["split"].to_numpy(dtype=str), len(table))
 
 

@@ -9,22 +9,18 @@ import numpy as np
 import pandas as pd
 
 from gliocast.evidence import metrics
-from gliocast.evidence.bootstrap import as_clusters, as_splits, bootstrap
+from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, truth
+from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, split_places, truth
 from gliocast.types import Scores
 
 MEASURES: dict[str, Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample]] = {
     "accuracy": lambda table, weights: metrics.accuracy(metrics.counts(truth(table), answers(table), weights)),
     "sensitivity": lambda table, weights: metrics.sensitivity(metrics.counts(truth(table), answers(table), weights)),
     "specificity": lambda table, weights: metrics.specificity(metrics.counts(truth(table), answers(table), weights)),
-    "auc": lambda table, weights: metrics.auc_within(_splits(table))(truth(table), ranking(table), weights),
+    "auc": lambda table, weights: metrics.auc_within(split_places(table))(truth(table), ranking(table), weights),
 }
-
-
-def _splits(table: pd.DataFrame) -> np.ndarray:
-    return as_splits(table["split"].to_numpy(dtype=str), len(table))
 
 
 def leakage_gap(
