@@ -30,10 +30,10 @@ OTHER_WORDS: dict[str, tuple[str, ...]] = {
 }
 CLOSE = 0.6
 VERY_CLOSE = 0.85
-FATES = {"deces", "decede", "dead", "death", "died", "deceased", "verstorben", "vital"}
-FATES |= {"mort", "mortality", "gestorben", "tod", "tot", "overleden", "fallecido", "muerto", "exitus", "deceduto"}
+DEAD = {"deces", "decede", "dead", "death", "died", "deceased", "verstorben", "vital"}
+DEAD |= {"mort", "mortality", "gestorben", "tod", "tot", "overleden", "fallecido", "muerto", "exitus", "deceduto"}
 ALIVE = {"alive", "vivant", "lebt", "vivo", "censor", "censored", "censoring", "censorship", "censure"}
-FATES |= ALIVE
+FATES = DEAD | ALIVE
 # Beside one of those words they make of a column something else than who died.
 NO_FATE = {"date", "datum", "fecha", "day", "days", "jour", "jours", "month", "months", "mois", "time", "delai"}
 NO_FATE |= {"age", "cause", "place", "lieu"}
@@ -148,7 +148,7 @@ def reversed_event(cohort: CohortParameters) -> Iterator[Problem]:
         return
     for source in cohort.sources("event_observed"):
         words = set(plain(source).split("_"))
-        if words & ALIVE and not words & (FATES - ALIVE):
+        if words & ALIVE and not words & DEAD:
             expected = "a column in which 1 means died"
             remedy = 'Say what its words mean: `cohort.values.event_observed: {"1": 0, "0": 1}` where 1 is alive.'
             yield Problem(NOT_APPLICABLE, "cohort.columns.event_observed", source, expected, remedy)
