@@ -265,6 +265,14 @@ def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
     ({"SeriesDescription": "ep2d_diff_b1000_ADC"}, "wrong_sequence"),
     ({"SeriesDescription": "t1_mprage_Gd_MIP_sag"}, "wrong_sequence"),
     ({"SeriesDescription": "T1 post minus pre SUBTRACTION"}, "wrong_sequence"),
+    ({"SeriesDescription": "t1_mprage_SUB"}, "wrong_sequence"),
+    ({"SeriesDescription": "T2STAR tra"}, "wrong_sequence"),
+    ({"SeriesDescription": "T1 Gd postoperativ"}, "wrong_sequence"),
+    ({"SeriesDescription": "T1 Gd post-treatment"}, "wrong_sequence"),
+    ({"ImageType": ["DERIVED", "SECONDARY", "SUBTRACTION"]}, "wrong_sequence"),
+    ({"ImageType": ["DERIVED", "PRIMARY", "M", "SUB"]}, "wrong_sequence"),
+    ({"ImageType": ["DERIVED", "SECONDARY", "CSA MIP"]}, "wrong_sequence"),
+    ({"ImageType": ["DERIVED", "PRIMARY", "PROJECTION IMAGE"]}, "wrong_sequence"),
     ({"Modality": "CT"}, "wrong_modality"),
     ({"BurnedInAnnotation": "YES"}, "burned_in"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "burned_in"),
@@ -275,8 +283,32 @@ def test_22_another_sequence_or_kind_of_image_is_refused(tmp_path, tags, code):
     assert codes(site) == [code]
 
 
+def test_22_a_projection_among_the_slices_of_a_series_is_refused(tmp_path):
+    def project(index: int, header: pydicom.Dataset) -> None:
+        if index == 29:
+            header.ImageType = ["DERIVED", "SECONDARY", "MIP"]
+
+    site = Site(tmp_path)
+    a_series(site, change=project)
+    assert codes(site) == ["wrong_sequence"]
+
+
+def test_22_beside_its_projection_a_series_is_the_one_that_was_acquired(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, SeriesNumber=5, ImageType=["ORIGINAL", "PRIMARY", "M", "ND"])
+    a_series(site, SeriesNumber=6, ImageType=["DERIVED", "SECONDARY", "MIP"])
+    stack = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert stack.record["series"] == "series 5 of 2, 1 eligible"
+
+
+def test_22_a_series_that_was_cut_anew_from_the_acquired_one_is_taken(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"])
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+
+
 @pytest.mark.parametrize(
-    "description", ["t1_mprage_sag_p2_iso_Gd", "AX T1 POST", "3D_T1_KM", "t1_vibe_different_delay"]
+    "description", ["t1_mprage_sag_p2_iso_Gd", "AX T1 POST", "3D_T1_KM", "t1_vibe_different_delay", "sub-01_ce-gd_T1w"]
 )
 def test_22_a_contrast_enhanced_t1_is_taken_by_any_of_its_names(tmp_path, description):
     site = Site(tmp_path)

@@ -58,6 +58,7 @@ class Instance:
     """What one DICOM image file says of itself.
 
     Attributes:
+        image_type: how it was made: as acquired, or derived as a projection, a subtraction, …
         grey_scale: how its values are shown, `MONOCHROME2` where large ones are bright; empty where it is not said.
         n_frames: number of its slices.
         frames: its slices; none where it is not said where they lie.
@@ -68,6 +69,7 @@ class Instance:
     series: str
     series_number: str
     description: str
+    image_type: str
     modality: str
     sop_class: str
     patient_digest: str
@@ -176,6 +178,7 @@ def _instance(file: Path, header: Any) -> Instance:
         series=text(header, "SeriesInstanceUID"),
         series_number=text(header, "SeriesNumber") or "–",
         description=text(header, "SeriesDescription"),
+        image_type=text(header, "ImageType"),
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
         patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),

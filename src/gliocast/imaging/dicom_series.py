@@ -62,12 +62,15 @@ def _eligible(series: Sequence[list[Instance]], name: str, rule: SeriesParameter
 def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[Finding]:
     """Why a series is not the contrast-enhanced T1 of the study."""
     first, where = _first_whole(members), f"series {members[0].series_number}"
-    text = first.description
+    kinds = "\n".join(sorted({member.image_type for member in members}))
     if first.modality != rule.modality:
         yield Finding("wrong_modality", where, first.modality, rule.modality)
-    if rule.refuse_description and re.search(rule.refuse_description, text, re.IGNORECASE):
-        yield Finding("wrong_sequence", f"description of {where}", "one that is refused", "a contrast-enhanced T1")
-    if rule.description and not re.search(rule.description, text, re.IGNORECASE):
+    for tag, text in (("description", first.description), ("ImageType", kinds)):
+        if rule.refuse_description and re.search(rule.refuse_description, text, re.IGNORECASE):
+            found, expected = "one that is refused", "a contrast-enhanced T1, as acquired"
+            remedy = "Export that, correct slices.series.refuse_description, or exclude the patient."
+            yield Finding("wrong_sequence", f"{tag} of {where}", found, expected, remedy)
+    if rule.description and not re.search(rule.description, first.description, re.IGNORECASE):
         yield Finding("wrong_sequence", f"description of {where}", "another", "one that fits slices.series.description")
     if rule.orientation != "any" and first.frames and (plane := _plane(first)) != rule.orientation:
         yield Finding("wrong_orientation", where, plane, rule.orientation)

@@ -41,7 +41,7 @@ class SeriesParameters(Parameters):
     Attributes:
         modality: the only modality that is accepted.
         description: pattern (regular expression, case ignored) that the series description must contain; null: any.
-        refuse_description: pattern that it must not contain.
+        refuse_description: pattern that neither it nor the image type may contain.
         orientation: plane in which the series must have been acquired; `any`: in whichever.
         contrast: `require` a recorded contrast agent, `warn` where none is recorded, or `ignore` it.
         choose: among several eligible series `refuse` to guess, or take the one with `most_slices`.
