@@ -15,7 +15,7 @@ from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from imaging_dicom import write_enhanced, write_series
-from imaging_phantoms import Site, a_grid, grey_voxels
+from imaging_phantoms import Site, a_grid, grey_voxels, slice_parameters
 from project_copy import DATA_ROOT
 
 GRID = a_grid("LPS", (24, 24, 30))
@@ -273,6 +273,8 @@ def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
     ({"ImageType": ["DERIVED", "PRIMARY", "M", "SUB"]}, "wrong_sequence"),
     ({"ImageType": ["DERIVED", "SECONDARY", "CSA MIP"]}, "wrong_sequence"),
     ({"ImageType": ["DERIVED", "PRIMARY", "PROJECTION IMAGE"]}, "wrong_sequence"),
+    ({"ContrastBolusAgent": "NONE"}, "no_contrast"),
+    ({"ContrastBolusAgent": "no contrast"}, "no_contrast"),
     ({"Modality": "CT"}, "wrong_modality"),
     ({"BurnedInAnnotation": "YES"}, "burned_in"),
     ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, "burned_in"),
@@ -281,6 +283,36 @@ def test_22_another_sequence_or_kind_of_image_is_refused(tmp_path, tags, code):
     site = Site(tmp_path)
     a_series(site, **tags)
     assert codes(site) == [code]
+
+
+@pytest.mark.parametrize("agent", ["", "N/A", "unknown", "-"])
+def test_22_a_word_that_names_no_contrast_agent_is_a_doubt(tmp_path, agent):
+    site = Site(tmp_path)
+    a_series(site, ContrastBolusAgent=agent)
+    stack = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [doubt.code for doubt in stack.doubts] == ["contrast_unknown"]
+
+
+def test_22_an_empty_list_of_contrast_agents_names_none(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, ContrastBolusAgent="", ContrastBolusAgentSequence=[])
+    stack = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [doubt.code for doubt in stack.doubts] == ["contrast_unknown"]
+
+
+def test_22_a_series_with_and_without_contrast_is_refused_unless_the_tag_is_passed_over(tmp_path):
+    def without(index: int, header: pydicom.Dataset) -> None:
+        if index % 2:
+            header.ContrastBolusAgent = ""
+
+    site = Site(tmp_path)
+    a_series(site, change=without)
+    refused = extract_stack(site.source, "P1", 20.0, site.parameters)
+    assert [(finding.code, finding.found) for finding in refused.findings] == [
+        ("mixed_contrast", "recorded in 15 of 30 files")
+    ]
+    site.parameters = slice_parameters(series__contrast="ignore")
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
 
 
 def test_22_a_projection_among_the_slices_of_a_series_is_refused(tmp_path):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ WITHOUT_AN_IMAGE = (  # DICOM PS3.4, annex B.5, by what follows `STORAGE`
     "4.2", "9.", "11.", "66", "67", "88.", "90.", "104.",  # spectra, waveforms, presentations, raw data, reports, PDFs
     *(f"481.{number}" for number in range(2, 30)),  # radiotherapy: all but its images (481.1)
 )  # fmt: skip
+# What ContrastBolusAgent holds where it names no agent.
+NO_AGENT, NOT_SAID = r"(no|none|nil|without|w/o|0)([ _-]?(contrast|agent|gd|gad\w*))*", r"\W*|n\W?a\W?|unknown"
 NAMED_DICOM = (".dcm", ".ima")
 
 
@@ -59,6 +62,7 @@ class Instance:
 
     Attributes:
         image_type: how it was made: as acquired, or derived as a projection, a subtraction, …
+        contrast_agent: whether one was given; None where it is not said.
         grey_scale: how its values are shown, `MONOCHROME2` where large ones are bright; empty where it is not said.
         n_frames: number of its slices.
         frames: its slices; none where it is not said where they lie.
@@ -73,7 +77,7 @@ class Instance:
     modality: str
     sop_class: str
     patient_digest: str
-    contrast_agent: bool
+    contrast_agent: bool | None
     burned_in: bool
     samples: int
     grey_scale: str
@@ -182,7 +186,7 @@ def _instance(file: Path, header: Any) -> Instance:
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
         patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),
-        contrast_agent=bool(text(header, "ContrastBolusAgent")) or ALLOWED_TAGS["ContrastBolusAgentSequence"] in header,
+        contrast_agent=_contrast_agent(header),
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
         samples=_count(header, "SamplesPerPixel", 1),
         grey_scale=text(header, "PhotometricInterpretation").upper(),
@@ -191,6 +195,14 @@ def _instance(file: Path, header: Any) -> Instance:
         frames=frames,
         fault=fault,
     )
+
+
+def _contrast_agent(header: Any) -> bool | None:
+    agent = text(header, "ContrastBolusAgent")
+    if not re.fullmatch(NOT_SAID, agent, re.IGNORECASE):
+        return not re.fullmatch(NO_AGENT, agent, re.IGNORECASE)
+    items = ALLOWED_TAGS["ContrastBolusAgentSequence"]
+    return True if items in header and header[items].value else None
 
 
 def _frames_or_fault(file: Path, header: Any) -> tuple[tuple[Frame, ...], Finding | None]:

@@ -82,11 +82,24 @@ def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[
         found = "MONOCHROME1 (large values are dark)" if "MONOCHROME1" in other else "of colours"
         tag, remedy = f"PhotometricInterpretation of {where}", "Export it so, or exclude the patient."
         yield Finding("not_bright", tag, found, f"{BRIGHT_IS_LARGE} (large values are bright)", remedy)
-    if not any(member.contrast_agent for member in members) and rule.contrast != "ignore":
-        kept = rule.contrast == "warn"
-        yield Finding(
-            "contrast_unknown", f"ContrastBolusAgent of {where}", "not recorded", "a contrast agent", doubt=kept
-        )
+    if rule.contrast != "ignore":
+        yield from _without_contrast(members, f"ContrastBolusAgent of {where}", kept=rule.contrast == "warn")
+
+
+def _without_contrast(members: Sequence[Instance], tag: str, kept: bool) -> Iterator[Finding]:
+    """No contrast agent, none recorded (which may be `kept` as a doubt), or slices with one among others without."""
+    n_with = sum(member.contrast_agent is True for member in members)
+    expected = "a contrast agent"
+    remedy = (
+        "Export the series with contrast, or exclude the patient; slices.series.contrast: ignore passes over the tag."
+    )
+    if 0 < n_with < len(members):
+        found = f"recorded in {n_with} of {len(members)} files"
+        yield Finding("mixed_contrast", tag, found, "one acquisition, all of it after the contrast agent", remedy)
+    elif any(member.contrast_agent is False for member in members):
+        yield Finding("no_contrast", tag, "said to be none", expected, remedy)
+    elif not n_with:
+        yield Finding("contrast_unknown", tag, "not recorded", expected, doubt=kept)
 
 
 def series_grid(
