@@ -103,6 +103,20 @@ def test_20_two_series_in_one_folder_are_not_mixed(tmp_path):
     assert codes(site) == ["several_series"]
 
 
+def test_20_two_patients_in_one_folder_are_refused_though_only_one_has_an_eligible_series(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, SeriesDescription="t1 gd", PatientID="A")
+    a_series(site, SeriesDescription="t2 tse", PatientID="B")
+    assert codes(site) == ["mixed_patients"]
+
+
+def test_20_a_series_that_names_no_patient_is_none_of_a_second_one(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, SeriesDescription="t1 gd", PatientID="A")
+    a_series(site, SeriesDescription="t2 tse", PatientID="")
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+
+
 def test_20_a_series_of_fewer_than_nine_slices_is_refused(tmp_path):
     site = Site(tmp_path)
     for file in a_series(site)[8:]:

@@ -185,7 +185,7 @@ def _instance(file: Path, header: Any) -> Instance:
         image_type=text(header, "ImageType"),
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
-        patient_digest=hashlib.sha256(text(header, "PatientID").encode()).hexdigest(),
+        patient_digest=patient_digest(header),
         contrast_agent=_contrast_agent(header),
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
         samples=_count(header, "SamplesPerPixel", 1),
@@ -195,6 +195,12 @@ def _instance(file: Path, header: Any) -> Instance:
         frames=frames,
         fault=fault,
     )
+
+
+def patient_digest(header: Any) -> str:
+    """What tells two patients apart and names none; empty where the file names none."""
+    patient_id = text(header, "PatientID")
+    return hashlib.sha256(patient_id.encode()).hexdigest() if patient_id else ""
 
 
 def _contrast_agent(header: Any) -> bool | None:

@@ -27,8 +27,10 @@ def choose_series(instances: Sequence[Instance], name: str, rule: SeriesParamete
     Of several that are not refused, those without a doubt go first.
 
     Raises:
-        Refused: no series is eligible, or several are and the rule does not choose.
+        Refused: the series are of several patients, none is eligible, or several are and the rule does not choose.
     """
+    if len({instance.patient_digest for instance in instances} - {""}) > 1:
+        raise Refused(_mixed_patients("the folder"))
     series: dict[str, list[Instance]] = {}
     for instance in instances:
         series.setdefault(instance.series, []).append(instance)
@@ -142,12 +144,14 @@ def _n_frames(members: Sequence[Instance]) -> int:
 
 def _mixed(instances: Sequence[Instance]) -> Iterator[Finding]:
     if len({instance.patient_digest for instance in instances}) > 1:
-        yield Finding(
-            "mixed_patients", "PatientID", "more than one in the series", "one patient", "Separate the files."
-        )
+        yield _mixed_patients("the series")
     shapes = sorted({instance.shape for instance in instances})
     if len(shapes) > 1:
         yield Finding("mixed_shapes", "Rows and Columns", " and ".join(map(str, shapes)), "one size in the series")
+
+
+def _mixed_patients(where: str) -> Finding:
+    return Finding("mixed_patients", "PatientID", f"more than one in {where}", "one patient", "Separate the files.")
 
 
 def _not_parallel(frames: Sequence[Frame], name: str) -> Iterator[Finding]:
