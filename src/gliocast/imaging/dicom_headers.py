@@ -77,6 +77,7 @@ class Instance:
     modality: str
     sop_class: str
     patient_digest: str
+    acquisition: str
     contrast_agent: bool | None
     burned_in: bool
     samples: int
@@ -186,6 +187,7 @@ def _instance(file: Path, header: Any) -> Instance:
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
         patient_digest=patient_digest(header),
+        acquisition=text(header, "AcquisitionNumber"),
         contrast_agent=_contrast_agent(header),
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",
         samples=_count(header, "SamplesPerPixel", 1),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 import numpy as np
 from jaxtyping import Float64
@@ -122,7 +123,7 @@ def series_grid(
         return None, frames, findings
     normal = np.cross(frames[0].orientation[:3], frames[0].orientation[3:])
     frames.sort(key=lambda frame: float(frame.position_mm @ normal))
-    findings = list(_irregular(frames, normal, tolerance))
+    findings = [*_irregular(frames, normal, tolerance), *_interleaved(frames, instances)]
     return (None if findings else _grid(frames, instances[0].shape)), frames, findings
 
 
@@ -198,6 +199,15 @@ def _irregular(frames: Sequence[Frame], normal: Float64[np.ndarray, "3"], tolera
             pair = f"instances {frames[at].number} and {frames[at + 1].number}"
             measures = {"missing": n_missing[at], "along": along[at], "sideways": sideways[at]}
             yield Finding(code, pair, found.format(**measures), expected)
+
+
+def _interleaved(frames: Sequence[Frame], instances: Sequence[Instance]) -> Iterator[Finding]:
+    """Acquisitions whose slices lie between each other's, as before and after contrast; one behind the other may be."""
+    acquisition = {instance.path: instance.acquisition for instance in instances}
+    runs = [number for number, _ in groupby(acquisition[frame.path] for frame in frames)]
+    if len(runs) > len(set(runs)):
+        found, expected = f"{len(set(runs))} acquisitions, with slices between each other's", "one acquisition"
+        yield Finding("mixed_acquisitions", "AcquisitionNumber", found, expected, "Separate the files.")
 
 
 def _grid(frames: Sequence[Frame], shape: tuple[int, int]) -> Grid:
