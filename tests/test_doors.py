@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "cohort": SHARED,
     "imaging": SHARED,
     "evidence": SHARED,
-    "model": SHARED,
+    "model": SHARED | {"persistence"},
     "persistence": SHARED,
     "tuning": SHARED | {"model"},
     "hybrid": SHARED | {"evidence"},

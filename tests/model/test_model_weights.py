@@ -21,6 +21,7 @@ from gliocast.hooks import TypedParameterHooks
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
 from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
+from gliocast.persistence.fingerprints import sha256_of_file
 
 
 def test_weights_none_is_a_random_start():
@@ -71,7 +72,7 @@ class Release:
         torch.save(three_channel_state(classes)[1], path)
         if content:
             path.write_bytes(content)
-        self.sha256 = weights._sha256(path)
+        self.sha256 = sha256_of_file(path)
         published = path.rename(folder / f"test_byobnet-{digest or self.sha256[:8]}.pth")
         self.url = published.as_uri()
 
@@ -83,7 +84,7 @@ class Hub:
 
     def __init__(self, folder):
         path = stored_weights(folder)
-        self.blob = path.rename(folder / weights._sha256(path))
+        self.blob = path.rename(folder / sha256_of_file(path))
 
     def download(self, repository, name):
         assert (repository, name) == ("timm/test_byobnet", "model.safetensors")
@@ -99,7 +100,7 @@ def test_fetched_weights_are_pinned_and_used_without_a_network(tmp_path, monkeyp
     published(monkeypatch, Release(tmp_path))
     folder = tmp_path / "pretrained"
     path = fetch_weights("test_byobnet", folder)
-    assert json.loads((folder / "test_byobnet.json").read_text())["sha256"] == weights._sha256(path)
+    assert json.loads((folder / "test_byobnet.json").read_text())["sha256"] == sha256_of_file(path)
     loaded = pretrained_weights(tiny(weights="imagenet", weights_folder=str(folder)))
     assert torch.equal(loaded["stem.conv.weight"], three_channel_state()[1]["stem.conv.weight"])
 
@@ -171,7 +172,7 @@ def test_a_published_file_that_is_no_weights_is_refused(tmp_path, monkeypatch):
 def test_another_local_file_is_another_parameter(tmp_path):
     params = tiny(weights=str(stored_weights(tmp_path)))
     before = pinned(params)
-    assert before.weights_sha256 == weights._sha256(Path(params.weights))
+    assert before.weights_sha256 == sha256_of_file(Path(params.weights))
     stored_weights(tmp_path, classes=7)
     assert pinned(params) != before
     with pytest.raises(ConfigurationError, match="SHA-256 of test_byobnet"):
@@ -182,7 +183,7 @@ def test_fetched_weights_are_pinned_by_their_record_and_refused_without_one(tmp_
     published(monkeypatch, Release(tmp_path))
     path = fetch_weights("test_byobnet", tmp_path)
     params = tiny(weights="imagenet", weights_folder=str(tmp_path))
-    assert pinned(params).weights_sha256 == weights._sha256(path)
+    assert pinned(params).weights_sha256 == sha256_of_file(path)
     path.with_suffix(".json").write_text("half a rec")
     with pytest.raises(ConfigurationError, match="fetch the weights again"):
         pretrained_weights(params)

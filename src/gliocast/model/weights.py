@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
@@ -16,6 +13,9 @@ from gliocast.errors import UNWRITABLE, ArtefactError, ConfigurationError, Probl
 from gliocast.model.backbone import import_timm
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
+from gliocast.persistence.atomic import atomic_write
+from gliocast.persistence.disk import told_where_unwritable
+from gliocast.persistence.fingerprints import sha256_of_bytes, sha256_of_file
 
 log = logging.getLogger(__name__)
 DIGEST_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")  # timm publishes the digest in the name of a release's file
@@ -57,7 +57,7 @@ def pinned(params: ModelParameters) -> ModelParameters:
     """
     if params.weights == "none" or params.weights_sha256 is not None or not (path := _place(params)).is_file():
         return params
-    digest = _record(path).get("sha256") if params.weights == "imagenet" else _sha256(path)
+    digest = _record(path).get("sha256") if params.weights == "imagenet" else sha256_of_file(path)
     return params.model_copy(update={"weights_sha256": digest})
 
 
@@ -80,14 +80,16 @@ def fetch_weights(backbone: str, folder: Path, sha256: str | None = None) -> Pat
         ArtefactError: the disk is full or cannot be written; what was stored before is still there.
     """
     path = folder / f"{backbone}.safetensors"
-    with _told_where_unwritable(path), tempfile.TemporaryDirectory() as downloads:
+    with told_where_unwritable(path, "fetch the weights again"), tempfile.TemporaryDirectory() as downloads:
         source, published = _download(backbone, Path(downloads))
-        digest = _sha256(published)
+        digest = sha256_of_file(published)
         _refuse_other(path, digest, sha256 or _record(path).get("source_sha256"))
         content = _as_safetensors(published)
-        record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": _sha256_of(content)}
-        folder.mkdir(parents=True, exist_ok=True)
-        _write({path.with_suffix(".json"): (json.dumps(record, indent=1) + "\n").encode(), path: content})
+        record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": sha256_of_bytes(content)}
+        _make(folder)
+        with atomic_write(path.with_suffix(".json")) as new_record, atomic_write(path) as new:  # where both have room
+            new_record.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            new.write_bytes(content)
     log.info("Weights of %s stored; SHA-256 as published %s", backbone, digest)
     return path
 
@@ -139,7 +141,7 @@ def _from_hub(repository: str) -> Path:
 
     path = Path(hf_hub_download(repository, "model.safetensors"))
     published = path.resolve().name  # the hub's cache names a large file by the digest that the hub gives
-    if _sha256(path) != published:
+    if sha256_of_file(path) != published:
         raise ValueError("the file's SHA-256 is not the published one")
     return path
 
@@ -158,6 +160,15 @@ def _as_safetensors(published: Path) -> bytes:
         ) from None
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ArtefactError(
+            Problem("–", folder.name, str(error.strerror), "a folder", "Name another --folder.")
+        ) from None
+
+
 def _refuse_other(path: Path, found: str, known: str | None) -> None:
     """Refuse a published file that is not the one it is known to be."""
     if known is None or found == known.lower():
@@ -173,7 +184,7 @@ def _verified(path: Path, expected: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    found = _sha256(path)
+    found = sha256_of_file(path)
     if not found.startswith(expected):
         remedy = "Fetch the file again, or correct model.weights_sha256."
         raise ConfigurationError(Problem("–", f"SHA-256 of {path.name}", found[:16] + "…", expected[:16] + "…", remedy))
@@ -208,41 +219,3 @@ def _unreachable(backbone: str, error: Exception) -> Problem:
         "a reachable source that gives the published file",
         "Fetch them on a machine with a network and copy the folder, or set model.weights to a local file or to none.",
     )
-
-
-@contextmanager
-def _told_where_unwritable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        where, found, expected = f"{path.parent.name}/{path.name}", str(error.strerror), "a file in a folder"
-        raise ArtefactError(Problem("–", where, found, expected, "Name another --folder.")) from None
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        found, remedy = error.strerror or "unwritable", "Make room or give write access, and fetch the weights again."
-        raise ArtefactError(
-            Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
-        ) from None
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    """Write files, none of which is ever there by half; where there is no room for all, all old ones stay."""
-    temporaries = {path: path.with_name(f"{path.name}.part") for path in contents}
-    try:
-        for path, content in contents.items():
-            temporaries[path].write_bytes(content)
-        for path in contents:
-            temporaries[path].replace(path)
-    finally:
-        for temporary in temporaries.values():
-            temporary.unlink(missing_ok=True)
-
-
-def _sha256_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

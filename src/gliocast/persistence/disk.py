@@ -10,8 +10,12 @@ from gliocast.errors import UNREADABLE, UNWRITABLE, ArtefactError, InputError, P
 
 
 @contextmanager
-def told_where_unwritable(path: Path) -> Iterator[None]:
+def told_where_unwritable(path: Path, then: str = "run again: finished stages are kept") -> Iterator[None]:
     """Turn what the operating system says of a full or closed disk into our error.
+
+    Args:
+        path: what is to be written.
+        then: what the user does once there is room.
 
     Raises:
         ArtefactError: `path` cannot be written.
@@ -22,7 +26,7 @@ def told_where_unwritable(path: Path) -> Iterator[None]:
         said = by_the_system(error)
         if said.errno not in UNWRITABLE:
             raise
-        raise ArtefactError(unwritable(path, said)) from error
+        raise ArtefactError(unwritable(path, said, then)) from error
 
 
 @contextmanager
@@ -47,9 +51,9 @@ def by_the_system(error: OSError) -> OSError:
     return error
 
 
-def unwritable(path: Path, error: OSError) -> Problem:
+def unwritable(path: Path, error: OSError, then: str) -> Problem:
     """The problem of a disk that takes no result."""
-    remedy = "Make room or give write access, and run again: finished stages are kept."
+    remedy = f"Make room or give write access, and {then}."
     found = error.strerror or "unwritable"
     return Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
 
