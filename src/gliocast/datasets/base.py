@@ -24,6 +24,9 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
     Subclasses say how a value is written to and read from a path; everything else is here.
     """
 
+    atomically = staticmethod(atomic_write)
+    content_sha256: Callable[[Path], str] = staticmethod(sha256_of_file)
+
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self.filepath = Path(filepath)
         self.metadata = metadata
@@ -52,15 +55,15 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
         """Store the value in place of the old one.
 
         Raises:
-            ArtefactError: the disk is full or cannot be written; the old file is still there.
+            ArtefactError: the disk is full or cannot be written; the old value is still there.
         """
-        with told_where_unwritable(self.filepath), atomic_write(self.filepath) as temporary:
+        with told_where_unwritable(self.filepath), self.atomically(self.filepath) as temporary:
             self.write(temporary, data)
 
     def fingerprint(self) -> str:
         """SHA-256 of the stored content."""
         with told_where_unreadable(self.filepath):
-            return sha256_of_file(self.filepath)
+            return self.content_sha256(self._stored())
 
     def _stored(self) -> Path:
         return self.filepath
@@ -73,21 +76,10 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
 
 
 class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):
-    """One folder that is replaced as a whole."""
+    """One folder that is replaced as a whole; its content is the names and contents of all files in it."""
 
-    def save(self, data: Value) -> None:
-        """Store the value in place of the old folder.
-
-        Raises:
-            ArtefactError: the disk is full or cannot be written; the old folder is still there.
-        """
-        with told_where_unwritable(self.filepath), atomic_folder(self.filepath) as temporary:
-            self.write(temporary, data)
-
-    def fingerprint(self) -> str:
-        """SHA-256 over the names and contents of all files in the folder."""
-        with told_where_unreadable(self.filepath):
-            return sha256_of_folder(self._stored())
+    atomically = staticmethod(atomic_folder)
+    content_sha256 = staticmethod(sha256_of_folder)
 
     def _stored(self) -> Path:
         return stored_folder(self.filepath)

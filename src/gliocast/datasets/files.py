@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import pandas as pd
 from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
 
-from gliocast.datasets.base import AtomicDataset, is_aggregate
+from gliocast.datasets.base import AtomicDataset, Value, is_aggregate
 
+PREVIEWED_ROWS = 50
 FORMULA_STARTS = ("=", "+", "-", "@")  # a spreadsheet would run such a cell
 
 
-class JsonDataset(AtomicDataset[Any]):
-    """A value of plain types as JSON; NaN and infinity are refused, since they are no JSON."""
+class PreviewedDataset(AtomicDataset[Value], Generic[Value]):
+    """A file with a preview in Kedro-Viz where it holds aggregates."""
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath, metadata)
         if is_aggregate(self.filepath):
             self.preview = self._preview
+
+    @abstractmethod
+    def _preview(self) -> Any: ...
+
+
+class JsonDataset(PreviewedDataset[Any]):
+    """A value of plain types as JSON; NaN and infinity are refused, since they are no JSON."""
 
     def write(self, path: Path, value: Any) -> None:
         """Write indented JSON."""
@@ -34,13 +43,8 @@ class JsonDataset(AtomicDataset[Any]):
         return JSONPreview(json.dumps(self.load()))
 
 
-class FigureDataset(AtomicDataset[dict[str, Any]]):
-    """A Plotly figure as JSON, with a preview in Kedro-Viz where it shows aggregates."""
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(filepath, metadata)
-        if is_aggregate(self.filepath):
-            self.preview = self._preview
+class FigureDataset(PreviewedDataset[dict[str, Any]]):
+    """A Plotly figure as JSON."""
 
     def write(self, path: Path, value: dict[str, Any]) -> None:
         """Write the figure."""
@@ -55,13 +59,8 @@ class FigureDataset(AtomicDataset[dict[str, Any]]):
         return PlotlyPreview(self.load())
 
 
-class TableDataset(AtomicDataset[pd.DataFrame]):
-    """A table as Parquet or CSV, by the suffix of its path, with a preview in Kedro-Viz where it holds aggregates."""
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        super().__init__(filepath, metadata)
-        if is_aggregate(self.filepath):
-            self.preview = self._preview
+class TableDataset(PreviewedDataset[pd.DataFrame]):
+    """A table as Parquet or CSV, by the suffix of its path."""
 
     def write(self, path: Path, value: pd.DataFrame) -> None:
         """Write the table without its index; text that a spreadsheet would run as a formula is quoted in CSV."""
@@ -76,8 +75,8 @@ class TableDataset(AtomicDataset[pd.DataFrame]):
             return pd.read_parquet(path)
         return pd.read_csv(path) if path.read_bytes().strip() else pd.DataFrame()
 
-    def _preview(self, nrows: int = 50) -> TablePreview:
-        return TablePreview(json.loads(self.load().head(nrows).to_json(orient="split", index=False)))
+    def _preview(self) -> TablePreview:
+        return TablePreview(json.loads(self.load().head(PREVIEWED_ROWS).to_json(orient="split", index=False)))
 
 
 class TextDataset(AtomicDataset[str]):
