@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.rules import majority_rule
-from gliocast.evidence.surgery import CELLS, RULE_MEASURES, summary
+from gliocast.evidence.surgery import RULE_MEASURES, summary
 from gliocast.pipelines.baseline import nodes
 
 CONF = Path(__file__).parents[2] / "conf" / "base"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -84,7 +84,7 @@ def shares(
     """Accuracy, sensitivity, specificity, PPV and NPV: Wilson's intervals, or by patient where one has several."""
     clusters = as_clusters(patients, len(outcome))
     if not _several_a_patient(clusters):
-        return _wilson_proportions(confusion(outcome, predicted))
+        return proportions(confusion(outcome, predicted))
     return {
         name: bootstrap(_counted(measure, outcome, predicted), clusters, n_bootstrap, seed)
         for name, measure in PROPORTIONS.items()
@@ -120,6 +120,18 @@ def confusion(
     return {"n": len(outcome)} | {name: int(cell.sum()) for name, cell in cells.items()}
 
 
+def proportions(cells: Mapping[str, int]) -> dict[str, Estimate]:
+    """Accuracy, sensitivity, specificity, PPV and NPV of counts (`tp`, `fp`, `fn`, `tn`), with Wilson's intervals."""
+    tp, fp, fn, tn = (cells[name] for name in metrics.CELLS)
+    return {
+        "accuracy": wilson(tp + tn, tp + fp + fn + tn),
+        "sensitivity": wilson(tp, tp + fn),
+        "specificity": wilson(tn, tn + fp),
+        "ppv": wilson(tp, tp + fp),
+        "npv": wilson(tn, tn + fn),
+    }
+
+
 def _several_a_patient(clusters: Clusters) -> bool:
     return len(clusters) > int(clusters.max(initial=-1)) + 1
 
@@ -128,17 +140,6 @@ def _counted(
     measure: Callable[[metrics.Counts], metrics.PerResample], outcome: metrics.Outcome, predicted: metrics.Outcome
 ) -> Statistic:
     return lambda weights: measure(metrics.counts(outcome, predicted, weights))
-
-
-def _wilson_proportions(cells: dict[str, int]) -> dict[str, Estimate]:
-    tp, fp, fn, tn = (cells[name] for name in ("tp", "fp", "fn", "tn"))
-    return {
-        "accuracy": wilson(tp + tn, cells["n"]),
-        "sensitivity": wilson(tp, tp + fn),
-        "specificity": wilson(tn, tn + fp),
-        "ppv": wilson(tp, tp + fp),
-        "npv": wilson(tn, tn + fn),
-    }
 
 
 def _of_probabilities(

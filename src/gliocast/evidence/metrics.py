@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Shaped
 
 PROBABILITY_FLOOR = 1e-6  # a probability of exactly 0 or 1 has no finite logit; trees and k-NN give such
 
@@ -20,6 +20,7 @@ Weights: TypeAlias = Float[np.ndarray, "resamples observations"]
 PerResample: TypeAlias = Float[np.ndarray, " resamples"]
 Outcome: TypeAlias = Bool[np.ndarray, " observations"]
 Probability: TypeAlias = Float[np.ndarray, " observations"]
+Splits: TypeAlias = Shaped[np.ndarray, " observations"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Counts:
     fp: PerResample
     fn: PerResample
     tn: PerResample
+
+
+CELLS = ("tp", "fp", "fn", "tn")
 
 
 def counts(outcome: Outcome, predicted: Outcome, weights: Weights) -> Counts:
@@ -77,26 +81,26 @@ def mcc(c: Counts) -> PerResample:
     return ratio(c.tp * c.tn - c.fp * c.fn, np.sqrt(margins))
 
 
-def auc_within(splits: Int[np.ndarray, " observations"]) -> Callable[[Outcome, Probability, Weights], PerResample]:
+def auc_within(splits: Splits) -> Callable[[Outcome, Probability, Weights], PerResample]:
     """Area under the ROC curve: how often a long-term survivor scores above a short-term one, ties counting half.
 
     Only pairs of patients of one split count: models of different splits have scales of their own. A rule that says the
     same of every patient of a split is worth exactly one half, whatever it says of another's.
 
     Args:
-        splits: the split of each observation, as a number.
+        splits: the split of each observation, by name or number.
     """
     return _pooled(_wins_and_pairs, splits)
 
 
-def area_within(splits: Int[np.ndarray, " observations"], outcome: Outcome, probability: Probability) -> float:
+def area_within(splits: Splits, outcome: Outcome, probability: Probability) -> float:
     """`auc_within`, where every observation counts once."""
     return float(auc_within(splits)(outcome, probability, np.ones((1, len(outcome))))[0])
 
 
 def _pooled(
     parts_of: Callable[[Outcome, Probability, Weights], tuple[PerResample, PerResample]],
-    splits: Int[np.ndarray, " observations"],
+    splits: Splits,
 ) -> Callable[[Outcome, Probability, Weights], PerResample]:
     """A ratio whose two parts are counted in each split and added up before they are divided."""
     members = [np.flatnonzero(splits == split) for split in np.unique(splits)]
@@ -116,13 +120,13 @@ def _wins_and_pairs(outcome: Outcome, probability: Probability, weights: Weights
     return wins, positive.sum(axis=1) * negative.sum(axis=1)
 
 
-def pr_auc_within(splits: Int[np.ndarray, " observations"]) -> Callable[[Outcome, Probability, Weights], PerResample]:
+def pr_auc_within(splits: Splits) -> Callable[[Outcome, Probability, Weights], PerResample]:
     """Area under the precision-recall curve as average precision (a step function, no interpolation).
 
     A long-term survivor's precision is that of the patients of the same split who score no lower.
 
     Args:
-        splits: the split of each observation, as a number.
+        splits: the split of each observation, by name or number.
     """
     return _pooled(_precision_and_positives, splits)
 

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gliocast.evidence import group_tests
+from gliocast.evidence import group_tests, metrics
 from gliocast.evidence.survival_curves import CURVE_COLUMNS, kaplan_meier, logrank, median_survival_days
 from gliocast.types import SURGERIES
 
 SUMMARY_COLUMNS = ("surgery", "n", "mean_days", "sd_days", "median_days")
-CELLS = ("tp", "fp", "fn", "tn")
 RULE_MEASURES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", "ppv", "npv", "f1", "mcc")
 
 
@@ -83,24 +82,19 @@ def left_out(cohort: pd.DataFrame) -> dict[str, int]:
 def rule_table(ours: Mapping[str, Any], printed_counts: Mapping[str, int]) -> pd.DataFrame:
     """Table 2: counts and measures of the surgery rule with their 95 % intervals, beside the paper's."""
     theirs = _paper_measures(printed_counts)
-    counts = [{"measure": name, "value": ours[name], "paper": printed_counts.get(name)} for name in CELLS]
-    measures = [
-        {
-            "measure": name,
-            "value": ours[name]["value"],
-            "lower": (ours[name]["ci95"] or (None, None))[0],
-            "upper": (ours[name]["ci95"] or (None, None))[1],
-            "paper": theirs[name],
-        }
-        for name in RULE_MEASURES
-    ]
+    counts = [{"measure": name, "value": ours[name], "paper": printed_counts.get(name)} for name in metrics.CELLS]
+    measures = [measure_row(name, ours[name], theirs[name]) for name in RULE_MEASURES]
     return pd.DataFrame(counts + measures, columns=["measure", "value", "lower", "upper", "paper"])
 
 
-def _paper_measures(printed: Mapping[str, int]) -> dict[str, float]:
-    from gliocast.evidence import metrics
+def measure_row(name: str, found: Mapping[str, Any], printed: float) -> dict[str, Any]:
+    """One measure with its limits, beside the paper's."""
+    lower, upper = found["ci95"] or (None, None)
+    return {"measure": name, "value": found["value"], "lower": lower, "upper": upper, "paper": printed}
 
-    cells = metrics.Counts(*(np.array([float(printed[name])]) for name in CELLS))
+
+def _paper_measures(printed: Mapping[str, int]) -> dict[str, float]:
+    cells = metrics.Counts(*(np.array([float(printed[name])]) for name in metrics.CELLS))
     return {name: float(getattr(metrics, name)(cells)[0]) for name in RULE_MEASURES}
 
 

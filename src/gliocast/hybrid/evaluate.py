@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float
 
 from gliocast.errors import PartitionError, Problem, raise_if_any
 from gliocast.evidence import metrics
-from gliocast.evidence.bootstrap import Clusters, as_splits
 from gliocast.evidence.classification import performance
 from gliocast.evidence.comparison import (
     MRI_ADDS,
@@ -139,21 +138,20 @@ def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
 def areas(predictions: Scores, outcomes: pd.DataFrame) -> dict[str, float | None]:
     """Area under every curve of `roc_points`, over the pairs of one split; None where there is no pair."""
     return {
-        name: estimate(metrics.area_within(split_places(table), truth(table), ranking(table)))["value"]
+        name: estimate(metrics.area_within(splits_of(table), truth(table), ranking(table)))["value"]
         for name, table in by_model(predictions, outcomes)
     }
 
 
-def split_places(table: pd.DataFrame) -> Clusters:
-    """Which split each row belongs to, by number."""
-    return as_splits(table["split"].to_numpy(dtype=str), len(table))
+def splits_of(table: pd.DataFrame) -> metrics.Splits:
+    """The split of each prediction."""
+    return table["split"].to_numpy(dtype=str)
 
 
 def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     probability = None if table["probability"].isna().any() else table["probability"].to_numpy(dtype=np.float64)
     patients = table["patient_id"].to_numpy(dtype=str)
-    splits = table["split"].to_numpy(dtype=str)
-    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits)
+    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits_of(table))
     found = performance(truth(table), probability, answers(table), *settings)
     return {**found, "n_without_image_score": int(table["image_score_missing"].sum())}
 
@@ -191,7 +189,7 @@ def _paired(
         seed,
         evidence.relevant_delta_auc,
         evidence.power,
-        tables[a]["split"].to_numpy(dtype=str),
+        splits_of(tables[a]),
     )
 
 

@@ -12,14 +12,14 @@ from gliocast.evidence import metrics
 from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, split_places, truth
+from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, splits_of, truth
 from gliocast.types import Scores
 
 MEASURES: dict[str, Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample]] = {
     "accuracy": lambda table, weights: metrics.accuracy(metrics.counts(truth(table), answers(table), weights)),
     "sensitivity": lambda table, weights: metrics.sensitivity(metrics.counts(truth(table), answers(table), weights)),
     "specificity": lambda table, weights: metrics.specificity(metrics.counts(truth(table), answers(table), weights)),
-    "auc": lambda table, weights: metrics.auc_within(split_places(table))(truth(table), ranking(table), weights),
+    "auc": lambda table, weights: metrics.auc_within(splits_of(table))(truth(table), ranking(table), weights),
 }
 
 

@@ -79,16 +79,11 @@ def by_repeat(nested: pd.DataFrame) -> pd.DataFrame:
         {
             "repeat": repeat,
             "accuracy": float(((one["probability"] >= 0.5) == one["long_term"]).mean()),
-            "auc": _auc_within_folds(one),
+            "auc": metrics.area_within(*(one[name].to_numpy() for name in ("fold", "long_term", "probability"))),
         }
         for repeat, one in nested.groupby("repeat")
     ]
     return pd.DataFrame(rows)
-
-
-def _auc_within_folds(one: pd.DataFrame) -> float:
-    folds, probability = one["fold"].to_numpy(dtype=np.int64), one["probability"].to_numpy(dtype=np.float64)
-    return metrics.area_within(folds, one["long_term"].to_numpy(dtype=bool), probability)
 
 
 def shared_among(workers: int, function: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:

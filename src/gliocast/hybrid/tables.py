@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.evidence.intervals import as_columns, wilson
+from gliocast.evidence.classification import proportions
+from gliocast.evidence.intervals import as_columns
+from gliocast.evidence.metrics import CELLS
 
-CELLS = ("tp", "fp", "fn", "tn")
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity")
 
 
@@ -29,12 +30,5 @@ def _row(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _printed(paper: Mapping[str, Any]) -> dict[str, Any]:
-    tp, fp, fn, tn = (int(paper[cell]) for cell in CELLS)
-    return {
-        **{cell: int(paper[cell]) for cell in CELLS},
-        "n": tp + fp + fn + tn,
-        "auc": {"value": paper["auc"], "ci95": None},
-        "accuracy": wilson(tp + tn, tp + fp + fn + tn),
-        "sensitivity": wilson(tp, tp + fn),
-        "specificity": wilson(tn, tn + fp),
-    }
+    counts = {cell: int(paper[cell]) for cell in CELLS}
+    return {"n": sum(counts.values()), **counts, **proportions(counts), "auc": {"value": paper["auc"], "ci95": None}}

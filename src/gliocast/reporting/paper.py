@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gliocast.evidence.intervals import wilson
+from gliocast.evidence.classification import proportions
+from gliocast.evidence.metrics import CELLS
 
 
 def paper_performance(table: Mapping[str, Any], independent: bool = True) -> dict[str, Any]:
@@ -15,19 +16,12 @@ def paper_performance(table: Mapping[str, Any], independent: bool = True) -> dic
         table: `tp`, `fp`, `fn`, `tn`, and `auc` where it is reported.
         independent: whether one count is one patient; slices of one patient are not independent, and get no interval.
     """
-    tp, fp, fn, tn = (int(table[name]) for name in ("tp", "fp", "fn", "tn"))
-    n = tp + fp + fn + tn
-    shares = {
-        "accuracy": wilson(tp + tn, n),
-        "sensitivity": wilson(tp, tp + fn),
-        "specificity": wilson(tn, tn + fp),
-        "ppv": wilson(tp, tp + fp),
-        "npv": wilson(tn, tn + fn),
-    }
+    counts = {cell: int(table[cell]) for cell in CELLS}
+    shares = proportions(counts)
     if not independent:
         shares = {name: {"value": share["value"], "ci95": None} for name, share in shares.items()}
     auc = {"value": table.get("auc"), "ci95": None, "reason": "the paper gives no interval"}
-    return {"n": n, "tp": tp, "fp": fp, "fn": fn, "tn": tn, **shares, "auc": auc}
+    return {"n": sum(counts.values()), **counts, **shares, "auc": auc}
 
 
 def paper_claims(paper: Mapping[str, Any], metric: str) -> dict[str, float]:

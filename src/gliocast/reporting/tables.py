@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from gliocast.evidence.metrics import CELLS
 from gliocast.reporting import formatting
 from gliocast.reporting.figures.theme import NAMES, name_of, plain
 from gliocast.reporting.paper import paper_performance
@@ -159,7 +160,7 @@ def result_row(name: str, level: str, performance: Mapping[str, Any], is_paper: 
     estimates = (
         formatting.estimate(performance.get(measure)) for measure in ("auc", "accuracy", "sensitivity", "specificity")
     )
-    counts = (str(performance[count]) for count in ("tp", "fp", "fn", "tn"))
+    counts = (str(performance[cell]) for cell in CELLS)
     return Row((name, level, str(performance["n"]), *estimates, *counts), is_paper)
 
 

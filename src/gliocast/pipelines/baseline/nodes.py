@@ -10,6 +10,7 @@ import pandas as pd
 from gliocast.evidence import rules, surgery
 from gliocast.evidence.classification import performance
 from gliocast.evidence.describe import table1
+from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.types import LONG_TERM, SHORT_TERM, Figure, Table
 
@@ -51,7 +52,7 @@ def apply_rules(
         "surgery_rule": {"patient": _surgery_rule(answered, evidence, seed)},
     }
     ours = results["surgery_rule"]["patient"]
-    cells = {name: ours[name] for name in surgery.CELLS}
+    cells = {name: ours[name] for name in CELLS}
     return results, surgery.rule_table(ours, paper["table2"]), figures.confusion(**cells, title="Surgery rule")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.metrics import CELLS, area_within
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
@@ -62,14 +63,13 @@ def draw_cnn(
         return NOTHING, NOTHING, NOTHING, NOTHING
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
     patients = scored[scored["slice"] == PATIENT_LEVEL]
-    cells = confusion(*answers(patients))
+    counts = confusion(*answers(patients))
+    cells = {name: counts[name] for name in CELLS}
     whose = f"of the CNN, {patients['patient_id'].nunique()} test patients"
     curves, aucs = roc_curves({"patient": patients, "slice": scored[scored["slice"] != PATIENT_LEVEL]})
     return (
         figures.roc(curves, aucs, title=f"ROC curve {whose}"),
-        figures.confusion(
-            cells["tp"], cells["fp"], cells["fn"], cells["tn"], title=f"Confusion matrix {whose}, at one half"
-        ),
+        figures.confusion(**cells, title=f"Confusion matrix {whose}, at one half"),
         figures.probability_histogram(patients[["outcome", "probability"]], title=f"Predicted probabilities {whose}"),
         figures.learning_curves(cnn_learning_curves[cnn_learning_curves["split"] != "paper"]),
     )
@@ -175,11 +175,10 @@ def paper_levels(
 
 def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
     """Table 3 at both levels; the paper's numbers are counted by slice."""
-    from gliocast.evidence.surgery import rule_table
+    from gliocast.evidence.surgery import measure_row, rule_table
 
-    counts = {name: printed[name] for name in ("tp", "fp", "fn", "tn")}
     by_level = {
-        level: pd.concat([_auc_row(found, printed["auc"]), rule_table(found, counts)])
+        level: pd.concat([pd.DataFrame([measure_row("auc", found["auc"], printed["auc"])]), rule_table(found, printed)])
         for level, found in levels.items()
     }
     by_level["patient"]["paper"] = None
@@ -190,9 +189,6 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
     """Points of the ROC curve, of all splits together, and area under it, within splits, at each level."""
     from sklearn.metrics import roc_curve
 
-    from gliocast.evidence.bootstrap import as_splits
-    from gliocast.evidence.metrics import area_within
-
     curves, areas = [], {}
     for level, scored in levels.items():
         outcome, probability = answers(scored)[0], scored["probability"].to_numpy(float)
@@ -202,7 +198,7 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
         name = f"CNN by {level}"
         points = {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
         curves.append(pd.DataFrame(points | {"model": name}))
-        areas[name] = area_within(as_splits(scored["split"].to_numpy(str), len(scored)), outcome, probability)
+        areas[name] = area_within(scored["split"].to_numpy(str), outcome, probability)
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["model"]), areas
 
 
@@ -220,9 +216,3 @@ def caption(row: Any) -> str:
     """What a picture of Figure 2 says; never who it is."""
     verdict = "correct" if row.correct else "wrong"
     return f"{row.outcome.replace('_', '-')} survivor, {verdict}<br>probability of long-term {row.probability:.2f}"
-
-
-def _auc_row(found: Mapping[str, Any], printed: float) -> pd.DataFrame:
-    lower, upper = found["auc"]["ci95"] or (None, None)
-    row = {"measure": "auc", "value": found["auc"]["value"], "lower": lower, "upper": upper, "paper": printed}
-    return pd.DataFrame([row])

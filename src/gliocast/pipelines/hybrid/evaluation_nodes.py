@@ -9,13 +9,13 @@ import pandas as pd
 
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.evidence.guard import WATERMARK, seen_in_training
+from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.hybrid.tables import table4
 from gliocast.types import Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
-CELLS = ("tp", "fp", "fn", "tn")
 POOLED = " of all splits together; AUC within splits"
 CLAIMED = "What the paper's protocol would have claimed on these patients"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
