@@ -104,18 +104,18 @@ def test_20_two_series_in_one_folder_are_not_mixed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("acquisition_of", "refused"),
+    ("acquisition_of", "doubts"),
     [(lambda index: 1 + index % 2, ["mixed_acquisitions"]), (lambda index: 1 + index // 15, [])],
     ids=["between each other", "one behind the other"],
 )
-def test_20_two_acquisitions_half_a_slice_apart_are_no_series_of_thin_slices(tmp_path, acquisition_of, refused):
+def test_20_two_acquisitions_half_a_slice_apart_are_a_doubt(tmp_path, acquisition_of, doubts):
     def number(index: int, header: pydicom.Dataset) -> None:
         header.AcquisitionNumber = acquisition_of(index)
 
     site = Site(tmp_path)
     a_series(site, change=number)
     result = extract_stack(site.source, "P1", 20.0, site.parameters)
-    assert [finding.code for finding in getattr(result, "findings", ())] == refused
+    assert [finding.code for finding in result.doubts] == doubts
 
 
 def test_20_two_patients_in_one_folder_are_refused_though_only_one_has_an_eligible_series(tmp_path):

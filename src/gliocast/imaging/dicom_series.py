@@ -123,8 +123,9 @@ def series_grid(
         return None, frames, findings
     normal = np.cross(frames[0].orientation[:3], frames[0].orientation[3:])
     frames.sort(key=lambda frame: float(frame.position_mm @ normal))
-    findings = [*_irregular(frames, normal, tolerance), *_interleaved(frames, instances)]
-    return (None if findings else _grid(frames, instances[0].shape)), frames, findings
+    findings = list(_irregular(frames, normal, tolerance))
+    grid = None if findings else _grid(frames, instances[0].shape)
+    return grid, frames, [*findings, *_interleaved(frames, instances)]
 
 
 def _plane(instance: Instance) -> str:
@@ -202,12 +203,13 @@ def _irregular(frames: Sequence[Frame], normal: Float64[np.ndarray, "3"], tolera
 
 
 def _interleaved(frames: Sequence[Frame], instances: Sequence[Instance]) -> Iterator[Finding]:
-    """Acquisitions whose slices lie between each other's, as before and after contrast; one behind the other may be."""
+    """Acquisitions whose slices lie between each other's: two scans, or passes of one that a scanner numbers."""
     acquisition = {instance.path: instance.acquisition for instance in instances}
     runs = [number for number, _ in groupby(acquisition[frame.path] for frame in frames)]
     if len(runs) > len(set(runs)):
         found, expected = f"{len(set(runs))} acquisitions, with slices between each other's", "one acquisition"
-        yield Finding("mixed_acquisitions", "AcquisitionNumber", found, expected, "Separate the files.")
+        remedy = "Look at it; where they are two scans, separate the files."
+        yield Finding("mixed_acquisitions", "AcquisitionNumber", found, expected, remedy, doubt=True)
 
 
 def _grid(frames: Sequence[Frame], shape: tuple[int, int]) -> Grid:
