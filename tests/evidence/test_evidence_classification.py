@@ -93,9 +93,18 @@ def test_every_measure_has_a_value_and_an_interval():
     result = performance(OUTCOME, PROBABILITY, PROBABILITY >= 0.5, 400, seed=1)
     measures = {name: value for name, value in result.items() if isinstance(value, dict)}
     assert len(measures) == 15
+    measures.pop("ece")
     for name, measure in measures.items():
         low, high = measure["ci95"]
         assert low <= measure["value"] <= high, name
+
+
+def test_the_calibration_error_has_no_interval_and_says_why():
+    outcome, probability = np.array([False, False, True, True]), np.array([0.25, 0.25, 0.75, 0.75])
+    result = performance(outcome, probability, probability >= 0.5, 200, seed=1)
+    assert result["ece"]["value"] == pytest.approx(0.25)
+    assert result["ece"]["ci95"] is None
+    assert "no bootstrap interval" in result["ece"]["reason"]
 
 
 def test_the_same_seed_gives_the_same_intervals():

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from gliocast.evidence.intervals import CONFIDENCE, Estimate, Interval, estimate
+from gliocast.evidence.intervals import CONFIDENCE, NOBODY, Estimate, Interval, estimate
 
 Clusters: TypeAlias = Int[np.ndarray, " observations"]
 Statistic: TypeAlias = Callable[[Float[np.ndarray, "resamples observations"]], Float[np.ndarray, " resamples"]]
@@ -85,7 +85,7 @@ def bootstrap(statistic: Statistic, clusters: Clusters, n_resamples: int, seed: 
         seed: of the resamples.
     """
     if len(clusters) == 0:
-        return estimate(None, reason="no patient to count")
+        return estimate(None, reason=NOBODY)
     value = float(statistic(np.ones((1, len(clusters))))[0])
     if not np.isfinite(value):
         return estimate(None)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from gliocast.evidence import metrics
 from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.guard import check_not_fitted_on
-from gliocast.evidence.intervals import as_columns, wilson
+from gliocast.evidence.intervals import NOBODY, Estimate, as_columns, estimate, wilson
 from gliocast.evidence.metrics import PROBABILITY_FLOOR, logit
 
 Method: TypeAlias = Literal["none", "platt", "isotonic", "beta"]
@@ -47,6 +47,7 @@ def reliability(
     return pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
 
 
+NO_INTERVAL = "an error in bins is raised by chance, and a resample's by more: no bootstrap interval holds the truth"
 MEASURES = ("brier", "calibration_slope", "calibration_intercept", "ece")
 
 
@@ -58,12 +59,24 @@ def calibration_row(
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, float | None]:
-    """Brier score, calibration slope and intercept, and ECE, each with its bootstrap interval by patient, flat."""
+    """Brier score, calibration slope and intercept with bootstrap intervals by patient, and ECE without one, flat."""
     measures = (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept)
-    statistics = (*measures, metrics.expected_calibration_error(n_bins))
     clusters = as_clusters(patients, len(outcome))
-    found = (bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed) for measure in statistics)
-    return as_columns(dict(zip(MEASURES, found, strict=True)))
+    found = [bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed) for measure in measures]
+    return as_columns(dict(zip(MEASURES, [*found, calibration_error(outcome, probability, n_bins)], strict=True)))
+
+
+def calibration_error(
+    outcome: Bool[np.ndarray, " observations"], probability: Float[np.ndarray, " observations"], n_bins: int
+) -> Estimate:
+    """Expected calibration error, without an interval.
+
+    Chance alone keeps observed shares off the predicted ones, the more so the fewer patients a bin has: 35 patients
+    whose probabilities are right show an error of 0.17 on average. A resample adds its own chance to theirs, so that
+    a bootstrap interval of right probabilities never holds the truth, which is 0.
+    """
+    value = metrics.expected_calibration_error(n_bins)(outcome, probability, np.ones((1, len(outcome))))[0]
+    return estimate(value, reason=NO_INTERVAL if len(outcome) else NOBODY)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import delong
 from gliocast.evidence.bootstrap import Clusters, Statistic, as_clusters, as_splits, bootstrap
+from gliocast.evidence.calibration import calibration_error
 from gliocast.evidence.intervals import Estimate, estimate, wilson
 
 N_BINS = 10
@@ -44,10 +45,10 @@ def performance(
 ) -> dict[str, Any]:
     """Counts and measures of one model, as they stand in `metrics.json`.
 
-    Intervals: Wilson for proportions, DeLong for the AUC, BCa bootstrap for the rest. Where a patient has several
-    observations (slices, repeats), all intervals are BCa bootstraps over whole patients. Where several splits scored,
-    each by a model of its own, AUC and PR-AUC rank the patients of one split alone, and the AUC's interval is
-    bootstrapped too.
+    Intervals: Wilson for proportions, DeLong for the AUC, none for the ECE, BCa bootstrap for the rest. Where a
+    patient has several observations (slices, repeats), these are all BCa bootstraps over whole patients. Where several
+    splits scored, each by a model of its own, AUC and PR-AUC rank the patients of one split alone, and the AUC's
+    interval is bootstrapped too.
 
     Args:
         outcome: True for long-term survivors.
@@ -157,9 +158,7 @@ def _of_probabilities(
         metrics.log_loss,
         metrics.calibration_slope,
         metrics.calibration_intercept,
-        metrics.expected_calibration_error(n_bins),
     )
-    return {
-        name: boot(partial(measure, outcome, probability))
-        for name, measure in zip(PROBABILITY_MEASURES, measures, strict=True)
-    }
+    found = [boot(partial(measure, outcome, probability)) for measure in measures]
+    error = calibration_error(outcome, probability, n_bins)
+    return dict(zip(PROBABILITY_MEASURES, [*found, error], strict=True))

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 CONFIDENCE = 0.95
 Z_95 = 1.959963984540054  # standard normal quantile of 0.975
+NOBODY = "no patient to count"
 
 Estimate: TypeAlias = dict[str, Any]  # {"value": float | None, "ci95": [low, high] | None, "reason"?: str}
 Interval: TypeAlias = tuple[float, float]
@@ -50,7 +51,7 @@ def wilson(successes: int, n: int) -> Estimate:
     Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
     """
     if n == 0:
-        return estimate(None, reason="no patient to count")
+        return estimate(None, reason=NOBODY)
     share, z2 = successes / n, Z_95**2
     center = (share + z2 / (2 * n)) / (1 + z2 / n)
     half_width = Z_95 / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n**2))

@@ -128,7 +128,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Calibration, as it is and recalibrated",
-        "Recalibration is learnt from training patients' out-of-fold predictions.",
+        "Recalibration is learnt from training patients' out-of-fold predictions. Chance raises the calibration error "
+        "(ECE), the more so the fewer patients there are, and no bootstrap interval of it holds the truth.",
     ),
     Exhibit("subgroup_table", "hybrid", "trust", "Subgroups", "Groups of too few patients are named, not judged."),
     Exhibit(

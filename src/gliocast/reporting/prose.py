@@ -23,7 +23,8 @@ LEVELS = (
 )
 INTERVALS = (
     "95 % intervals: Wilson for proportions, DeLong for the AUC; BCa bootstrap over patients for every other measure, "
-    "for all measures where a patient counts more than once (slices, repeats), and for the AUC of several splits. "
+    "for all measures where a patient counts more than once (slices, repeats), and for the AUC of several splits; none "
+    "for the calibration error, which chance raises. "
     "The paper gives no interval; Wilson's for its counts is shown where a count is a patient."
 )
 PATIENTS = (
