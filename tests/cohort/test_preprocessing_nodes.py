@@ -51,15 +51,40 @@ def selected(four, cohort_parameters):
 
 
 def test_the_study_has_the_patients_with_image_and_outcome(selected):
-    study_cohort, _, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
+    study_cohort, *_ = selected(slice_manifest=manifest("P001", "P002", "P003"))
     assert study_cohort["patient_id"].tolist() == ["P001", "P002"]
+
+
+@pytest.mark.parametrize(
+    ("with_image", "changes", "unclassed"),
+    [
+        (["P000", "P001", "P003"], {}, ["P003"]),
+        (["P000", "P001", "P002"], {}, []),  # P003 has no image either, and so is no patient of the study
+        (["P000", "P001", "P003"], {"exclude_when_missing": ["age_years"]}, ["P003"]),
+    ],
+)
+def test_who_lacks_nothing_but_an_outcome_is_kept_apart(selected, with_image, changes, unclassed):
+    *_, kept = selected(slice_manifest=manifest(*with_image), **changes)
+    assert kept["patient_id"].tolist() == unclassed
+
+
+def test_who_lacks_an_outcome_and_a_required_predictor_is_not_kept(selected, four):
+    four.loc[3, "age_years"] = None
+    assert len(selected()[3]) == 1
+    assert len(selected(exclude_when_missing=["age_years"])[3]) == 0
+
+
+def test_where_the_threshold_is_a_median_everyone_alive_is_kept_however_long_they_were_followed(selected, four):
+    four.loc[3, ["survival_days", "outcome"]] = [2000, "long_term"]
+    assert len(selected()[3]) == 0
+    assert selected(threshold_mode="training_median")[3]["patient_id"].tolist() == ["P003"]
 
 
 def test_everyone_who_left_is_recorded_once_with_the_first_reason(selected):
     findings = exclusions(
         ["P003", "P003", "P8"], "imaging", ["tilt", "gap", "patient_missing"], ["a tilt", "a gap", "nobody's image"]
     )
-    _, _, left = selected(slice_manifest=manifest("P001", "P002"), findings=findings)
+    _, _, left, _ = selected(slice_manifest=manifest("P001", "P002"), findings=findings)
     assert left[["patient_id", "code", "reason"]].to_numpy().tolist() == [
         ["P9", "survival_missing", "unknown"],
         ["P000", "image_missing", "no image of the patient"],
@@ -68,7 +93,7 @@ def test_everyone_who_left_is_recorded_once_with_the_first_reason(selected):
 
 
 def test_every_stage_of_the_flow_is_the_one_before_less_those_who_left(selected):
-    _, flow, _ = selected(slice_manifest=manifest("P001", "P002", "P003"))
+    _, flow, *_ = selected(slice_manifest=manifest("P001", "P002", "P003"))
     stages = [(stage["name"], stage["n"], [left["n"] for left in stage["left"]]) for stage in flow["stages"]]
     assert stages == [
         ("rows of the clinical table", 5, [1]),
@@ -79,14 +104,14 @@ def test_every_stage_of_the_flow_is_the_one_before_less_those_who_left(selected)
 
 
 def test_a_study_without_images_asks_for_none(selected):
-    study_cohort, flow, _ = selected(image_score="none", slice_manifest=manifest())
+    study_cohort, flow, *_ = selected(image_score="none", slice_manifest=manifest())
     assert study_cohort["patient_id"].tolist() == ["P000", "P001", "P002"]
     assert [stage["n"] for stage in flow["stages"]] == [5, 4, 3]
 
 
 def test_a_study_of_image_features_asks_for_a_row_of_the_table(selected):
     features = pd.DataFrame({"id": ["P000_1", "P001_2", " P002_1 "], "volume": [1.0, 2.0, 3.0]})
-    study_cohort, flow, left = selected(image_score="features", slice_manifest=manifest(), features=features)
+    study_cohort, flow, left, _ = selected(image_score="features", slice_manifest=manifest(), features=features)
     assert study_cohort["patient_id"].tolist() == ["P000", "P002"]
     assert flow["stages"][2]["name"] == "patients with image features"
     assert left["code"].tolist()[1:] == ["image_features_missing", "image_features_missing"]
@@ -107,13 +132,13 @@ def test_where_nobody_is_left_the_most_frequent_reason_is_told(selected):
 
 
 def test_missing_predictors_are_counted_and_kept(selected):
-    study_cohort, flow, _ = selected(image_score="none")
+    study_cohort, flow, *_ = selected(image_score="none")
     assert flow["missing_predictors"]["age_years"] == {"n": 1, "fraction": pytest.approx(1 / 3)}
     assert study_cohort["age_years"].isna().sum() == 1
 
 
 def test_a_predictor_that_is_not_to_be_imputed_leaves_the_patient_out(selected):
-    study_cohort, _, left = selected(image_score="none", exclude_when_missing=["age_years"])
+    study_cohort, _, left, _ = selected(image_score="none", exclude_when_missing=["age_years"])
     assert study_cohort["patient_id"].tolist() == ["P000", "P002"]
     assert left.iloc[-1]["reason"].startswith("age_years is not known")
 
@@ -126,14 +151,14 @@ def test_a_run_that_stops_at_invalid_patients_names_them_all(selected):
 
 def test_without_a_threshold_yet_no_censored_patient_has_an_outcome(selected, four):
     four.loc[0, "event_observed"] = False
-    study_cohort, _, left = selected(image_score="none", threshold_mode="training_median")
+    study_cohort, _, left, _ = selected(image_score="none", threshold_mode="training_median")
     assert study_cohort["patient_id"].tolist() == ["P001", "P002"]
     assert left["code"].tolist()[1:] == ["outcome_undeterminable", "censored"]
 
 
 def test_the_flow_holds_no_identifier(selected):
     findings = exclusions(["P000"], "imaging", ["image_missing"], ["P000/t1gd.nii.gz is no volume"])
-    _, flow, left = selected(slice_manifest=manifest("P001", "P002", "P003"), findings=findings)
+    _, flow, left, _ = selected(slice_manifest=manifest("P001", "P002", "P003"), findings=findings)
     assert "P000" in str(left["reason"].tolist()) and "P00" not in str(flow)
 
 
@@ -146,7 +171,7 @@ def test_a_person_is_told_how_many_left_and_why(selected, caplog):
 
 def test_images_of_nobody_are_counted(selected):
     findings = exclusions(["P8", "P8", "P000"], "imaging", "patient_missing", "nobody's image")
-    _, flow, _ = selected(findings=findings)
+    _, flow, *_ = selected(findings=findings)
     assert flow["images"]["without_patient"] == 1
     assert any("1 images belong to nobody" in warning for warning in flow["warnings"])
 
@@ -154,7 +179,7 @@ def test_images_of_nobody_are_counted(selected):
 def test_slices_that_were_located_without_a_mask_are_told_with_how_many_unsurely(selected, four):
     located = manifest(*four["patient_id"], source="localiser", confidence=0.41)
     located.loc[:1, "doubts"] = "contrast_unknown: …\nlesion_uncertain: confidence is 0.41; expected at least 0.5"
-    _, flow, _ = selected(slice_manifest=located)
+    _, flow, *_ = selected(slice_manifest=located)
     assert flow["images"] == {
         "without_patient": 0,
         "located_by": {"localiser": 4},

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import LeakageError
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_models import MODELS
@@ -21,8 +22,8 @@ PATIENTS = [f"P{number:03d}" for number in range(120)]
 TRAINING, TEST = PATIENTS[:80], PATIENTS[80:]
 
 
-def section(name: str) -> Any:
-    loaded = OmegaConf.merge(OmegaConf.load(CONF / f"parameters_{name}.yml"), {"profile": "demo"})
+def section(name: str, file: str | None = None) -> Any:
+    loaded = OmegaConf.merge(OmegaConf.load(CONF / f"parameters_{file or name}.yml"), {"profile": "demo"})
     return OmegaConf.to_container(loaded, resolve=True)[name]
 
 
@@ -150,14 +151,17 @@ FOLD = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))
 BACK = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
 
 
-def assessed(cohort, outcomes, *splits, taught=TRAINING, image_scores=None):
+def assessed(
+    cohort, outcomes, *splits, taught=TRAINING, image_scores=None, unclassed=("P120",), threshold_mode="fixed"
+):
     training = cohort[cohort["patient_id"].isin(taught)]
     predictors = cohort[cohort["patient_id"].isin(TEST)].drop(columns=["outcome", "survival_days", "event_observed"])
     partition = Partition("holdout", 1, splits, FOLD)
     nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
     scores, kind = (nobody, "none") if image_scores is None else (image_scores, "cnn")
-    arguments = (training, predictors, outcomes, scores, partition, HYBRID, kind, EVIDENCE, 1)
-    return survival_nodes.assess_time_to_event(cohort, *arguments)
+    parameters = CohortParameters(**section("cohort", "preprocessing") | {"threshold_mode": threshold_mode})
+    arguments = (training, predictors, outcomes, scores, partition, parameters, HYBRID, kind, EVIDENCE, 1)
+    return survival_nodes.assess_time_to_event(cohort[cohort["patient_id"].isin(unclassed)], *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -204,9 +208,27 @@ def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, 
     monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
     models = [scored(cohort, TRAINING, "out_of_fold", "fold"), scored(cohort, TEST, "test", "ensemble")]
     scores = Scores(pd.concat(models, ignore_index=True), {"fold": ("P999",), "ensemble": tuple(TRAINING)})
-    for known in (cohort, cohort.iloc[:120]):
-        assessed(known, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)), image_scores=scores)
+    for unclassed in (["P120"], []):
+        split = Split("holdout", tuple(TEST), (FOLD, BACK))
+        assessed(cohort, outcomes, split, image_scores=scores, unclassed=unclassed)
     assert widths[81] == widths[80]
+
+
+def test_who_is_tested_was_followed_to_the_threshold_or_where_it_is_a_median_to_death(cohort, outcomes, monkeypatch):
+    splits = []
+    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": MODELS["cox"]})
+    monkeypatch.setattr(survival_nodes, "survival_performance", lambda tested, *_: splits.extend(tested) or {})
+    for mode in ("fixed", "training_median"):
+        assessed(cohort, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)), threshold_mode=mode)
+    assert [split.known_from_days for split in splits] == [332, np.inf]
+
+
+def test_nobody_but_those_without_a_class_is_taught_from_beside_the_training_patients(cohort, outcomes):
+    """All others died: without P120 nobody was lost, so Uno's weights are all one and his C is Harrell's."""
+    split = Split("holdout", tuple(TEST), (FOLD, BACK))
+    with_p120, without = (assessed(cohort, outcomes, split, unclassed=who)[0] for who in (["P120"], []))
+    assert without["uno_c"].tolist() == pytest.approx(without["harrell_c"].tolist())
+    assert with_p120["uno_c"].tolist() != pytest.approx(with_p120["harrell_c"].tolist())
 
 
 def test_curves_reach_the_last_class(cohort, outcomes, monkeypatch):

@@ -16,6 +16,7 @@ from gliocast.evidence.survival_metrics import (
     _integrated_brier,
     _ordered_and_weighed,
     censoring_weights,
+    known_alive_share,
     survival_performance,
 )
 from gliocast.evidence.survival_models import MODELS, _person_periods
@@ -130,6 +131,16 @@ def test_leaving_out_whom_nobody_could_class_changes_no_measure(measure):
     everyone, classed, as_if_everyone = of_everyone_and_of_those_with_a_class(measure)
     assert abs(classed - everyone) < abs(as_if_everyone - everyone) / 5
     assert abs(as_if_everyone - everyone) > 0.005
+
+
+@pytest.mark.parametrize(("known_from_days", "share"), [(0.0, 1.0), (250.0, 2 / 3), (np.inf, 1 / 3)])
+def test_a_tested_patient_was_followed_to_the_threshold_or_to_death_by_hand(known_from_days, share):
+    """Of three training patients one was lost on day 200 and one on day 300; the tested one died on day 350."""
+    training = Followup(np.array([200.0, 300.0, 400.0]), np.array([False, False, True]))
+    prediction = SurvivalPrediction(np.zeros(1), TIMES, np.ones((1, len(TIMES))))
+    tested = Followup(np.array([350.0]), np.array([True]))
+    split = ScoredSplit(("P1",), tested, prediction, training, known_from_days)
+    assert known_alive_share(split, np.array([100.0])) == pytest.approx(share)
 
 
 def test_every_measure_has_an_interval_around_its_value():

@@ -120,9 +120,10 @@ def test_upenn_ages_are_cut_and_plausible(upenn):
 
 
 def test_upenn_study_of_image_features_has_the_patients_of_both_tables(upenn, upenn_features):
-    study_cohort, flow, _ = upenn.study("features", upenn_features)
+    study_cohort, flow, _, unclassed = upenn.study("features", upenn_features)
     assert set(study_cohort["patient_id"]) == set(upenn_features["SubjectID"].str.removesuffix("_11"))
     assert [stage["n"] for stage in flow["stages"]] == [326, 296, 112, 112]
+    assert unclassed.empty  # four patients were last seen alive too early, and none of them has image features
 
 
 def test_ucsf_keeps_glioblastoma_idh_wildtype_with_one_row_a_patient(ucsf):

@@ -92,6 +92,19 @@ def without_predictor(cohort: pd.DataFrame, required: tuple[str, ...]) -> pd.Dat
     return exclusions(cohort.loc[lacking.index, "patient_id"], PREDICTORS, "predictor_missing", reasons)
 
 
+def unclassed_patients(cohort: pd.DataFrame, left_out: pd.DataFrame, required: tuple[str, ...]) -> pd.DataFrame:
+    """Who has all that the study needs but an outcome: how long they were followed still tells of the time of death.
+
+    Args:
+        cohort: canonical columns.
+        left_out: the record of `select_patients`.
+        required: predictors without which a patient is left out.
+    """
+    who = left_out.loc[left_out["stage"] == OUTCOME, "patient_id"]
+    known = cohort[cohort["patient_id"].isin(who)].dropna(subset=["survival_days", *required])
+    return known.reset_index(drop=True)
+
+
 def exclusion_problems(left_out: pd.DataFrame) -> list[Problem]:
     """The same record as problems, for a run that stops at them."""
     expected, remedy = "a patient with all that the study needs", "Mend it, or set `on_invalid_patient: exclude`."

@@ -56,7 +56,8 @@ class ScoredSplit:
         test: their follow-up.
         prediction: what the model says of them.
         training: follow-up of the patients whom the model has learnt from.
-        known_from_days: who was lost to follow-up before this day is not among the tested.
+        known_from_days: who was lost to follow-up before this day is not among the tested; infinite where nobody is
+            whose death is not known.
     """
 
     patients: tuple[str, ...]

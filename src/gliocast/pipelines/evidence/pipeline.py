@@ -38,12 +38,13 @@ def create_pipeline(**_: Any) -> Pipeline:
             Node(
                 survival_nodes.assess_time_to_event,
                 [
-                    "cohort",
+                    "unclassed_cohort",
                     "training_cohort",
                     "test_predictors",
                     "test_outcomes",
                     "image_scores",
                     "partition",
+                    "params:cohort",
                     "params:hybrid",
                     "params:image_score",
                     "params:evidence",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gliocast.cohort.parameters import CohortParameters
 from gliocast.evidence.classes import class_performance, observed_classes, predicted_classes
 from gliocast.evidence.guard import check_not_fitted_on
 from gliocast.evidence.intervals import as_columns
@@ -20,18 +21,19 @@ from gliocast.hybrid.fit import facts_of
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence.nodes import one_a_patient, with_probability
-from gliocast.types import LONG_TERM, Figure, ImageScoreKind, Partition, Scores, Split, Table
+from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Split, Table
 
 STEP_DAYS = 30.0
 
 
 def assess_time_to_event(
-    cohort: Table,
+    unclassed_cohort: Table,
     training_cohort: Table,
     test_predictors: Table,
     test_outcomes: Table,
     image_scores: Scores,
     partition: Partition,
+    cohort: CohortParameters,
     hybrid: HybridParameters,
     image_score: ImageScoreKind,
     evidence: EvidenceParameters,
@@ -41,15 +43,18 @@ def assess_time_to_event(
 
     Patients without a class, censored before the threshold, are taught from here as everyone else: the models read
     how long they were followed. The networks did not learn from them and give them no score, so they have the median
-    one: a mark of its absence would tell who was alive. The second table sorts the same predictions into three and more
-    classes.
+    one: a mark of its absence would tell who was alive. Nobody else is taught from: of patients without an image, say,
+    those alive alone would make everyone seem to be lost early. The second table sorts the same predictions into three
+    and more classes.
     """
-    censored = cohort[cohort["outcome"].isna() & cohort["survival_days"].notna()]
-    censored = censored[~censored["patient_id"].isin(partition.patients)]
-    taught = pd.concat([training_cohort, censored[censored.columns.intersection(training_cohort.columns)]])
+    taught = pd.concat([training_cohort, unclassed_cohort])
+    # where the threshold is a median, all who are tested were followed to their death
+    known_from_days = np.inf if cohort.threshold_mode == "training_median" else float(cohort.survival_threshold_days)
     last = max([*evidence.horizons_days, *(days for cuts in evidence.classes_days for days in cuts)])
     times = np.arange(STEP_DAYS, last + STEP_DAYS, STEP_DAYS)
-    study = _Study(taught, test_predictors, test_outcomes, image_scores, partition, hybrid, times, seed)
+    study = _Study(
+        taught, test_predictors, test_outcomes, image_scores, partition, known_from_days, hybrid, times, seed
+    )
     rows, class_rows = [], []
     for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
         for model in MODELS:
@@ -103,15 +108,13 @@ class _Study:
         test_outcomes: Table,
         image_scores: Scores,
         partition: Partition,
+        known_from_days: float,
         hybrid: HybridParameters,
         times_days: np.ndarray,
         seed: int,
     ) -> None:
         self.taught, self.test_predictors, self.image_scores = taught, test_predictors, image_scores
-        self.outcomes = test_outcomes.set_index("patient_id")
-        classed = pd.concat([taught, test_outcomes])
-        # the survival threshold, as far as anybody's survival can tell, whether it was configured or a median
-        self.known_from_days = float(classed.loc[classed["outcome"] == LONG_TERM, "survival_days"].min())
+        self.outcomes, self.known_from_days = test_outcomes.set_index("patient_id"), known_from_days
         self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
 
     def tested(self, model: str, predictors: str, split: Split) -> ScoredSplit:

@@ -41,8 +41,8 @@ def select_patients(
     on_invalid_patient: InvalidPatientPolicy,
     features_id_column: str,
     features_id_pattern: str,
-) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame]:
-    """The patients of the study, the patient flow, and the record of everyone left out.
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """The patients of the study, the patient flow, the record of everyone left out, and who lacks but an outcome.
 
     Raises:
         InputError: a patient has no image or no outcome, and the policy is to stop.
@@ -62,7 +62,8 @@ def select_patients(
     images = flow.image_notes(cohort, slice_manifest, imaging_exclusions)
     told = flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score, images)
     _log.log(logging.WARNING if len(everyone) else logging.INFO, flow.in_words(told))
-    return study_cohort, told, everyone
+    unclassed = study.unclassed_patients(cohort, left_out, parameters.exclude_when_missing)
+    return study_cohort, told, everyone, unclassed
 
 
 def tell_flow(study_flow: Mapping[str, Any]) -> dict[str, Any]:

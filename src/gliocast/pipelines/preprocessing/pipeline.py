@@ -82,7 +82,7 @@ def create_separation_pipeline() -> Pipeline:
                     "params:hybrid.features.id_column",
                     "params:hybrid.features.id_pattern",
                 ],
-                ["study_cohort", "study_flow", "exclusions"],
+                ["study_cohort", "study_flow", "exclusions", "unclassed_cohort"],
                 name="select_patients",
             ),
             Node(nodes.tell_flow, "study_flow", "patient_flow", name="tell_flow"),
