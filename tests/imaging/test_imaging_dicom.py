@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.grid import Grid
@@ -273,6 +274,56 @@ def test_overlapping_segments_are_joined_or_chosen(tmp_path):
     for label in (2, "part 2"):
         chosen = ImageSource(site.root, lesion_labels=(label,))
         assert extracted(site, chosen).record["lesion_volume_mm3"] == rim.sum()
+
+
+def a_segmented_series(tmp_path) -> tuple[Site, Dataset]:
+    """A series with its segmentation, which a test spoils and stores again."""
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    images = a_series(site.root, grid)
+    mask = ellipsoid(grid, LESION_MM, RADII_MM)
+    return site, pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask]))
+
+
+def test_the_segmentation_of_another_patient_is_refused_without_naming_either(tmp_path):
+    site, segmentation = a_segmented_series(tmp_path)
+    segmentation.PatientID = "MRN-OTHER"
+    segmentation.save_as(segmentation.filename)
+    refused = extract_stack(site.source, "P1", None, site.parameters)
+    assert codes(site) == ["mixed_patients"]
+    assert "MRN" not in str(refused)
+
+
+def test_a_segmentation_that_names_no_patient_is_taken(tmp_path):
+    site, segmentation = a_segmented_series(tmp_path)
+    segmentation.PatientID = ""
+    segmentation.save_as(segmentation.filename)
+    assert extracted(site).record["source"] == "mask"
+
+
+def test_a_segmentation_in_other_coordinates_is_refused(tmp_path):
+    site, segmentation = a_segmented_series(tmp_path)
+    segmentation.FrameOfReferenceUID = "1.2.3"
+    segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.4"
+    segmentation.save_as(segmentation.filename)
+    assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+@pytest.mark.parametrize("refers_to_the_series", [False, True])
+def test_a_structure_set_with_a_frame_of_reference_of_its_own_must_refer_to_the_series(tmp_path, refers_to_the_series):
+    grid = a_grid("LPS", (56, 56, 41))
+    site = drawn(tmp_path, grid, square((8.0, -12.0), 5.0, 24.0))
+    image = pydicom.dcmread(next((site.root / "P1" / "t1gd").iterdir()))
+    structures = pydicom.dcmread(site.root / "P1" / "lesion_mask" / "rt.dcm")
+    structures.StructureSetROISequence[0].ReferencedFrameOfReferenceUID = "1.2.3"
+    series, frame = Dataset(), Dataset()
+    series.SeriesInstanceUID = image.SeriesInstanceUID if refers_to_the_series else "1.2.4"
+    frame.FrameOfReferenceUID, frame.RTReferencedStudySequence = "1.2.3", [series]
+    structures.ReferencedFrameOfReferenceSequence = [frame]
+    structures.save_as(structures.filename)
+    if refers_to_the_series:
+        assert extracted(site).record["source"] == "mask"
+    else:
+        assert codes(site) == ["lesion_mask_elsewhere"]
 
 
 def square(centre: tuple[float, float], half: float, height: float) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What the images of a DICOM folder say of themselves, and nothing of who the patient is.
 
-`PatientID` is looked at for one purpose, to notice two patients in one folder; it is kept as a digest and never leaves.
+`PatientID` is looked at for one purpose, to notice two patients in one study; it is kept as a digest and never leaves.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class Instance:
     modality: str
     sop_class: str
     patient_digest: str
+    frame_of_reference: str
     acquisition: str
     contrast_agent: bool | None
     burned_in: bool
@@ -187,6 +188,7 @@ def _instance(file: Path, header: Any) -> Instance:
         modality=text(header, "Modality") or "–",
         sop_class=text(header, "SOPClassUID"),
         patient_digest=patient_digest(header),
+        frame_of_reference=text(header, "FrameOfReferenceUID"),
         acquisition=text(header, "AcquisitionNumber"),
         contrast_agent=_contrast_agent(header),
         burned_in=text(header, "BurnedInAnnotation").upper() == "YES",

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from gliocast.imaging.contours import lesion_of_contours
-from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, patient_digest
 from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.segmentations import lesion_of_segments
 from gliocast.imaging.source import files_below
-from gliocast.imaging.volume import Volume
+from gliocast.imaging.volume import Origin, Volume
+
+ORIGIN_TAGS = ("FrameOfReferenceUID", "ReferencedFrameOfReferenceUID", "SeriesInstanceUID")
 
 
 def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume, rules: GeometryParameters) -> Lesion:
@@ -52,9 +54,28 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume,
 
 def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume, rules: GeometryParameters) -> Lesion:
     stored = _whole(file)
+    if volume.origin is not None:
+        _check_origin(stored, shown_name(file), volume.origin)
     if kind == SEGMENTATION:
         return lesion_of_segments(stored, shown_name(file), labels, rules)
     return lesion_of_contours(stored, shown_name(file), labels, volume)
+
+
+def _check_origin(stored: Any, name: str, origin: Origin) -> None:
+    """A mask of another patient may lie on a brain as well as one's own, and one in other coordinates near it.
+
+    Some programs give a structure set a frame of reference of its own; then the series that it refers to counts.
+    """
+    patient = patient_digest(stored)
+    if patient and origin.patient_digest and patient != origin.patient_digest:
+        found, remedy = "another than the volume's", "Find out whose it is; export both under one PatientID."
+        raise Refused(Finding("mixed_patients", f"PatientID of {name}", found, "one patient", remedy))
+    named = {tag: {str(item.value) for item in stored.iterall() if item.keyword == tag} for tag in ORIGIN_TAGS}
+    frames = named["FrameOfReferenceUID"] | named["ReferencedFrameOfReferenceUID"]
+    elsewhere = bool(frames) and origin.frame_of_reference not in frames
+    if origin.frame_of_reference and elsewhere and origin.series not in named["SeriesInstanceUID"]:
+        found, remedy = "another than the volume's", "Redo the mask on the volume that is exported with it."
+        raise Refused(Finding("lesion_mask_elsewhere", f"FrameOfReferenceUID of {name}", found, "the same", remedy))
 
 
 def _raise(error: OSError) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 ALLOWED_TAGS = {
     "ImageType": 0x00080008, "SOPClassUID": 0x00080016, "Modality": 0x00080060, "SeriesDescription": 0x0008103E,
     "PatientID": 0x00100020, "ContrastBolusAgent": 0x00180010, "ContrastBolusAgentSequence": 0x00180012,
-    "SeriesInstanceUID": 0x0020000E, "SeriesNumber": 0x00200011, "AcquisitionNumber": 0x00200012,
-    "InstanceNumber": 0x00200013, "ImagePositionPatient": 0x00200032,
+    "SeriesInstanceUID": 0x0020000E, "FrameOfReferenceUID": 0x00200052, "SeriesNumber": 0x00200011,
+    "AcquisitionNumber": 0x00200012, "InstanceNumber": 0x00200013, "ImagePositionPatient": 0x00200032,
     "ImageOrientationPatient": 0x00200037, "SamplesPerPixel": 0x00280002, "NumberOfFrames": 0x00280008,
     "PhotometricInterpretation": 0x00280004,
     "Rows": 0x00280010, "Columns": 0x00280011, "PixelSpacing": 0x00280030, "BurnedInAnnotation": 0x00280301,

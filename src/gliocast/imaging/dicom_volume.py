@@ -16,7 +16,7 @@ from gliocast.imaging.dicom_tags import raise_if_of_the_disk
 from gliocast.imaging.findings import Finding, Refused, grouped, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.volume import Volume
+from gliocast.imaging.volume import Origin, Volume
 
 
 class DicomVolume(Volume):
@@ -51,6 +51,7 @@ class DicomVolume(Volume):
         if grid is None:
             raise Refused(Finding("irregular", self.name, "no regular volume", "equally spaced parallel slices"))
         self.grid = grid
+        self.origin = Origin(whole[0].patient_digest, whole[0].frame_of_reference, whole[0].series)
         series = choice + _passed_over(headers.n_without_image)
         self.record = {"format": "dicom", "orientation": grid.orientation, "series": series}
 

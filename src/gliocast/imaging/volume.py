@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,35 @@ from gliocast.imaging.findings import Finding
 from gliocast.imaging.grid import Grid, Region
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Whose image it is, and in which coordinates, as DICOM headers say; compared with a lesion mask's, stored nowhere.
+
+    Attributes:
+        patient_digest: of PatientID; empty where the headers name no patient.
+        frame_of_reference: FrameOfReferenceUID; empty where there is none.
+        series: SeriesInstanceUID.
+    """
+
+    patient_digest: str
+    frame_of_reference: str
+    series: str
+
+
 class Volume(ABC):
     """One three-dimensional image of one patient.
 
     Attributes:
         name: the file or folder, for messages.
         grid: where the voxels lie.
+        origin: whose, and in which coordinates; None where the file does not say so.
         record: what was read and chosen, for the slice manifest.
         doubts: findings that do not exclude the patient.
     """
 
     name: str
     grid: Grid
+    origin: Origin | None = None
     record: Mapping[str, Any]
     doubts: tuple[Finding, ...] = ()
 
