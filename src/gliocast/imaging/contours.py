@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
+from gliocast.imaging.lesion import Lesion, cut_out, is_chosen, not_among
 from gliocast.imaging.volume import Volume
 
 OFF_SLICE = 0.51  # a contour further than this from its slice (in slices), or beyond its edge, was drawn elsewhere
@@ -27,9 +27,12 @@ def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], vo
     """
     names = {int(part.ROINumber): str(part.get("ROIName") or "") for part in stored.StructureSetROISequence}
     wanted = {number for number, text in names.items() if is_chosen(number, text, labels)}
+    if labels and not wanted:
+        raise Refused(not_among("structure", names, name, labels))
     if len(wanted) != 1 and not labels:
         found, expected = f"{len(wanted)} structures", "one, or a choice by lesion_labels"
-        raise Refused(Finding("several_structures", name, found, expected, "Name the lesion's structure."))
+        remedy = "Name the lesion's structure, by number or label, in `lesion_labels` of the catalog entry imaging."
+        raise Refused(Finding("several_structures", name, found, expected, remedy))
     structures = [_outlines(part) for part in stored.ROIContourSequence if int(part.ReferencedROINumber) in wanted]
     if not any(structures):
         raise Refused(Finding("empty_lesion_mask", name, "no closed contour of the chosen structure", "one at least"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from jaxtyping import Bool, Float64
 from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.lesion import Lesion, cut_out, is_chosen
+from gliocast.imaging.lesion import Lesion, cut_out, is_chosen, not_among
 from gliocast.imaging.parameters import GeometryParameters
 
 HALF = 0.5  # a fractional voxel belongs to the lesion from half of its volume on
@@ -33,7 +32,7 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
     wanted = {number for number, label in segments.items() if is_chosen(number, label, labels)}
     if not wanted:
-        raise Refused(_not_among(segments, name, labels))
+        raise Refused(not_among("segment", segments, name, labels))
     frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
     if not frames:
         raise Refused(Finding("empty_lesion_mask", name, "no frame of the chosen segments", "one at least"))
@@ -53,16 +52,6 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
     grid = Grid.from_lps(shape, columns, origins[depths.argmin()])
     refuse_if_any(grid_findings(grid, name, rules))
     return cut_out(_stacked([plane for plane, _ in frames], places, shape), grid, (), name)
-
-
-def _not_among(segments: Mapping[int, str], name: str, labels: tuple[int | str, ...]) -> Finding:
-    """The finding of labels that name no segment; what the segments are called says nothing of the patient."""
-    found = "segments " + ", ".join(
-        f"{number} ({label})" if label else f"{number}" for number, label in segments.items()
-    )
-    expected = f"one that lesion_labels names ({', '.join(map(str, labels))})"
-    remedy = "Name the lesion's segments, by number or label, in `lesion_labels` of the catalog entry imaging."
-    return Finding("segment_not_found", name, found, expected, remedy)
 
 
 def _frames(stored: Any) -> list[tuple[Bool[np.ndarray, "rows columns"], Any]]:
