@@ -144,3 +144,12 @@ def test_what_a_killed_writer_left_of_a_folder_goes_after_a_day_and_what_another
     with atomic_folder(tmp_path / "models"):
         pass
     assert [path.exists() for path in (left, written)] == [False, True]
+
+
+def test_a_folder_of_many_files_is_looked_through_once_and_not_at_every_write(tmp_path, monkeypatch):
+    glob, looked_through = Path.glob, []
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: (looked_through.append(folder), glob(folder, pattern))[1])
+    for patient in ("first", "second", "third"):
+        with atomic_write(tmp_path / f"{patient}.json"), atomic_folder(tmp_path / patient):
+            pass
+    assert looked_through == [tmp_path]

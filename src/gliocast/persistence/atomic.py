@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 A_DAY_SECONDS = 24 * 3600.0
@@ -88,18 +89,25 @@ def recover_folder(path: Path) -> None:
 
 
 def remove_forgotten(folder: Path, pattern: str) -> None:
-    """Remove the temporary files and folders of writers that were killed: they hold patients' rows.
+    """Remove the temporary files and folders of writers that were killed: they hold patients' rows."""
+    for path in forgotten(folder):
+        if path.match(pattern):
+            with suppress(FileNotFoundError):  # another run may remove it as well
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    Another run may be writing now, so only what nobody has touched for a day goes.
+
+@cache  # a look at every write would take the square of a folder's files
+def forgotten(folder: Path) -> list[Path]:
+    """The hidden files and folders that, as this process first writes to `folder`, nobody has touched for a day.
+
+    What has been touched since, another run may be writing now.
     """
-    for path in folder.glob(pattern):
-        with suppress(FileNotFoundError):  # another run may remove it as well
-            if time.time() - path.stat().st_mtime < A_DAY_SECONDS:
-                continue
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    found = []
+    for path in folder.glob(".*"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= A_DAY_SECONDS:
+                found.append(path)
+    return found
 
 
 def umask() -> int:
