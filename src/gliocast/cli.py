@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 from kedro.framework.cli import project as kedro_project
 
-from gliocast.errors import NOT_APPLICABLE, ConfigurationError, InputError, Problem
+from gliocast.errors import NOT_APPLICABLE, ConfigurationError, InputError, Problem, listed, raise_if_any
 from gliocast.refusals import users_error
 
 RUNNER = "gliocast.runner.ReusingRunner"
@@ -33,6 +33,7 @@ def run(**options: Any) -> None:
     options["runner"] = options["runner"] or RUNNER
     with clear_endings():
         refuse_unknown_runner(options["runner"])
+        refuse_unknown_pipelines(options["pipelines"])
         _kedro_run(pipeline=None, **options)
 
 
@@ -90,6 +91,20 @@ def refuse_unknown_runner(name: str) -> None:
         raise ConfigurationError(
             Problem(NOT_APPLICABLE, "--runner", name, expected, "Correct it; without it, finished stages are reused.")
         ) from None
+
+
+def refuse_unknown_pipelines(names: Iterable[str]) -> None:
+    """Refuse pipelines that are not registered, and name those that are.
+
+    Raises:
+        ConfigurationError: a name is no registered pipeline's.
+    """
+    from kedro.framework.project import pipelines
+
+    known = listed(sorted(set(pipelines) - {"__default__"}))
+    remedy = "Correct it; docs/reference/commands.md says what there is."
+    unknown = [name for name in names if name not in pipelines]
+    raise_if_any([Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy) for name in unknown], ConfigurationError)
 
 
 def problem_table(error: InputError) -> str:

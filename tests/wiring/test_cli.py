@@ -42,6 +42,13 @@ def test_a_runner_that_is_not_there_ends_in_a_table(name):
     assert "--runner" in ended.output and name in ended.output
 
 
+def test_a_pipeline_that_is_not_there_ends_in_a_table_of_those_that_are(project):
+    ended = started("-m", "gliocast", "--pipelines", "baseline,hybird", folder=project.folder)
+    assert ended.returncode == gliocast.cli.USERS_INPUT
+    assert "hybird" in ended.stderr
+    assert "audit, baseline, cnn_training, hybrid, preprocessing, simulation, tuning" in ended.stderr
+
+
 def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
     inside = project.folder / "notebooks"
     inside.mkdir()
