@@ -16,7 +16,7 @@ from model_fakes import a_full_disk, three_channel_state, tiny
 from safetensors.torch import save_file
 
 from gliocast.cli import cli
-from gliocast.errors import ArtefactError, ConfigurationError, TrainingError
+from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.hooks import TypedParameterHooks
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
@@ -117,7 +117,7 @@ def test_fetched_weights_changed_afterwards_are_refused(tmp_path, monkeypatch):
 
 def test_a_release_that_is_not_the_published_file_is_refused_and_nothing_is_stored(tmp_path, monkeypatch):
     published(monkeypatch, Release(tmp_path, digest="deadbeef"))
-    with pytest.raises(TrainingError, match="cut off on its way, or another file"):
+    with pytest.raises(ConfigurationError, match="cut off on its way, or another file"):
         fetch_weights("test_byobnet", tmp_path / "pretrained")
     assert not (tmp_path / "pretrained" / "test_byobnet.safetensors").exists()
 
@@ -159,7 +159,7 @@ def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, mon
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
     fetch_weights("test_byobnet", tmp_path / "pretrained")
     hub.blob.write_bytes(hub.blob.read_bytes() + b" ")
-    with pytest.raises(TrainingError, match="cut off on its way, or another file"):
+    with pytest.raises(ConfigurationError, match="cut off on its way, or another file"):
         fetch_weights("test_byobnet", tmp_path / "elsewhere")
 
 
@@ -219,8 +219,9 @@ def test_an_unreachable_source_says_what_to_do(tmp_path, monkeypatch):
     release = Release(tmp_path)
     release.url = (tmp_path / "nowhere-deadbeef.pth").as_uri()
     published(monkeypatch, release)
-    with pytest.raises(TrainingError, match="copy the folder, or set"):
+    with pytest.raises(ConfigurationError, match="copy the folder, or set") as told:
         fetch_weights("test_byobnet", tmp_path)
+    assert "training" not in told.value.headline()
 
 
 def test_a_run_that_lacks_its_weights_ends_before_any_work_and_says_how_to_get_them(project):

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.error import URLError
 
-from gliocast.errors import UNWRITABLE, ArtefactError, ConfigurationError, Problem, TrainingError
+from gliocast.errors import UNWRITABLE, ArtefactError, ConfigurationError, Problem
 from gliocast.model.backbone import import_timm
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
@@ -75,8 +75,8 @@ def fetch_weights(backbone: str, folder: Path, sha256: str | None = None) -> Pat
         sha256: of the file as it is published; None takes the one recorded, where there is one.
 
     Raises:
-        ConfigurationError: timm has no weights for this backbone, or the published file is another one.
-        TrainingError: the source cannot be reached.
+        ConfigurationError: timm has no weights for this backbone, the source cannot be reached, or the published file
+            is another one.
         ArtefactError: the disk is full or cannot be written; what was stored before is still there.
     """
     path = folder / f"{backbone}.safetensors"
@@ -125,7 +125,7 @@ def _download(backbone: str, folder: Path) -> tuple[str, Path]:
     except (URLError, OSError, RuntimeError, ValueError) as error:
         if getattr(error, "errno", None) in UNWRITABLE:
             raise
-        raise TrainingError(_unreachable(backbone, error)) from None
+        raise ConfigurationError(_unreachable(backbone, error)) from None
 
 
 def _from_release(url: str, folder: Path) -> Path:
