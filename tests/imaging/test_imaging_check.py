@@ -66,6 +66,13 @@ def test_every_problem_of_the_images_is_named(site):
     assert problems(site, table("P1", "P2", "P3")) == [("P1", "t1gd.nii.gz"), ("P2", "imaging")]
 
 
+def test_a_check_is_not_logged_as_the_cutting_of_slices(site, caplog):
+    caplog.set_level("INFO")
+    check(site, table("P1", "P2", "P3"))
+    assert "Checking studies: 3 of 3 patients" in caplog.messages
+    assert not [line for line in caplog.messages if line.startswith("Cutting")]
+
+
 def test_identifiers_that_have_lost_their_zeros_are_told_with_the_parameter_that_gives_them_back(site):
     for number in (1, 2, 3):
         (site.root / f"P{number}").rename(site.root / f"00{number}")

@@ -51,10 +51,10 @@ class Extraction:
         """What each patient's stack depends on: files (names, sizes, times), the chosen slice, parameters, code."""
         return {patient_id: self._key(patient_id) for patient_id in self.central_slice_mm}
 
-    def run(self, patient_ids: Sequence[str]) -> Iterator[Result]:
-        """Make the stacks of `patient_ids`, in their order."""
+    def run(self, patient_ids: Sequence[str], doing: str = "Cutting slices") -> Iterator[Result]:
+        """Make the stacks of `patient_ids`, in their order; `doing` says in the bar and in the log what for."""
         chosen = {patient_id: self.central_slice_mm[patient_id] for patient_id in patient_ids}
-        yield from extract_slices(self.source, chosen, self.parameters)
+        yield from counted(extract_slices(self.source, chosen, self.parameters), len(chosen), doing)
 
     def unclaimed(self) -> list[RefusedPatient]:
         """Images without a patient: listed, so that the counts of both sides add up."""
@@ -86,12 +86,9 @@ def extract_slices(
         parameters: the slice rule, and the number of workers.
     """
     workers = min(parameters.workers or n_cores(), len(central_slice_mm))
-    results = (
-        _one_by_one(source, central_slice_mm, parameters)
-        if workers < 2 or len(central_slice_mm) < FEW_PATIENTS
-        else _in_parallel(source, central_slice_mm, parameters, workers)
-    )
-    yield from counted(results, len(central_slice_mm), "Cutting slices")
+    if workers < 2 or len(central_slice_mm) < FEW_PATIENTS:
+        return _one_by_one(source, central_slice_mm, parameters)
+    return _in_parallel(source, central_slice_mm, parameters, workers)
 
 
 def n_cores() -> int:
@@ -189,7 +186,7 @@ def check_studies(extraction: Extraction) -> CheckedStudies:
     refused: list[RefusedPatient] = []
     seen: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for result in extraction.run(list(extraction.central_slice_mm)):
+    for result in extraction.run(list(extraction.central_slice_mm), "Checking studies"):
         if isinstance(result, RefusedPatient):
             refused.append(result)
         elif (twin := seen.setdefault(result.record["image_sha256"], result.patient_id)) != result.patient_id:
