@@ -117,7 +117,7 @@ def test_figures_are_plain_json(trained, test_scores):
 
 
 def test_a_network_without_feature_maps_is_not_explained_and_the_figure_says_so(trained, test_scores, monkeypatch):
-    monkeypatch.setattr(saliency, "stages_with_maps", lambda *_: {})
+    monkeypatch.setattr(saliency, "stages_with_maps", lambda *_: [])
     shown = evaluation_nodes.explain_predictions(trained[0], test_scores, TESTED, STORE, PARTITION, tiny(), "cnn")
     assert not shown["data"]
     assert shown["layout"]["meta"]["reason"].startswith("test_byobnet has no feature maps")

@@ -17,7 +17,7 @@ from gliocast.model.saliency import (
     ensemble_saliency,
     randomised,
     saliency,
-    spatial_layer,
+    spatial_stage,
 )
 from gliocast.model.training import train_fold
 
@@ -97,25 +97,53 @@ def test_maps_have_seven_places_a_side_where_the_network_has_such_a_stage():
     strides = {stage["module"]: stage["reduction"] for stage in network.feature_info}
     named = {module: name for name, module in network.named_modules()}
     examples = [torch.rand(1, 1, side_px, side_px) for side_px in (224, 128, 64, 8)]
-    assert [strides[named[spatial_layer(network.eval(), example)]] for example in examples] == [32, 16, 8, 2]
+    assert [strides[named[spatial_stage(network.eval(), example).module]] for example in examples] == [32, 16, 8, 2]
 
 
-@pytest.mark.parametrize("backbone", ["test_vit", "swin_tiny_patch4_window7_224"])
-def test_a_network_of_tokens_or_of_channels_last_has_no_map_to_look_at(backbone):
-    network = build_network(tiny(backbone=backbone), 0.0)
-    side_px = network.pretrained_cfg["input_size"][-1]
+def test_a_network_of_tokens_has_no_map_to_look_at():
     with pytest.raises(NoFeatureMapError):
-        saliency(network, torch.rand(1, 1, side_px, side_px), tiny())
+        saliency(build_network(tiny(backbone="test_vit"), 0.0), torch.rand(1, 1, 160, 160), tiny())
+
+
+class TwoChannels(torch.nn.Module):
+    """Its one stage gives a slice and its negative; the logit is 3 times the mean of the one and the other's."""
+
+    feature_info = ({"module": "stage", "num_chs": 2},)
+
+    def __init__(self, channels_last: bool) -> None:
+        super().__init__()
+        self.stage = torch.nn.Identity()
+        self.channel_axis = 3 if channels_last else 1
+
+    def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        channels = self.stage(torch.cat([slices, -slices], 1).movedim(1, self.channel_axis))
+        one, other = channels.movedim(self.channel_axis, 1).mean((2, 3)).T
+        return (3 * one + other)[:, None]
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_a_map_is_the_channels_weighted_by_their_mean_gradients_wherever_the_channels_lie(channels_last):
+    slices = torch.tensor([[[[-9.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 9.0, 18.0]]]])
+    maps = saliency(TwoChannels(channels_last), slices, tiny())
+    assert maps[0, 0] == pytest.approx(np.array([[0, 0, 0], [0, 0, 0], [0, 2, 4]]))  # (3 - 1) / 9, none below zero
+
+
+def test_a_network_whose_channels_come_last_is_explained_and_changes_when_its_weights_are_randomised():
+    torch.manual_seed(0)
+    network, slices = build_network(tiny(backbone="swin_tiny_patch4_window7_224"), 0.0), torch.rand(1, 1, 224, 224)
+    maps = [saliency(one, slices, tiny()) for one in (network, randomised(network, 0))]
+    assert spatial_stage(network, slices).side == 7
+    assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] < 0.5
 
 
 def test_a_stage_that_gives_no_map_is_passed_over():
     network = build_network(tiny(backbone="efficientformer_l1"), 0.0).eval()  # its last stage gives tokens
-    assert spatial_layer(network, torch.rand(1, 1, 224, 224)) is network.stages[2]
+    assert spatial_stage(network, torch.rand(1, 1, 224, 224)).module is network.stages[2]
 
 
 def test_looking_for_maps_leaves_no_hook_behind():
     network = build_network(tiny(), 0.0).eval()
-    spatial_layer(network, torch.rand(1, 1, 32, 32))
+    spatial_stage(network, torch.rand(1, 1, 32, 32))
     assert not any(module._forward_hooks for module in network.modules())
 
 

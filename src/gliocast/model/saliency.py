@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -42,7 +45,7 @@ def saliency(
     """Grad-CAM of the logit of long-term survival at the last stage that still tells places apart; not negative.
 
     Raises:
-        NoFeatureMapError: the network has no such stage, as transformers have none.
+        NoFeatureMapError: the network has no such stage, as one of tokens has none.
     """
     import torch
     from captum.attr import LayerAttribution, LayerGradCam
@@ -53,18 +56,45 @@ def saliency(
     def logit(given: Tensor) -> Tensor:
         return long_term_logit(backbone(given), params.loss, params.first_long_term_class)
 
-    explained = LayerGradCam(logit, spatial_layer(backbone, slices[:1]))
-    with torch.enable_grad():
-        coarse = explained.attribute(slices, relu_attributions=True)
+    with read_as_map(spatial_stage(backbone, slices[:1])) as layer, torch.enable_grad():
+        coarse = LayerGradCam(logit, layer).attribute(slices, relu_attributions=True)
     fine = LayerAttribution.interpolate(coarse, tuple(stacks.shape[2:]), interpolate_mode="bilinear")
     return fine.detach().cpu().numpy()[:, 0].reshape(tuple(stacks.shape)).astype(np.float64)
 
 
-def spatial_layer(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> Module:
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a network that gives a map: `[batch, channels, side, side]`, or with its channels last."""
+
+    module: Module
+    side: int
+    channels_last: bool
+
+
+@contextmanager
+def read_as_map(stage: Stage) -> Iterator[Module]:
+    """A layer through which the stage's map passes, channels first and unchanged, for captum to look at."""
+    import torch
+
+    layer = torch.nn.Identity()
+
+    def through(_module: Module, _given: Any, output: Tensor) -> Any:
+        return layer(output.movedim(-1, 1)).movedim(1, -1) if stage.channels_last else layer(output)
+
+    hook = stage.module.register_forward_hook(through)
+    try:
+        yield layer
+    finally:
+        hook.remove()
+
+
+def spatial_stage(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> Stage:
     """The last stage whose map has at least seven places a side, as Grad-CAM's own have at 224 px; else the first.
 
     At 64 px the last stage of a network of stride 32 has two places a side, too few to point at anything. timm names
-    the stages of a backbone in `feature_info`; what they give is looked at, since some give tokens and no maps.
+    the stages of a backbone in `feature_info`; what they give is looked at, since some give tokens and no maps. Tokens
+    could be laid out as a map, and Grad-CAM of it would mislead: in small vision transformers that had learnt which of
+    two squares decides, it pointed at the other one or at neither.
 
     Raises:
         NoFeatureMapError: no stage gives a map.
@@ -72,25 +102,26 @@ def spatial_layer(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> 
     stages = stages_with_maps(backbone, example)
     if not stages:
         raise NoFeatureMapError
-    fine = [name for name, places in stages.items() if places >= PLACES_A_SIDE]
-    chosen: Module = backbone.get_submodule(fine[-1] if fine else next(iter(stages)))
-    return chosen
+    fine = [stage for stage in stages if stage.side >= PLACES_A_SIDE]
+    return fine[-1] if fine else stages[0]
 
 
-def stages_with_maps(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> dict[str, int]:
-    """Places a side of each stage that gives one map `[1, channels, side, side]`, by its name, in their order."""
+def stages_with_maps(backbone: Any, example: Float[Tensor, "1 1 height width"]) -> list[Stage]:
+    """The stages that give one map, in their order."""
     import torch
 
     known = dict(backbone.named_modules())
     stages = {info["module"]: info["num_chs"] for info in getattr(backbone, "feature_info", [])}
-    found: dict[str, int] = {}
+    found: list[Stage] = []
 
-    def note(name: str, _module: Module, _given: Any, output: Any) -> None:
-        is_tensor = isinstance(output, torch.Tensor)
-        if is_tensor and output.ndim == 4 and output.shape[1] == stages[name] and output.shape[2] == output.shape[3]:
-            found[name] = output.shape[3]
+    def note(channels: int, module: Module, _given: Any, output: Any) -> None:
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else ()
+        if len(shape) == 4 and shape[1] == channels and shape[2] == shape[3]:
+            found.append(Stage(module, shape[3], channels_last=False))
+        elif len(shape) == 4 and shape[3] == channels and shape[1] == shape[2]:
+            found.append(Stage(module, shape[1], channels_last=True))
 
-    hooks = [known[name].register_forward_hook(partial(note, name)) for name in stages if name in known]
+    hooks = [known[name].register_forward_hook(partial(note, stages[name])) for name in stages if name in known]
     try:
         with torch.no_grad():
             backbone(example)
