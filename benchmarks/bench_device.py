@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from benchmarks.bench_training import BATCH, STEPS_A_TURN, device_name, in_turns, noise, parameters, turn
 
+from gliocast.model.checkpoints import Training
 from gliocast.model.classes import loss_of
 from gliocast.model.device import choose_devices, resident
 from gliocast.model.material import FoldIndices, Material, prepare
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic, mixed_precision
 from gliocast.model.resume import Saver
-from gliocast.model.training import Training, start, train_epoch
+from gliocast.model.training import start, train_epoch
 
 # Dense bfloat16 operations a second, from NVIDIA's data sheets (SXM modules).
 DATA_SHEET = {"A100": 312e12, "H100": 989e12, "H200": 989e12}

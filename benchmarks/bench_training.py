@@ -31,7 +31,7 @@ from gliocast.model.material import FoldIndices, prepare
 from gliocast.model.out_of_fold import train_out_of_fold
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
-from gliocast.model.training import Training, start, train_fold, train_step
+from gliocast.model.training import start, train_fold, train_step
 
 BATCH, SIDE_PX, SLICES = 30, 64, 9
 STEPS_A_TURN = 5
@@ -162,7 +162,7 @@ def our_step(backbone: str, side_px: int, **changes: Any) -> Step:
     params = parameters(backbone, **changes)
     device = choose_devices(params.devices)[0]
     torch.manual_seed(0)
-    training: Training = start(params.hyperparameters, params, device)
+    training = start(params.hyperparameters, params, device)
     training.network.train()
     stacks, classes = noise(8, side_px)
     fold = FoldIndices(np.arange(6), np.arange(6, 8))

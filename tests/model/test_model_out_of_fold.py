@@ -12,7 +12,8 @@ from model_fakes import MemoryCheckpoints, a_cohort, a_partition, names, tiny
 from gliocast.errors import ConfigurationError, LeakageError, TrainingError
 from gliocast.model import out_of_fold, scoring
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.out_of_fold import TrainingMaterial, jobs_of, train_out_of_fold
+from gliocast.model.material import positions
+from gliocast.model.out_of_fold import jobs_of, train_out_of_fold
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
 
 PATIENTS = names(24)
@@ -150,8 +151,7 @@ def test_rows_of_scores_are_the_slices_of_each_patient_and_then_the_patient():
 
 
 def test_patients_are_found_where_they_stand_in_the_stacks():
-    cohort = TrainingMaterial(STACKS, ("P2", "P0", "P1"), CLASSES, PARAMS)
-    assert cohort.positions(("P0", "P2")).tolist() == [1, 0]
+    assert positions(("P0", "P2"), ("P2", "P0", "P1")).tolist() == [1, 0]
 
 
 def test_patients_who_come_one_by_one_are_scored_as_together_by_networks_that_are_built_once(result, monkeypatch):

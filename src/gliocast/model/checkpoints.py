@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from gliocast.model.tensors import Tensor
+from gliocast.model.tensors import Module, Tensor
+
+
+@dataclass
+class Training:
+    """A training under way: everything that a checkpoint holds."""
+
+    network: Module
+    forward: Callable[[Tensor], Tensor]  # the network itself, or what the compiler made of it
+    optimizer: Any
+    scheduler: Any
+    epoch: int = 0  # epochs finished
+    step: int = 0  # steps finished in the epoch under way
+    loss_sum: float = 0.0
+    best: tuple[float, float] = (math.inf, math.inf)  # what the best epoch was judged by, and its loss
+    best_epoch: int = 0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    curve: list[dict[str, float]] = field(default_factory=list)
+    finished: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Int
 from gliocast.model.classes import UNDETERMINED
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
+from gliocast.types import Fold
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class FoldIndices:
 
     fit: Int[np.ndarray, " fit"]
     stop: Int[np.ndarray, " stop"]
+
+    @classmethod
+    def of(cls, fold: Fold, patient_ids: Sequence[str]) -> FoldIndices:
+        """Where the fold's patients stand among `patient_ids`."""
+        return cls(positions(fold.fit, patient_ids), positions(fold.stop, patient_ids))
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,12 @@ class Material:
     stop_stacks: Tensor
     stop_classes: Tensor
     stop_long_term: Bool[np.ndarray, " stop"]
+
+
+def positions(patients: Sequence[str], among: Sequence[str]) -> Int[np.ndarray, " patients"]:
+    """Where the patients stand among others."""
+    place = {patient: position for position, patient in enumerate(among)}
+    return np.array([place[patient] for patient in patients], dtype=np.int64)
 
 
 def determined(fold: FoldIndices, classes: Int[np.ndarray, " patients"]) -> FoldIndices:

@@ -18,7 +18,7 @@ from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.helpers import end_with
-from gliocast.model.material import FoldIndices
+from gliocast.model.material import FoldIndices, positions
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.progress import OnEpoch, Told, fold_progress, logged_through, relayed
@@ -132,11 +132,6 @@ class TrainingMaterial:
     classes: Int[np.ndarray, " patients"]
     params: ModelParameters
 
-    def positions(self, patients: Sequence[str]) -> Int[np.ndarray, " chosen"]:
-        """Where the patients stand in the stacks."""
-        place = {patient: position for position, patient in enumerate(self.patient_ids)}
-        return np.array([place[patient] for patient in patients], dtype=np.int64)
-
 
 def _train_all(
     jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None
@@ -198,7 +193,7 @@ def _train_one(
         trained = train_fold(
             cohort.stacks,
             cohort.classes,
-            FoldIndices(cohort.positions(job.fold.fit), cohort.positions(job.fold.stop)),
+            FoldIndices.of(job.fold, cohort.patient_ids),
             job.hyperparameters,
             cohort.params,
             job.seed,
@@ -216,7 +211,7 @@ def _scores(
     job: Job, member: Member, cohort: TrainingMaterial, patients: Sequence[str], roles: Role | Sequence[Role]
 ) -> Scores:
     with clear_ending(job.name):
-        logits = member_logits(member, cohort.params, cohort.stacks[cohort.positions(patients)])
+        logits = member_logits(member, cohort.params, cohort.stacks[positions(patients, cohort.patient_ids)])
     return Scores(score_table(*logits, patients, job.split, roles, job.name), {job.name: job.fold.seen})
 
 

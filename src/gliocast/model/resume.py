@@ -10,20 +10,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from gliocast.model.backbone import import_timm
-from gliocast.model.checkpoints import Checkpoint, Checkpoints, with_prefix, without_prefix
+from gliocast.model.checkpoints import Checkpoint, Checkpoints, Training, with_prefix, without_prefix
+from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.tensors import Tensor
-
-if TYPE_CHECKING:
-    from gliocast.model.material import FoldIndices
-    from gliocast.model.training import Training
-else:
-    FoldIndices = Training = Any
 
 log = logging.getLogger(__name__)
 POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "curve", "finished")
@@ -44,7 +39,7 @@ WITHOUT_EFFECT = {
 
 @dataclass
 class Saver:
-    """Stores a training's way each time that enough seconds have passed."""
+    """Brings a training to its last checkpoint, and stores its way each time that enough seconds have passed."""
 
     training: Training
     checkpoints: Checkpoints | None
@@ -52,6 +47,17 @@ class Saver:
     fingerprint: str
     interval_seconds: float
     last: float = field(default_factory=time.monotonic)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint, where there is one of the same data, parameters and seed."""
+        checkpoint = self.checkpoints.load(self.name) if self.checkpoints is not None else None
+        if checkpoint is None:
+            return
+        if checkpoint.record["fingerprint"] != self.fingerprint:
+            log.info("%s starts anew: its checkpoint belongs to other patients, parameters or versions", self.name)
+            return
+        _restore(self.training, checkpoint, self.name)
+        log.info("%s goes on after epoch %d, step %d", self.name, self.training.epoch, self.training.step)
 
     def due(self) -> bool:
         """Whether it is time to store."""
@@ -63,16 +69,16 @@ class Saver:
             self.save()
 
     def save(self) -> None:
-        """Store now."""
-        if self.checkpoints is not None:
-            store(self.training, self.checkpoints, self.name, self.fingerprint)
-            self.last = time.monotonic()
+        """Store now; a loss that is no number is never stored."""
+        if self.checkpoints is None:
+            return
+        if math.isfinite(self.training.loss_sum):
+            self.checkpoints.save(self.name, _checkpoint(self.training, self.fingerprint))
+        self.last = time.monotonic()
 
 
-def store(training: Training, checkpoints: Checkpoints, name: str, fingerprint: str) -> None:
-    """Store the training; once it is finished, only what is still needed. A loss that is no number is never stored."""
-    if not math.isfinite(training.loss_sum):
-        return
+def _checkpoint(training: Training, fingerprint: str) -> Checkpoint:
+    """This moment of the training; once it is finished, only what is still needed."""
     tensors = with_prefix("best", training.best_weights)
     record = {key: getattr(training, key) for key in POSITION} | {"fingerprint": fingerprint}
     if not training.finished:
@@ -82,18 +88,11 @@ def store(training: Training, checkpoints: Checkpoints, name: str, fingerprint: 
         moments, groups = _optimizer_state(training.optimizer)
         tensors |= with_prefix("model", training.network.state_dict()) | with_prefix("optimizer", moments)
         record |= {"groups": groups, "scheduler": _plain(training.scheduler.state_dict())}
-    checkpoints.save(name, Checkpoint(tensors, record))
+    return Checkpoint(tensors, record)
 
 
-def resume(training: Training, checkpoints: Checkpoints | None, name: str, fingerprint: str) -> None:
-    """Bring the training to its last checkpoint, where there is one of the same data, parameters and seed."""
-    checkpoint = checkpoints.load(name) if checkpoints is not None else None
-    if checkpoint is None:
-        return
+def _restore(training: Training, checkpoint: Checkpoint, name: str) -> None:
     record = checkpoint.record
-    if record["fingerprint"] != fingerprint:
-        log.info("%s starts anew: its checkpoint belongs to other patients, parameters or versions", name)
-        return
     for key in POSITION:
         setattr(training, key, record[key])
     training.best = tuple(record["best"])
@@ -103,7 +102,6 @@ def resume(training: Training, checkpoints: Checkpoints | None, name: str, finge
     if not training.finished:
         _continue(training, checkpoint.tensors, record)
         _with_threads(record["threads"], name)
-    log.info("%s goes on after epoch %d, step %d", name, training.epoch, training.step)
 
 
 def training_fingerprint(

@@ -7,9 +7,9 @@ training that was killed goes on to the same bits. Dropout draws from torch's ow
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from gliocast.model.augmentation import augment
 from gliocast.model.backbone import build_network, placed
-from gliocast.model.checkpoints import Checkpoints
+from gliocast.model.checkpoints import Checkpoints, Training
 from gliocast.model.classes import auc, loss_of
 from gliocast.model.device import choose_devices, derived_seed, private_randomness, processor_threads, whole_float32
 from gliocast.model.device import resident as on_device
@@ -33,7 +33,7 @@ from gliocast.model.material import FoldIndices, Material, batches_of, determine
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
 from gliocast.model.precision import arithmetic, mixed_precision
-from gliocast.model.resume import Saver, resume, training_fingerprint
+from gliocast.model.resume import Saver, training_fingerprint
 from gliocast.model.tensors import Device, Module, Tensor
 from gliocast.model.weights import pinned, pretrained_weights
 
@@ -68,24 +68,6 @@ class TrainedFold:
     stop_loss: float
 
 
-@dataclass
-class Training:
-    """A training under way: everything that a checkpoint holds."""
-
-    network: Module
-    forward: Callable[[Tensor], Tensor]  # the network itself, or what the compiler made of it
-    optimizer: Any
-    scheduler: Any
-    epoch: int = 0  # epochs finished
-    step: int = 0  # steps finished in the epoch under way
-    loss_sum: float = 0.0
-    best: tuple[float, float] = (math.inf, math.inf)  # what the best epoch was judged by, and its loss
-    best_epoch: int = 0
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    curve: list[dict[str, float]] = field(default_factory=list)
-    finished: bool = False
-
-
 def train_fold(
     stacks: Float[Any, "patients slices height width"],
     classes: Int[np.ndarray, " patients"],
@@ -117,8 +99,6 @@ def train_fold(
         TrainingError: a class is missing, the loss is no number, memory or disk is full.
         ConfigurationError: the backbone takes no slices of this size.
     """
-    import torch
-
     settings = Hyperparameters.model_validate(hyperparameters)
     device = device or choose_devices(params.devices)[0]
     precision = arithmetic(params, device, stacks.shape[-1])
@@ -126,31 +106,28 @@ def train_fold(
     fold = determined(fold, classes)
     refuse_untrainable(name, classes[fold.fit], classes[fold.stop], params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
-    with (
-        clear_ending(name),
-        whole_float32(),
-        processor_threads(params.threads),
-        private_randomness(device) as generator,
-    ):
-        for source in (torch.default_generator, generator):  # timm draws weights on the processor, whatever the device
-            source.manual_seed(derived_seed(seed))
+    with clear_ending(name), repeatable(params, device, seed) as generator:
         material = prepare(on_device(stacks, device), classes, fold, params)
         training = start(settings, params, device)
         refuse_unfit_slices(training.network, material.fit_examples[:1], params.backbone)
         _say_where_loss_stops(name, material, params)
-        resume(training, checkpoints, name, fingerprint)
-        if training.finished:
-            return _trained(training)
-        refuse_full_disk(name, training.network, checkpoints)
         saver = Saver(training, checkpoints, name, fingerprint, params.checkpoint_seconds)
-        while not training.finished:
-            train_epoch(training, material, params, seed, generator, saver)
-            report = finish_epoch(training, material, params, name)
-            saver.save_if_due()
-            if on_epoch:
-                on_epoch(report)
-        saver.save()
+        saver.resume()
+        if not training.finished:
+            refuse_full_disk(name, training.network, checkpoints)
+            train_to_the_end(training, material, params, seed, generator, saver, on_epoch)
     return _trained(training)
+
+
+@contextmanager
+def repeatable(params: ModelParameters, device: Device, seed: int) -> Iterator[Generator]:
+    """Arithmetic and random numbers by parameters and seed alone; yields the generator that dropout draws from."""
+    import torch
+
+    with whole_float32(), processor_threads(params.threads), private_randomness(device) as generator:
+        for source in (torch.default_generator, generator):  # timm draws weights on the processor, whatever the device
+            source.manual_seed(derived_seed(seed))
+        yield generator
 
 
 def start(hyperparameters: Hyperparameters, params: ModelParameters, device: Device) -> Training:
@@ -187,6 +164,25 @@ def scheduled(optimizer: Any, params: ModelParameters) -> Any:
     if params.scheduler.kind == "cosine":
         return CosineAnnealingLR(optimizer, params.epochs)
     return ReduceLROnPlateau(optimizer, factor=params.scheduler.factor, patience=params.scheduler.patience)
+
+
+def train_to_the_end(
+    training: Training,
+    material: Material,
+    params: ModelParameters,
+    seed: int,
+    generator: Generator,
+    saver: Saver,
+    on_epoch: Callable[[EpochReport], None] | None,
+) -> None:
+    """Epoch after epoch, stored on the way, until the stopping patients or the number of epochs end it."""
+    while not training.finished:
+        train_epoch(training, material, params, seed, generator, saver)
+        report = finish_epoch(training, material, params, saver.name)
+        saver.save_if_due()
+        if on_epoch:
+            on_epoch(report)
+    saver.save()
 
 
 def train_epoch(

@@ -126,11 +126,7 @@ def fold_positions(split: Split, patient_ids: Sequence[str], folds: int) -> list
     """
     if folds > len(split.folds):
         raise ConfigurationError(_too_many_folds(folds, len(split.folds)))
-    place = {patient: position for position, patient in enumerate(patient_ids)}
-    return [
-        FoldIndices(np.array([place[p] for p in fold.fit]), np.array([place[p] for p in fold.stop]))
-        for fold in split.folds[:folds]
-    ]
+    return [FoldIndices.of(fold, patient_ids) for fold in split.folds[:folds]]
 
 
 def _told(search: Search) -> Tuned:
