@@ -132,3 +132,4 @@ PATIENT_LEVEL = -1
 
 Table: TypeAlias = pd.DataFrame
 Figure: TypeAlias = dict[str, Any]  # a Plotly figure as plain JSON: {"data": [...], "layout": {...}}
+NO_FIGURE: Figure = {"data": [], "layout": {}}

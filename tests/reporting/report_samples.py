@@ -58,14 +58,13 @@ def all_figures() -> dict[str, Figure]:
     epochs = pd.DataFrame({"split": "holdout", "fold": [0, 0, 0, 1, 1], "epoch": [0, 1, 2, 0, 1]})
     curves = epochs.assign(train_loss=[0.7, 0.5, 0.4, 0.7, 0.6], stop_loss=[0.7, 0.6, 0.65, 0.7, 0.66])
     bins = pd.DataFrame({"predicted": [0.2, 0.5, 0.8], "observed": [0.1, 0.5, 0.9], "n": [10, 12, 11]})
+    bins = bins.assign(model="hybrid", lower=[0.0, 0.3, 0.7], upper=[0.3, 0.7, 1.0])
     benefit = pd.DataFrame({"threshold": [0.1, 0.5, 0.9], "net_benefit": [0.4, 0.1, -1.0]})
     gap = pd.DataFrame({"metric": ["accuracy", "auc"], "honest": [0.67, 0.74], "paper": [0.88, 0.94]})
     gap = gap.assign(
         honest_lower=[0.5, 0.6], honest_upper=[0.8, 0.85], paper_lower=[0.8, 0.9], paper_upper=[0.95, 0.99]
     )
-    importances = pd.DataFrame(
-        {"name": ["age_years", "surgery"], "importance": [0.2, 0.5], "lower": [0.1, 0.4], "upper": [0.3, 0.6]}
-    )
+    importances = pd.DataFrame({"name": ["age_years", "surgery"], "importance": [0.2, 0.5]})
     points = pd.DataFrame(
         {"series": "clinical", "x": [50, 100], "y": [0.6, 0.7], "lower": [0.5, 0.6], "upper": [0.7, 0.8]}
     )
@@ -78,10 +77,10 @@ def all_figures() -> dict[str, Figure]:
         "probabilities": figures.probability_histogram(probabilities),
         "forest": figures.forest_of_models(models, {"hybrid": 0.9}),
         "learning_curves": figures.learning_curves(curves),
-        "importances": figures.bar(importances),
+        "importances": figures.bar(importances, "What the model listens to", "Importance"),
         "learning_curve": figures.dots(points, "Learning curve", "Patients", "AUC"),
         "figure2_examples": figures.image_panel([PIXEL] * 5, ["true long-term<br>probability 0.91"] * 5),
-        "reliability": figures.reliability(bins.assign(lower=[0.0, 0.3, 0.7], upper=[0.3, 0.7, 1.0])),
+        "reliability": figures.reliability(bins),
         "net_benefit": figures.net_benefit(
             pd.concat([benefit.assign(strategy="hybrid"), benefit.assign(strategy="treat_all")])
         ),

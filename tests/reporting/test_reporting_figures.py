@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from report_samples import roc_curves
 
-from gliocast.evidence.survival_curves import kaplan_meier
+from gliocast.evidence.survival_curves import CURVE_COLUMNS, kaplan_meier
 from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
 from gliocast.types import Figure
@@ -85,7 +85,7 @@ def test_a_decision_curve_tells_in_words_what_each_model_is_worth_where_they_dif
 
 def test_a_model_without_an_interval_or_value_is_not_drawn_as_zero() -> None:
     models = {"clinical": {"patient": {"auc": {"value": None, "ci95": None, "reason": "one class only"}}}}
-    assert figures.forest_of_models(models)["data"] == []
+    assert figures.forest_of_models(models, {})["data"] == []
 
 
 def test_image_panel_keeps_every_picture_and_caption(drawn: dict[str, Figure]) -> None:
@@ -130,9 +130,10 @@ def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str
 
 
 def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
-    nothing = pd.DataFrame(columns=["metric", "honest", "paper"])
+    sides = [f"{side}{end}" for side in ("honest", "paper") for end in ("", "_lower", "_upper")]
+    nothing = pd.DataFrame(columns=["metric", *sides])
     assert [trace["x"] for trace in figures.leakage_gap(nothing, "The gap")["data"]] == [[], []]
-    assert figures.kaplan_meier(pd.DataFrame(columns=["group", "time_days", "survival"]))["data"] == []
+    assert figures.kaplan_meier(pd.DataFrame(columns=list(CURVE_COLUMNS)))["data"] == []
     assert figures.roc(pd.DataFrame(columns=["model", "false_positive_rate", "true_positive_rate"]))["data"]
 
 
@@ -151,7 +152,7 @@ def test_a_histogram_holds_counts_and_no_patients_probability() -> None:
 
 
 def test_the_bins_of_each_model_are_read_aloud_with_its_name() -> None:
-    bins = pd.DataFrame({"predicted": [0.2, 0.8], "observed": [0.1, 0.9], "n": [10, 12]})
+    bins = pd.DataFrame({"predicted": [0.2, 0.8], "observed": [0.1, 0.9], "lower": 0.0, "upper": 1.0, "n": [10, 12]})
     curves = pd.concat([bins.assign(model="clinical"), bins.assign(model="cnn", n=[9, 13])])
     alt = figures.reliability(curves)["layout"]["meta"]["alt"]
     assert "Clinical only: predicted 0.20, observed 0.10 (10 patients); predicted 0.80" in alt

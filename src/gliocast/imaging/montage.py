@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float16, UInt8
 
 from gliocast.imaging import montage_html
 from gliocast.imaging.storage import SliceStackStore
-from gliocast.types import Figure
+from gliocast.types import NO_FIGURE, Figure
 
 PAGE_PATIENTS = 250  # about 10 MB, which a browser opens at once
 IN_MEMORY = 16  # patients whose slices are held at a time
@@ -125,7 +125,7 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     counts = {name: int(members.sum()) for name, members in groups.items()}
     counts |= {f"none: {code}": int(count) for code, count in exclusions["code"].value_counts().sort_index().items()}
     if not any(counts.values()):
-        return {"data": [], "layout": {}}
+        return NO_FIGURE
     alt = "; ".join(f"{name}: {count}" for name, count in counts.items())
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}

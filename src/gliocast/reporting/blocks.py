@@ -84,9 +84,9 @@ def in_words(alt: str) -> Markup:
     return Markup("<details><summary>In words</summary>{}</details>").format(alt) if alt else Markup("")
 
 
-def paragraph(text: str, kind: str = "") -> Markup:
+def paragraph(text: str) -> Markup:
     """A paragraph of plain text."""
-    return Markup('<p class="{}">{}</p>').format(kind, text) if kind else Markup("<p>{}</p>").format(text)
+    return Markup("<p>{}</p>").format(text)
 
 
 def heading(text: str) -> Markup:

@@ -197,8 +197,8 @@ def hybrid_text(report: Report) -> str:
     """What the classifiers read in this run, and by what one of them is chosen."""
     image_model = next((model for model in ("cnn", "image_features") if model in report.models), None)
     settings = report.provenance.get("parameters", {}).get("hybrid", {})
-    scoring = {"roc_auc": "AUC"}.get(settings.get("scoring"), name_of(settings.get("scoring")))
-    rule = prose.RULES[settings["choice"]].format(**settings | {"scoring": scoring}) if settings else ""
+    told = settings | {"scoring": name_of(settings.get("scoring"))}
+    rule = prose.RULES[settings["choice"]].format(**told) if settings else ""
     leaking = prose.LEAKING_CHOICE.format(images=prose.LEAKING_IMAGES if image_model else "")
     leaking = leaking if report.metrics["protocol"]["name"] == "paper" else ""
     return f"{leaking}{prose.HYBRID[image_model]}. {prose.CHOICE.format(rule=rule)}"

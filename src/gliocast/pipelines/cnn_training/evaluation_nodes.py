@@ -14,10 +14,9 @@ from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
 from gliocast.pipelines.cnn_training.nodes import not_asked
-from gliocast.types import LONG_TERM, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
+from gliocast.types import LONG_TERM, NO_FIGURE, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
 
 DECISION = 0.5  # one sigmoid, one half: section 2.3
-NOTHING: Figure = {"data": [], "layout": {}}
 
 
 def evaluate_cnn(
@@ -60,7 +59,7 @@ def draw_cnn(
     from gliocast.reporting import figures
 
     if image_score != "cnn":
-        return NOTHING, NOTHING, NOTHING, NOTHING
+        return NO_FIGURE, NO_FIGURE, NO_FIGURE, NO_FIGURE
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
     patients = scored[scored["slice"] == PATIENT_LEVEL]
     counts = confusion(*answers(patients))
@@ -87,7 +86,7 @@ def show_predictions(
     from gliocast.reporting import figures
 
     if image_score != "cnn" or not model.explained_patients:
-        return NOTHING
+        return NO_FIGURE
     shown = examples(with_outcome(cnn_test_scores, outcomes_of(test_outcomes)), model.explained_patients)
     stacks = slice_stacks.load(tuple(shown["patient_id"]))
     pictures = [slice_picture(stack[len(stack) // 2]) for stack in stacks]
@@ -110,7 +109,7 @@ def explain_predictions(
 
     split, title = partition.splits[0], "Where the networks look (Grad-CAM); colour speaks for long-term survival"
     if image_score != "cnn" or not model.explained_patients:
-        return NOTHING
+        return NO_FIGURE
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
     shown = examples(scored[scored["split"] == split.name], 1)
     stacks = slice_stacks.load(tuple(shown["patient_id"]))

@@ -14,7 +14,7 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.hybrid.tables import table4
-from gliocast.types import Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
+from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 POOLED = " of all splits together; AUC within splits"
 CLAIMED = "What the paper's protocol would have claimed on these patients"
@@ -85,7 +85,7 @@ def compare_protocols(
 
     if paper_predictions.table.empty:
         nothing, nobody = pd.DataFrame(columns=["model"]), pd.DataFrame(columns=["stage"])
-        return dict(paper_protocol_record), nothing, nobody, {"data": [], "layout": {}}
+        return dict(paper_protocol_record), nothing, nobody, NO_FIGURE
     outcomes = outcomes_of_everyone(training_cohort, test_outcomes)
     models = leakage_gap.leakage_gap(predictions, paper_predictions, test_outcomes, outcomes, evidence, seed)
     gap = {**paper_protocol_record, "models": models}

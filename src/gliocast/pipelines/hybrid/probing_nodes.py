@@ -15,9 +15,7 @@ from gliocast.hybrid.parameters import HybridParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.progress import steps
-from gliocast.types import Figure, ImageScoreKind, Partition, Pieces, Scores, Table
-
-NOTHING: Figure = {"data": [], "layout": {}}
+from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, Pieces, Scores, Table
 
 
 def compare_prediction_times(
@@ -42,7 +40,7 @@ def explain_models(
 
     n_patients = hybrid.robustness.explained_patients
     if n_patients == 0:
-        return pd.DataFrame(columns=["name", "importance"]), NOTHING
+        return pd.DataFrame(columns=["name", "importance"]), NO_FIGURE
     split, name = partition.splits[0], fit.model_names(image_score)[-1]
     model = next(model for model in fitted_models.models if (model.split, model.name) == (split.name, name))
     scale = model.image_scale
@@ -78,7 +76,7 @@ def probe_robustness(
             answered = _remembered(robustness_answers, [*depends_on, code_fingerprint(robustness.probe)], report)
             found = robustness.probe(patients, facts, hybrid, seed, answered)
     if found is None:
-        return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NOTHING
+        return _nobody("left_out"), _nobody("n_fitted"), _nobody("measure"), _nobody("classifier"), NO_FIGURE
     points = found.learning_curve.assign(series=name)
     points = points.assign(x=points["n_fitted"], y=points["auc"])
     points = points.assign(lower=points["y"] - points["auc_sd"], upper=points["y"] + points["auc_sd"])

@@ -22,6 +22,7 @@ from gliocast.reporting.figures.theme import (
     name_of,
     plain,
     translucent,
+    upright,
 )
 from gliocast.types import LONG_TERM, SHORT_TERM, Figure
 
@@ -92,26 +93,23 @@ def confusion(tp: int, fp: int, fn: int, tn: int, title: str = "Confusion matrix
     return figure([heatmap | style], title, alt, is_square=True, height=420, **axes)
 
 
-def probability_histogram(
-    probabilities: pd.DataFrame, title: str = "Predicted probabilities", threshold: float | None = 0.5
-) -> Figure:
-    """Predicted probability of long-term survival, by true outcome.
+def probability_histogram(probabilities: pd.DataFrame, title: str = "Predicted probabilities") -> Figure:
+    """Predicted probability of long-term survival, by true outcome, with a line at one half.
 
     Args:
         probabilities: `outcome` (`short_term`, `long_term`) and `probability`, one row a patient.
         title: which model, which patients.
-        threshold: the operating threshold, drawn as a line.
     """
     traces = [_histogram(probabilities, outcome) for outcome in (SHORT_TERM, LONG_TERM)]
-    line = {"type": "line", "x0": threshold, "x1": threshold, "yref": "paper", "y0": 0, "y1": 1}
-    shapes = [] if threshold is None else [line | {"line": {"color": MUTED, "dash": "dot", "width": 1.5}}]
     mean = probabilities.groupby("outcome")["probability"].mean()
     alt = "; ".join(f"{name_of(outcome)}: mean probability {value:.2f}" for outcome, value in mean.items())
     axes: dict[str, Any] = {
         "xaxis": fraction_axis("Predicted probability of long-term survival"),
         "yaxis": axis("Patients"),
     }
-    return figure(traces, title, alt, barmode="overlay", shapes=shapes, bargap=0.06, height=340, **axes)
+    return figure(
+        traces, title, alt, barmode="overlay", shapes=[upright(0.5, MUTED, 1.5)], bargap=0.06, height=340, **axes
+    )
 
 
 def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
@@ -124,34 +122,18 @@ def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
     return {"type": "bar", "name": name_of(outcome), "marker": marker, "hovertemplate": hover, **bars}
 
 
-def forest_of_models(
-    models: Mapping[str, Any], paper: Mapping[str, float] | None = None, metric: str = "auc", level: str = "patient"
-) -> Figure:
-    """One metric of every model with its 95 % interval, beside the paper's claim.
+def forest_of_models(models: Mapping[str, Any], paper: Mapping[str, float], metric: str = "auc") -> Figure:
+    """One metric of every model by patient, with its 95 % interval, beside the paper's claim.
 
     Args:
         models: `metrics.json`'s "models".
         paper: the paper's value for the models that it has one for.
         metric: `auc`, `accuracy`, `sensitivity`, …
-        level: `patient` or `slice`.
     """
-    rows = [
-        (model, levels[level][metric])
-        for model, levels in models.items()
-        if level in levels and metric in levels[level]
-    ]
-    rows = [(model, estimate) for model, estimate in rows if estimate["value"] is not None][::-1]
-    traces = [*(_estimate(model, estimate) for model, estimate in rows), *_paper_claims(rows, paper or {})]
+    found = [(model, levels["patient"][metric]) for model, levels in models.items()]
+    rows = [(model, estimate) for model, estimate in found if estimate["value"] is not None][::-1]
+    traces = [*(_estimate(model, estimate) for model, estimate in rows), *_paper_claims(rows, paper)]
     alt = "; ".join(f"{name_of(model)} {_interval_text(estimate)}" for model, estimate in rows)
-    line = {
-        "type": "line",
-        "x0": 0.5,
-        "x1": 0.5,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": GREY, "dash": "dot", "width": 1},
-    }
     label = metric.upper() if metric == "auc" else metric.replace("_", " ").capitalize()
     axes: dict[str, Any] = {
         "xaxis": axis(f"{label}, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", nticks=11, tickangle=0),
@@ -161,7 +143,7 @@ def forest_of_models(
         traces,
         f"{label} of every model",
         alt,
-        shapes=[line],
+        shapes=[upright(0.5, GREY, 1)],
         height=150 + 46 * len(rows),
         showlegend=bool(paper),
         **axes,

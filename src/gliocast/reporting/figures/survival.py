@@ -35,7 +35,7 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
     """Mean survival and standard deviation by surgery, beside the paper's (Moreau et al., Figure 1).
 
     Args:
-        summary: one row a group: `surgery`, `n`, `mean_days`, `sd_days`; optional `paper_mean_days`, `paper_sd_days`.
+        summary: one row a group: `surgery`, `n`, `mean_days`, `sd_days`, `paper_mean_days`, `paper_sd_days`.
         p_value: of the one-way analysis of variance.
     """
     labels = [f"{name_of(row.surgery).replace(' ', '<br>', 1)}<br>n = {row.n}" for row in summary.itertuples()]
@@ -50,7 +50,7 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
         "tickangle": 0,
     }
     axes: dict[str, Any] = {"xaxis": axis("", **ticks), "yaxis": axis("Survival (days)", rangemode="tozero")}
-    return figure([_bars(summary), *_paper_means(summary)], title, f"{alt}. {p_text(p_value)}", bargap=0.5, **axes)
+    return figure([_bars(summary), _paper_means(summary)], title, f"{alt}. {p_text(p_value)}", bargap=0.5, **axes)
 
 
 def _bars(summary: pd.DataFrame) -> dict[str, Any]:
@@ -65,15 +65,14 @@ def _bars(summary: pd.DataFrame) -> dict[str, Any]:
     return {"type": "bar", "name": "This cohort", "marker": marker, "hovertemplate": hover, **points}
 
 
-def _paper_means(summary: pd.DataFrame) -> list[dict[str, Any]]:
-    if "paper_mean_days" not in summary:
-        return []
-    points: dict[str, Any] = {"x": [place + PAPER_OFFSET for place in range(len(summary))]}
-    points |= {"y": plain(summary["paper_mean_days"])}
-    if "paper_sd_days" in summary:
-        points |= {"error_y": _spread(summary["paper_sd_days"], GREY)}
+def _paper_means(summary: pd.DataFrame) -> dict[str, Any]:
+    points = {
+        "x": [place + PAPER_OFFSET for place in range(len(summary))],
+        "y": plain(summary["paper_mean_days"]),
+        "error_y": _spread(summary["paper_sd_days"], GREY),
+    }
     marker = {"symbol": "diamond", "size": 10, "color": GREY}
-    return [{"type": "scatter", "mode": "markers", "name": "Moreau et al.", "marker": marker, **points}]
+    return {"type": "scatter", "mode": "markers", "name": "Moreau et al.", "marker": marker, **points}
 
 
 def _spread(sd_days: pd.Series, colour: str) -> dict[str, Any]:
@@ -86,8 +85,8 @@ def kaplan_meier(
     """Kaplan–Meier curves with their confidence bands, and below each tick how many patients are still at risk.
 
     Args:
-        curves: `group`, `time_days`, `survival`, and optionally `lower`, `upper` (fractions) and `at_risk`; one row a
-            step, as `evidence.survival_curves.kaplan_meier` gives them.
+        curves: `group`, `time_days`, `survival`, `lower`, `upper` (fractions) and `at_risk`; one row a step, as
+            `evidence.survival_curves.kaplan_meier` gives them.
         p_value: of the log-rank test.
         title: what the groups are.
     """
@@ -95,7 +94,7 @@ def kaplan_meier(
     traces = [trace for place, group, steps in parts for trace in _step_curve(place, group, steps)]
     medians = "; ".join(f"{name_of(group)} median {_median(steps)}" for _, group, steps in parts)
     heading = " · ".join(filter(None, [title, f"log-rank {p_text(p_value)}" if p_value is not None else ""]))
-    days, at_risk = _at_risk(parts) if "at_risk" in curves else ([], {})
+    days, at_risk = _at_risk(parts)
     axes: dict[str, Any] = {"xaxis": _days_axis(days, at_risk), "yaxis": fraction_axis("Surviving fraction")}
     alt = " ".join(filter(None, [f"Kaplan–Meier curves. {medians}.", _at_risk_in_words(days, at_risk)]))
     return figure(traces, heading, alt, height=400 + LINE_PX * len(at_risk), **axes)
@@ -153,8 +152,6 @@ def _step_curve(place: int, group: str, steps: pd.DataFrame) -> list[dict[str, A
         "y": survival,
     }
     curve |= {"line": line, "hovertemplate": "%{x:.0f} days: %{y:.2f}"}
-    if "lower" not in steps:
-        return [curve]
     edges = steps.dropna(subset=["lower", "upper"])
     return [_step_band(edges, colour, group), curve]
 

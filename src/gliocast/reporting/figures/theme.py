@@ -53,6 +53,7 @@ NAMES = {
     "treat_all": "Call everyone long-term",
     "treat_none": "Call no one long-term",
     "auc": "AUC",
+    "roc_auc": "AUC",
     "cox": "Cox",
     "platt": "Platt",
     "age_years": "age",
@@ -195,6 +196,19 @@ def band(x: Sequence[Any], lower: Sequence[Any], upper: Sequence[Any], colour: s
     }
     quiet = {"mode": "lines", "line": {"width": 0, "color": colour}, "hoverinfo": "skip", "showlegend": False}
     return {"type": "scatter", **outline, **quiet, **trace}
+
+
+def whiskers(rows: pd.DataFrame, value: str, thickness: float, prefix: str = "") -> dict[str, Any]:
+    """Plotly's error bars of the column `value`, from `<prefix>lower` to `<prefix>upper`."""
+    above, below = rows[f"{prefix}upper"] - rows[value], rows[value] - rows[f"{prefix}lower"]
+    limits = {"array": plain(above), "arrayminus": plain(below)}
+    return {"type": "data", "symmetric": False, **limits, "thickness": thickness}
+
+
+def upright(x: float, colour: str, width: float) -> dict[str, Any]:
+    """A dotted line across the whole height at `x`."""
+    line = {"color": colour, "dash": "dot", "width": width}
+    return {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1, "line": line}
 
 
 def p_text(p_value: float | None) -> str:

@@ -18,6 +18,7 @@ from gliocast.reporting.figures.theme import (
     name_of,
     plain,
     translucent,
+    whiskers,
 )
 from gliocast.types import Figure
 
@@ -31,15 +32,14 @@ PICTURE_SHARE = 0.78  # of a column's width
 CAPTION_PX = 55
 
 
-def learning_curves(curves: pd.DataFrame, title: str = "Learning curves of the CNN") -> Figure:
+def learning_curves(curves: pd.DataFrame) -> Figure:
     """Loss by epoch, each fold as a thin line and their mean as a thick one.
 
     Args:
         curves: `split`, `fold`, `epoch`, `train_loss`, `stop_loss`.
-        title: of the figure.
     """
-    traces = [trace for column in _SERIES if column in curves for trace in _loss_curves(curves, column)]
-    last = curves.groupby("epoch")[[column for column in _SERIES if column in curves]].mean().iloc[-1]
+    title, traces = "Learning curves of the CNN", [one for column in _SERIES for one in _loss_curves(curves, column)]
+    last = curves.groupby("epoch")[[*_SERIES]].mean().iloc[-1]
     alt = "; ".join(
         f"{_SERIES[str(column)][0]}: mean loss {value:.3f} at the last epoch" for column, value in last.items()
     )
@@ -60,11 +60,11 @@ def _line(rows: pd.DataFrame, column: str, line: dict[str, Any]) -> dict[str, An
     return {"type": "scatter", "mode": "lines", "line": line, "showlegend": False, "hoverinfo": "skip", **points}
 
 
-def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Importance") -> Figure:
+def bar(importances: pd.DataFrame, title: str, unit: str) -> Figure:
     """Importances as horizontal bars, the largest on top.
 
     Args:
-        importances: `name`, `importance`; optional `lower`, `upper`.
+        importances: `name`, `importance`.
         title: of what.
         unit: the axis title.
     """
@@ -81,7 +81,7 @@ def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Impor
     alt = f"{unit}: {'; '.join(said)}"
     height = 130 + 30 * len(ascending)
     return figure(
-        [bars | _bar_errors(ascending)],
+        [bars],
         title,
         alt,
         xaxis=axis(unit),
@@ -91,26 +91,11 @@ def bar(importances: pd.DataFrame, title: str = "Importance", unit: str = "Impor
     )
 
 
-def _bar_errors(ascending: pd.DataFrame) -> dict[str, Any]:
-    if not {"lower", "upper"} <= set(ascending.columns):
-        return {}
-    above, below = ascending["upper"] - ascending["importance"], ascending["importance"] - ascending["lower"]
-    return {
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": plain(above),
-            "arrayminus": plain(below),
-            "thickness": 1.2,
-        }
-    }
-
-
 def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
-    """Points of one or more series, joined by lines, with intervals where given.
+    """Points of one or more series, joined by lines, with intervals.
 
     Args:
-        points: `series`, `x`, `y`; optional `lower`, `upper`.
+        points: `series`, `x`, `y`, `lower`, `upper`.
         title: of the figure.
         x: title of the horizontal axis.
         y: title of the vertical axis.
@@ -125,12 +110,6 @@ def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
 
 def _series(place: int, name: str, rows: pd.DataFrame) -> dict[str, Any]:
     colour = colour_of(name, place)
-    trace: dict[str, Any] = {"x": plain(rows["x"]), "y": plain(rows["y"])}
-    if {"lower", "upper"} <= set(rows.columns):
-        above, below = plain(rows["upper"] - rows["y"]), plain(rows["y"] - rows["lower"])
-        trace |= {
-            "error_y": {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.2}
-        }
     marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
     return {
         "type": "scatter",
@@ -138,7 +117,9 @@ def _series(place: int, name: str, rows: pd.DataFrame) -> dict[str, Any]:
         "name": name_of(name),
         "line": {"color": colour},
         "marker": marker,
-        **trace,
+        "x": plain(rows["x"]),
+        "y": plain(rows["y"]),
+        "error_y": whiskers(rows, "y", 1.2),
     }
 
 

@@ -21,6 +21,7 @@ from gliocast.reporting.figures.theme import (
     groups,
     name_of,
     plain,
+    whiskers,
 )
 from gliocast.reporting.formatting import fraction
 from gliocast.types import Figure
@@ -32,36 +33,26 @@ def reliability(curve: pd.DataFrame, title: str = "Calibration") -> Figure:
     """Predicted probability against observed frequency, in bins.
 
     Args:
-        curve: `predicted`, `observed`; optional `model`, `lower`, `upper` (of the observed fraction) and `n`.
+        curve: `model`, `predicted`, `observed` with `lower` and `upper`, `n`; one row a bin.
         title: which model, which patients.
     """
-    curves = curve if "model" in curve else curve.assign(model="Model")
-    traces = [
-        diagonal("Perfectly calibrated"),
-        *(_bins(place, model, rows) for place, model, rows in groups(curves, "model")),
-    ]
+    parts = groups(curve, "model")
+    traces = [diagonal("Perfectly calibrated"), *(_bins(place, model, rows) for place, model, rows in parts)]
     axes: dict[str, Any] = {
         "xaxis": fraction_axis("Predicted probability"),
         "yaxis": fraction_axis("Observed long-term fraction"),
     }
-    alt = " ".join(f"{name_of(model)}: {_bins_in_words(rows)}." for _, model, rows in groups(curves, "model"))
+    alt = " ".join(f"{name_of(model)}: {_bins_in_words(rows)}." for _, model, rows in parts)
     return figure(traces, title, alt, is_square=True, height=420, **axes)
 
 
 def _bins_in_words(rows: pd.DataFrame) -> str:
-    patients = [f" ({n} patients)" for n in plain(rows["n"])] if "n" in rows else [""] * len(rows)
-    bins = zip(rows["predicted"], rows["observed"], patients, strict=True)
-    return "; ".join(f"predicted {predicted:.2f}, observed {observed:.2f}{n}" for predicted, observed, n in bins)
+    bins = zip(rows["predicted"], rows["observed"], rows["n"], strict=True)
+    return "; ".join(f"predicted {said:.2f}, observed {seen:.2f} ({n} patients)" for said, seen, n in bins)
 
 
 def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
     colour = colour_of(model, place)
-    trace: dict[str, Any] = {"x": plain(rows["predicted"]), "y": plain(rows["observed"])}
-    if {"lower", "upper"} <= set(rows.columns):
-        above, below = plain(rows["upper"] - rows["observed"]), plain(rows["observed"] - rows["lower"])
-        trace |= {"error_y": {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1}}
-    if "n" in rows:
-        trace |= {"text": [f"n = {n}" for n in plain(rows["n"])]}
     marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
     return {
         "type": "scatter",
@@ -69,7 +60,10 @@ def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
         "name": name_of(model),
         "marker": marker,
         "line": {"color": colour},
-        **trace,
+        "x": plain(rows["predicted"]),
+        "y": plain(rows["observed"]),
+        "error_y": whiskers(rows, "observed", 1),
+        "text": [f"n = {n}" for n in plain(rows["n"])],
     }
 
 
@@ -107,7 +101,7 @@ def leakage_gap(gap: pd.DataFrame, title: str) -> Figure:
     """Each number under the honest and under the paper's protocol, with intervals, joined by a line.
 
     Args:
-        gap: one row a number: `metric`, `honest`, `paper`; optional `honest_lower`, `honest_upper`, `paper_lower`,
+        gap: one row a number: `metric`, `honest`, `paper`, `honest_lower`, `honest_upper`, `paper_lower`,
             `paper_upper`.
         title: of the figure.
     """
@@ -140,24 +134,14 @@ def _metric_name(metric: str) -> str:
 
 
 def _protocol(rows: pd.DataFrame, protocol: str, colour: str, symbol: str, name: str) -> dict[str, Any]:
-    trace: dict[str, Any] = {"x": plain(rows[protocol]), "y": list(range(len(rows)))}
-    if {f"{protocol}_lower", f"{protocol}_upper"} <= set(rows.columns):
-        above, below = rows[f"{protocol}_upper"] - rows[protocol], rows[protocol] - rows[f"{protocol}_lower"]
-        trace |= {
-            "error_x": {
-                "type": "data",
-                "symmetric": False,
-                "array": plain(above),
-                "arrayminus": plain(below),
-                "thickness": 1.5,
-            }
-        }
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "marker": {"color": colour, "size": 11, "symbol": symbol},
-        **trace,
+        "x": plain(rows[protocol]),
+        "y": list(range(len(rows))),
+        "error_x": whiskers(rows, protocol, 1.5, f"{protocol}_"),
     }
 
 
