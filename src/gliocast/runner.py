@@ -27,16 +27,29 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass
-class Progress:
-    """What a run has done so far.
+class Run:
+    """One run, and what it has done so far.
 
-    Args:
+    Attributes:
+        arguments: the catalog, and what else Kedro gives to a runner.
         ran: the nodes that ran.
         seen: the fingerprints of the results that it has made or reused, by catalog name.
     """
 
+    arguments: tuple[Any, Any, str | None]
     ran: set[Node] = field(default_factory=set)
     seen: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def catalog(self) -> Any:
+        """The entries that the nodes read and write."""
+        return self.arguments[0]
+
+    @property
+    def records(self) -> StageRecords:
+        """Of the last complete run of every stage."""
+        records: StageRecords = self.catalog["stage_records"].load()
+        return records
 
     def refuse_mixture(self, found: Mapping[str, str]) -> None:
         """Refuse results that another run has replaced since: what came of them would be of both runs.
@@ -46,6 +59,33 @@ class Progress:
         """
         replaced = [name for name, fingerprint in found.items() if self.seen.get(name, fingerprint) != fingerprint]
         raise_if_any([mixed(name) for name in replaced], ArtefactError)
+
+    def why_stale(self, node: Node, chain: Pipeline, before: StageRecord | None, now: StageRecord) -> str | None:
+        """Why `node` has to run, in words; None where its stored results are complete and up to date.
+
+        Args:
+            node: the stage.
+            chain: the pipeline that it stands in.
+            before: what its stored results were made from; None where it has never come to its end.
+            now: what they would be made from.
+
+        Raises:
+            ArtefactError: a result was changed since a stage wrote it.
+        """
+        if before is None:
+            return "it has not finished yet"
+        if earlier := chain.node_dependencies[node] & self.ran:
+            return f"{', '.join(sorted(ran.name for ran in earlier))} ran"
+        if change := before.difference(now):
+            return change
+        absent = [name for name in node.outputs if not self.catalog.exists(name)]
+        if absent:
+            return f"{', '.join(absent)} is absent"
+        found = outputs_of(node, self.catalog)
+        changed = {name: content for name, content in found.items() if before.outputs.get(name) != content}
+        foreign = [name for name, content in changed.items() if not self.records.written_by_any(name, content)]
+        raise_if_any([edited(name) for name in foreign], ArtefactError)
+        return f"{', '.join(changed)} was written by another stage since" if changed else None
 
 
 class ReusingRunner(SequentialRunner):
@@ -66,96 +106,52 @@ class ReusingRunner(SequentialRunner):
         `only_missing_outputs` changes nothing: what is missing runs, and so does what is stale.
         """
         # Kedro would leave out a stale stage whose results exist, and its record would vouch for them from then on.
-        arguments = (catalog, hook_manager, run_id)
         pipeline = up_to_the_check(pipeline, catalog)
         simulation = provide_raw_data(pipeline, catalog)
-        progress = Progress()
+        run = Run((catalog, hook_manager, run_id))
         try:
             for chain in (simulation, pipeline):
                 for number, node in enumerate(chain.nodes, start=1):
-                    self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, progress, arguments)
+                    self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, run)
         except Exception as error:
-            if progress.ran and (wrong := input_error(error)):
+            if run.ran and (wrong := input_error(error)):
                 wrong.say_what_is_kept()
             raise
         return {name: catalog[name] for name in pipeline.outputs()}
 
-    def _run_if_stale(self, node: Node, place: str, chain: Pipeline, progress: Progress, arguments: Any) -> None:
-        catalog = arguments[0]
-        records: StageRecords = catalog["stage_records"].load()
+    def _run_if_stale(self, node: Node, place: str, chain: Pipeline, run: Run) -> None:
         if CONCURRENT in node.tags:
-            self._decide(node, place, chain, progress, records, arguments)
+            self._decide(node, place, chain, run)
             return
-        with records.lock(node.name):
-            self._decide(node, place, chain, progress, records, arguments)
+        with run.records.lock(node.name):
+            self._decide(node, place, chain, run)
 
-    def _decide(
-        self, node: Node, place: str, chain: Pipeline, progress: Progress, records: StageRecords, arguments: Any
-    ) -> None:
-        catalog = arguments[0]
-        before, now = records.read(node.name), observe(node, catalog)
-        progress.refuse_mixture(now.inputs)
-        earlier = chain.node_dependencies[node] & progress.ran
-        reason = why_stale(node, catalog, records, before, now, earlier) if before else "it has not finished yet"
-        if before and reason is None and not is_unsettled(node, catalog):
+    def _decide(self, node: Node, place: str, chain: Pipeline, run: Run) -> None:
+        before, now = run.records.read(node.name), observe(node, run.catalog)
+        run.refuse_mixture(now.inputs)
+        reason = run.why_stale(node, chain, before, now)
+        if before and reason is None and not is_unsettled(node, run.catalog):
             _log.info("stage %s %s: reused, nothing has changed", place, node.name)
-            progress.seen |= before.outputs
+            run.seen |= before.outputs
             return
         _log.info("stage %s %s: runs, %s", place, node.name, reason or "what has failed may be over by now")
         # Followers of what is only tried again keep their results, hours of work, unless something came of it.
         for stale in [node] if reason is None else chain.from_nodes(node.name).nodes:
-            records.forget(stale.name)
-        super().run(Pipeline([node]), *arguments)
-        outputs = outputs_of(node, catalog)
+            run.records.forget(stale.name)
+        super().run(Pipeline([node]), *run.arguments)
+        outputs = outputs_of(node, run.catalog)
         if reason or before is None or before.outputs != outputs:
-            progress.ran.add(node)
+            run.ran.add(node)
         # The lock is this stage's alone: what it has read may have been replaced meanwhile.
-        progress.refuse_mixture(
-            {name: dataset_fingerprint(name, catalog) for name in now.inputs if name in progress.seen}
-        )
-        records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs))
-        progress.seen |= outputs
+        run.refuse_mixture({name: dataset_fingerprint(name, run.catalog) for name in now.inputs if name in run.seen})
+        run.records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs))
+        run.seen |= outputs
 
 
 def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
     """The pipeline, cut behind the check of the images where `check_only` asks for no more."""
     checks = any(node.name == CHECK for node in pipeline.nodes) and catalog.load("params:check_only")
     return pipeline.to_nodes(CHECK) if checks else pipeline
-
-
-def why_stale(
-    node: Node,
-    catalog: Any,
-    records: StageRecords,
-    before: StageRecord,
-    now: StageRecord,
-    ran_before: set[Node],
-) -> str | None:
-    """Why `node` has to run, in words; None where its stored results are complete and up to date.
-
-    Args:
-        node: the stage.
-        catalog: the entries that it reads and writes.
-        records: of the last complete run of every stage.
-        before: what its stored results were made from.
-        now: what they would be made from.
-        ran_before: the nodes that ran in this run and that it follows.
-
-    Raises:
-        ArtefactError: a result was changed since a stage wrote it.
-    """
-    if ran_before:
-        return f"{', '.join(sorted(earlier.name for earlier in ran_before))} ran"
-    if change := before.difference(now):
-        return change
-    absent = [name for name in node.outputs if not catalog.exists(name)]
-    if absent:
-        return f"{', '.join(absent)} is absent"
-    changed = {name: found for name, found in outputs_of(node, catalog).items() if before.outputs.get(name) != found}
-    foreign = [name for name, found in changed.items() if not records.written_by_any(name, found)]
-    if foreign:
-        raise ArtefactError([edited(name) for name in foreign])
-    return f"{', '.join(changed)} was written by another stage since" if changed else None
 
 
 def is_unsettled(node: Node, catalog: Any) -> bool:
