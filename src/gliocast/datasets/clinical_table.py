@@ -15,7 +15,7 @@ BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", cod
 class ClinicalTableDataset(AtomicDataset[str]):
     """The raw text of a CSV file; `cohort.table.read_cohort` gives it meaning.
 
-    A byte-order mark is accepted. Any other encoding than UTF-8 is named in the catalog entry.
+    A byte-order mark may stay at its beginning. Any other encoding than UTF-8 is named in the catalog entry.
     """
 
     def __init__(self, filepath: str, encoding: str = "utf-8", metadata: dict[str, object] | None = None) -> None:
@@ -43,7 +43,7 @@ class ClinicalTableDataset(AtomicDataset[str]):
         if marked and not codecs.lookup(self.encoding).name.startswith(marked):
             raise CohortError(marked_otherwise(path, self.encoding, marked))
         try:
-            text = content.decode(self.encoding).removeprefix("\ufeff")
+            text = content.decode(self.encoding)
         except UnicodeDecodeError as error:
             raise CohortError(undecodable(path, self.encoding, error.start)) from None
         if "\0" in text:  # every second byte of UTF-16
