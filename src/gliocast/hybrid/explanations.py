@@ -27,8 +27,6 @@ def mean_absolute_shap(model: FittedModel, patients: pd.DataFrame, n_patients: i
 
     Source: Lundberg and Lee 2017, arXiv:1705.07874.
     """
-    if model.pair is None:
-        raise ValueError(f"{model.name} is a rule and has learnt nothing to explain")
     values = shap_values(model, drawn(encode(patients, dict(model.facts)), n_patients, seed))
     table = pd.DataFrame({"name": list(model.facts), "importance": np.abs(values).mean(axis=0)})
     return table.sort_values("importance", ascending=False, ignore_index=True)

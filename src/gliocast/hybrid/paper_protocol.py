@@ -120,18 +120,16 @@ def _best_on_test(
     selection = score_candidates(
         inner_folds_of(features[~test], outcome[~test], hybrid.inner_folds, seed), hybrid, seed
     )
-    best: tuple[float, Candidate, FittedPair] | None = None
+    tested: list[tuple[float, Candidate, FittedPair]] = []
     for name in selection.classifiers:
         candidate = selection.candidates[selection.best_of(name)]
         classifier = with_probability(name, build_classifier(name, candidate.settings, seed), outcome[~test])
         with quick_scikit_learn(checked=True):
             pair = FittedPair(preprocessor, classifier.fit(features[~test], outcome[~test]))
         accuracy = float(((pair.probability(encoded[test]) >= 0.5) == (outcome[test] == 1)).mean())
-        if best is None or accuracy > best[0]:
-            best = accuracy, candidate, pair
-    if best is None:
-        raise ValueError("no classifier is configured")
-    return best[1], best[2]
+        tested.append((accuracy, candidate, pair))
+    _, best, fitted = max(tested, key=lambda fit: fit[0])
+    return best, fitted
 
 
 def _paper_score(cohort: pd.DataFrame, paper_scores: Scores) -> np.ndarray:

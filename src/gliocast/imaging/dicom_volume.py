@@ -44,13 +44,10 @@ class DicomVolume(Volume):
             raise Refused(finding for finding in findings if not finding.doubt)
         grid, self._frames, irregular = series_grid(whole, self.name, parameters.geometry.regularity)
         findings += irregular
-        if grid is not None:
-            grid = grid if spacing_mm is None else grid.with_spacing_mm(spacing_mm)
-            findings += grid_findings(grid, self.name, parameters.geometry)
-        self.doubts = refuse_if_any(findings)
         if grid is None:
-            raise Refused(Finding("irregular", self.name, "no regular volume", "equally spaced parallel slices"))
-        self.grid = grid
+            raise Refused(finding for finding in findings if not finding.doubt)
+        self.grid = grid = grid.with_spacing_mm(spacing_mm)
+        self.doubts = refuse_if_any([*findings, *grid_findings(grid, self.name, parameters.geometry)])
         self.origin = Origin(whole[0].patient_digest, whole[0].frame_of_reference, whole[0].series)
         series = choice + _passed_over(headers.n_without_image)
         self.record = {"format": "dicom", "orientation": grid.orientation, "series": series}

@@ -14,7 +14,7 @@ from gliocast.imaging.checks import grid_findings, voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Region, whole
 from gliocast.imaging.nifti import unreadable
-from gliocast.imaging.nifti_volume import GZIP_LIMIT, NiftiVolume, overruled, size_findings
+from gliocast.imaging.nifti_volume import GZIP_LIMIT, NiftiVolume, size_findings
 from gliocast.imaging.parameters import GeometryParameters
 from gliocast.imaging.volume import Volume
 
@@ -41,7 +41,7 @@ class ItkVolume(Volume):
     ) -> None:
         self.path, self.name = path, path.name
         grid, n_bytes = text_headers.describe(path)
-        self.grid = overruled(grid, spacing_mm)
+        self.grid = grid.with_spacing_mm(spacing_mm)
         refuse_if_any([*grid_findings(self.grid, self.name, rules), *size_findings(path, n_bytes, GZIP_LIMIT)])
         self.record = {"format": path.suffix.lower().lstrip("."), "orientation": self.grid.orientation}
 

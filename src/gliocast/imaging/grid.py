@@ -99,16 +99,21 @@ class Grid:
         i, j, k = (part.stop - part.start for part in region)
         return Grid((i, j, k), affine)
 
-    def with_spacing_mm(self, spacing_mm: tuple[float, float, float]) -> Grid:
-        """The same grid with another distance between voxels, for headers that are known to be wrong."""
+    def with_spacing_mm(self, spacing_mm: tuple[float, float, float] | None) -> Grid:
+        """The same grid with another distance between voxels, for headers that are known to be wrong; None keeps it.
+
+        One without any plausible distance is kept too: its axes point nowhere.
+        """
+        if spacing_mm is None or not (np.isfinite(self.spacing_mm).all() and (self.spacing_mm > 0).all()):
+            return self
         affine = self.affine.copy()
         affine[:3, :3] *= np.array(spacing_mm) / self.spacing_mm
         return Grid(self.shape, affine)
 
-    def covers_the_same_box(self, other: Grid, tolerance: float = 1e-3) -> bool:
-        """Whether both have the same corners, perhaps in another order, to a share `tolerance` of a voxel."""
+    def covers_the_same_box(self, other: Grid) -> bool:
+        """Whether both have the same corners, perhaps in another order, to a thousandth of a voxel."""
         between = np.linalg.norm(self.corners_mm()[:, None] - other.corners_mm()[None], axis=2)
-        return bool(between.min(axis=1).max() <= tolerance * self.spacing_mm.min())
+        return bool(between.min(axis=1).max() <= 1e-3 * self.spacing_mm.min())
 
 
 def whole(grid: Grid) -> Region:
@@ -117,11 +122,11 @@ def whole(grid: Grid) -> Region:
     return i, j, k
 
 
-def region_around(grid: Grid, points_mm: Float64[np.ndarray, "points 3"], margin: int = 1) -> Region | None:
+def region_around(grid: Grid, points_mm: Float64[np.ndarray, "points 3"]) -> Region | None:
     """The smallest region whose voxels surround all points, clipped to the grid; None where they all miss it."""
     voxels = grid.to_voxels(points_mm)
-    low = np.maximum(np.floor(voxels.min(axis=0) + 1e-6).astype(int) - margin + 1, 0)
-    high = np.minimum(np.ceil(voxels.max(axis=0) - 1e-6).astype(int) + margin, np.array(grid.shape))
+    low = np.maximum(np.floor(voxels.min(axis=0) + 1e-6).astype(int), 0)
+    high = np.minimum(np.ceil(voxels.max(axis=0) - 1e-6).astype(int) + 1, np.array(grid.shape))
     if (low >= high).any():
         return None
     i, j, k = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))

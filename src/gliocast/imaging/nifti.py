@@ -75,7 +75,7 @@ def read_header(path: Path) -> NiftiHeader:
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise Refused(unreadable(path)) from None
     order = next((order for order in "<>" if raw[:4] == struct.pack(order + "i", HEADER_BYTES)), None)
-    if len(raw) < HEADER_BYTES or order is None or raw[344:347] not in (b"n+1",):
+    if len(raw) < HEADER_BYTES or order is None or raw[344:347] != b"n+1":
         raise Refused(unreadable(path))
     return _parsed(raw, order)
 

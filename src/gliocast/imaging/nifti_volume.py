@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Shaped, UInt8
 
 from gliocast.imaging.checks import grid_findings, voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
-from gliocast.imaging.grid import Grid, Region, whole
+from gliocast.imaging.grid import Region, whole
 from gliocast.imaging.gunzip import UNPACKED_BYTES, unpacked_pieces
 from gliocast.imaging.nifti import NiftiHeader, header_findings, header_grid, read_header, unreadable
 from gliocast.imaging.parameters import GeometryParameters
@@ -34,8 +34,7 @@ class NiftiVolume(Volume):
         self.path, self.name = path, path.name
         self._header = read_header(path)
         refuse_if_any(header_findings(self._header, path.name, rules))
-        grid = header_grid(self._header, rules)
-        self.grid = overruled(grid, spacing_mm)
+        self.grid = header_grid(self._header, rules).with_spacing_mm(spacing_mm)
         packed = path.suffix == ".gz"
         sizes = size_findings(path, self._header.n_bytes, GZIP_LIMIT if packed else 1)
         refuse_if_any([*grid_findings(self.grid, self.name, rules), *sizes])
@@ -85,12 +84,6 @@ class NiftiVolume(Volume):
         if stored.dtype.kind == "f" and not np.isfinite(stored.sum(dtype=np.float64)):
             refuse_if_any(finding for finding in voxel_findings(stored, self.name) if finding.code == "not_finite")
         return stored.reshape(self.grid.shape, order="F")
-
-
-def overruled(grid: Grid, spacing_mm: tuple[float, float, float] | None) -> Grid:
-    """The grid with the spacing that the catalog entry gives, where it gives one."""
-    usable = spacing_mm is not None and np.isfinite(grid.spacing_mm).all() and bool((grid.spacing_mm > 0).all())
-    return grid.with_spacing_mm(spacing_mm) if usable and spacing_mm is not None else grid
 
 
 def size_findings(path: Path, claimed: int, ratio: int) -> Iterator[Finding]:

@@ -113,7 +113,7 @@ def _regex(tokens: list[str]) -> str:
     text, named = "", False
     for token in tokens:
         if token.startswith(("<patient_id>", "<number:")):
-            kind = "[A-Za-z0-9_-]{1,64}" if token == "<patient_id>" else r"\d{" + token[8] + ",}"  # noqa: S105
+            kind = SAFE_IDENTIFIER if token == "<patient_id>" else r"\d{" + token[8] + ",}"  # noqa: S105
             text += "(?P=who)" if named else f"(?P<who>{kind})"
             named = True
         elif token.startswith("<"):

@@ -123,9 +123,8 @@ def _located(
 
 
 def _lesion_record(lesion: Lesion | None, area_mm2: float | None) -> dict[str, Any]:
-    if lesion is None:
-        return {"lesion_area_mm2": area_mm2, "lesion_volume_mm3": None, "lesion_parts": None}
-    return {"lesion_area_mm2": area_mm2, "lesion_volume_mm3": lesion.volume_mm3, "lesion_parts": lesion.n_parts}
+    volume_mm3, parts = (lesion.volume_mm3, lesion.n_parts) if lesion else (None, None)
+    return {"lesion_area_mm2": area_mm2, "lesion_volume_mm3": volume_mm3, "lesion_parts": parts}
 
 
 def _volume_record(volume: Volume) -> dict[str, Any]:

@@ -19,10 +19,7 @@ NEEDED = {  # without these ITK assumes a spacing of 1 mm and an orientation
     ".mha": ("elementspacing", "transformmatrix", "offset"),
 }
 ALIASES = {"position": "offset", "origin": "offset", "orientation": "transformmatrix", "rotation": "transformmatrix"}
-EXTERNAL = (
-    "data file",
-    "datafile",
-)  # NRRD: pixels elsewhere; MetaImage says it by an ElementDataFile that is not LOCAL
+EXTERNAL = {"data file", "datafile"}  # NRRD: pixels elsewhere; MetaImage says it by its ElementDataFile
 
 
 def fields(path: Path) -> dict[str, str]:
@@ -53,7 +50,7 @@ def describe(path: Path) -> tuple[Grid, int]:
     import SimpleITK
 
     header, suffix = fields(path), path.suffix.lower()
-    if header.get("elementdatafile", "LOCAL") != "LOCAL" or any(key in header for key in EXTERNAL):
+    if header.get("elementdatafile", "LOCAL") != "LOCAL" or EXTERNAL & header.keys():
         raise Refused(Finding("external_pixels", path.name, "pixels in another file", "header and pixels in one file"))
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
