@@ -116,7 +116,9 @@ def explain_predictions(
     try:
         maps = ensemble_saliency(cnn_ensemble, stacks, split.name)
     except NoFeatureMapError:
-        return figures.unshown(title, f"{model.backbone} has no feature maps to look at, as networks of tokens have none")
+        return figures.unshown(
+            title, f"{model.backbone} has no feature maps to look at, as networks of tokens have none"
+        )
     pictures = [
         slice_picture(*pair) for patient in zip(stacks, maps, strict=True) for pair in zip(*patient, strict=True)
     ]
