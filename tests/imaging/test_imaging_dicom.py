@@ -344,11 +344,11 @@ def test_contours_are_filled_and_inner_ones_are_holes(tmp_path):
 
 
 @pytest.mark.parametrize("label", ["tumour", 7])
-def test_a_structure_that_is_not_there_is_told_with_those_that_are(tmp_path, label):
+def test_a_structure_that_is_not_there_is_told_with_the_numbers_of_those_that_are(tmp_path, label):
     site = drawn(tmp_path, a_grid("LPS", (56, 56, 41)), square((8.0, -12.0), 5.0, 24.0))
     refused = extract_stack(ImageSource(site.root, lesion_labels=(label,)), "P1", None, site.parameters)
     (finding,) = refused.findings
-    assert (finding.code, finding.found) == ("structure_not_found", "structures 1 (GTV)")
+    assert (finding.code, finding.found) == ("structure_not_found", "structures 1")
     assert finding.expected == f"one that lesion_labels names ({label})"
 
 

@@ -70,7 +70,10 @@ def _check_origin(stored: Any, name: str, origin: Origin) -> None:
     if patient and origin.patient_digest and patient != origin.patient_digest:
         found, remedy = "another than the volume's", "Find out whose it is; export both under one PatientID."
         raise Refused(Finding("mixed_patients", f"PatientID of {name}", found, "one patient", remedy))
-    named = {tag: {str(item.value) for item in stored.iterall() if item.keyword == tag} for tag in ORIGIN_TAGS}
+    named: dict[str, set[str]] = {tag: set() for tag in ORIGIN_TAGS}
+    for item in stored.iterall():
+        if item.keyword in named:
+            named[item.keyword].add(str(item.value))
     frames = named["FrameOfReferenceUID"] | named["ReferencedFrameOfReferenceUID"]
     elsewhere = bool(frames) and origin.frame_of_reference not in frames
     if origin.frame_of_reference and elsewhere and origin.series not in named["SeriesInstanceUID"]:
