@@ -141,6 +141,23 @@ def test_17_an_implausible_spacing_is_refused_and_not_repaired(site, spacing):
     assert codes(site) == ["implausible_spacing"]
 
 
+@pytest.mark.parametrize("spacing", [0.0, -1.0, np.nan])
+@pytest.mark.parametrize(("qform", "sform"), [(1, 0), (0, 1), (1, 1)])
+def test_17_a_size_of_voxels_that_none_has_is_refused_beside_either_transform(site, spacing, qform, sform):
+    edit_header(volume(site), 80, "f", spacing)
+    edit_header(volume(site), 252, "2h", qform, sform)
+    assert codes(site) == ["implausible_spacing"]
+
+
+def test_17_voxels_of_another_size_than_their_only_transform_says_are_refused_unless_it_is_trusted(site):
+    edit_header(volume(site), 88, "f", 5.0)
+    edit_header(volume(site), 252, "h", 0)
+    (finding,) = extract_stack(site.source, "P1", None, site.parameters).findings
+    assert (finding.where, finding.found) == ("pixdim and sform in t1gd.nii.gz", "156.00 mm apart")  # 39 steps of 4 mm
+    site.parameters = slice_parameters(geometry__affine="sform")
+    assert stack_of(site).record["spacing_k_mm"] == 1.0
+
+
 def test_17_known_wrong_headers_can_be_overruled(site):
     from dataclasses import replace
 

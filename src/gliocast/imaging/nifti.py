@@ -143,21 +143,28 @@ def header_findings(header: NiftiHeader, name: str, rules: GeometryParameters) -
         yield Finding("bad_scale", f"scl_slope in {name}", f"{header.slope}, {header.intercept}", "finite numbers")
     if header.units not in (UNITS_MM, UNITS_UNKNOWN):
         yield Finding("not_millimetres", f"xyzt_units in {name}", str(header.units), "2 (millimetres)")
+    trusted = rules.affine == "sform" and header.sform_code > 0
     if header.qform_code <= 0 and header.sform_code <= 0:
         yield Finding("no_orientation", f"qform and sform in {name}", "both absent", "at least one of them")
-    elif rules.affine == "agree" and header.qform_code > 0 and header.sform_code > 0:
+    elif not trusted and not all(0 < spacing < np.inf for spacing in header.spacing[:3]):
+        found = " × ".join(f"{spacing:g}" for spacing in header.spacing[:3])
+        yield Finding("implausible_spacing", f"pixdim in {name}", f"{found} mm", "three numbers above 0")
+    elif rules.affine == "agree" and header.sform_code > 0 and len(header.dimensions) >= 3:
         yield from _disagreement(header, name, rules)
 
 
 def _disagreement(header: NiftiHeader, name: str, rules: GeometryParameters) -> Iterator[Finding]:
-    if len(header.dimensions) < 3:
-        return
-    corners = [Grid(header.shape, affine).corners_mm() for affine in (header.qform, header.sform)]
-    apart = float(np.abs(corners[0] - corners[1]).max())
+    """The s-form must lie where the q-form does, or be as large as the voxels where there is none."""
+    grid = Grid(header.shape, header.sform)
+    if header.qform_code > 0:
+        other, distances = "qform", Grid(header.shape, header.qform).corners_mm() - grid.corners_mm()
+    else:
+        other, distances = "pixdim", (grid.spacing_mm - header.spacing[:3]) * (np.array(header.shape) - 1)
+    apart = float(np.abs(distances).max())
     if not apart <= rules.affine_tolerance_mm:
         yield Finding(
             "transforms_differ",
-            f"qform and sform in {name}",
+            f"{other} and sform in {name}",
             f"{apart:.2f} mm apart",
             f"within {rules.affine_tolerance_mm} mm",
             "Set slices.geometry.affine to the one that is right.",
