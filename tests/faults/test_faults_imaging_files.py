@@ -101,6 +101,17 @@ def test_15_a_compression_bomb_is_never_unpacked(site):
     assert time.perf_counter() - started < 1
 
 
+@pytest.mark.parametrize("suffix", ["nii.gz", "nii"])
+def test_15_a_file_that_holds_much_more_than_its_header_says_is_refused(tmp_path, suffix):
+    site, grid = Site(tmp_path), a_grid("LPS", (128, 128, 40))
+    file = site.add("P1", grid, suffix="nii")
+    content = bytearray(file.read_bytes())
+    struct.pack_into("<h", content, 46, 20)  # 20 slices of 40: 1.3 MB are over
+    file.unlink()
+    volume(site, suffix).write_bytes(gzip.compress(bytes(content), 1) if suffix == "nii.gz" else bytes(content))
+    assert codes(site, 10.0) == ["header_lies"]
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_16_values_that_are_no_numbers_are_counted_and_refused(tmp_path, wrong):
     site, voxels = Site(tmp_path), grey_voxels(GRID)

@@ -104,10 +104,12 @@ def _content(
         The bytes, and which slices may hold anything but zeros.
 
     Raises:
-        Refused: a packed file is damaged, or holds much more than the header says.
+        Refused: a packed file is damaged, or a file holds much more than the header says.
     """
     start, limit = int(header.offset), int(header.offset) + header.n_bytes
     if path.suffix != ".gz":
+        if path.stat().st_size > limit + SLACK_BYTES:
+            raise Refused(_more_than(limit, path.name))
         return np.fromfile(path, np.uint8, limit), np.ones_like(wanted)
     content, unpacked, filled = np.zeros(limit, np.uint8), 0, np.zeros_like(wanted)
     slice_bytes = header.n_bytes // len(wanted)
@@ -120,6 +122,9 @@ def _content(
             filled[held] = True
         unpacked += len(piece)
         if unpacked > limit + SLACK_BYTES:
-            found, expected = f"more than {limit} bytes", f"{limit} bytes of header and voxels"
-            raise Refused(Finding("header_lies", path.name, found, expected))
+            raise Refused(_more_than(limit, path.name))
     return content[:unpacked], filled
+
+
+def _more_than(limit: int, name: str) -> Finding:
+    return Finding("header_lies", name, f"more than {limit} bytes", f"{limit} bytes of header and voxels")
