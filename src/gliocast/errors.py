@@ -21,10 +21,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 NOT_APPLICABLE = "–"
-# What the operating system says where a disk is full, closed or broken.
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+# What the operating system says where something else stands in the place of a file or of a folder.
+OBSTRUCTED = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
+# Where nothing can be written: there, and where a disk is full, closed or broken.
+UNWRITABLE = (*OBSTRUCTED, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
 # And where a file that is there cannot be read.
-UNREADABLE = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+UNREADABLE = (*OBSTRUCTED, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 
 SHOWN = 10  # names in one message

@@ -90,6 +90,18 @@ def test_a_full_disk_is_told_in_our_words_and_leaves_the_old_value(case, monkeyp
     assert same(dataset.load(), value)
 
 
+def test_something_else_in_the_place_of_a_result_is_told_and_left_alone(case):
+    dataset, value, _ = case
+    dataset.save(value)
+    is_folder = dataset.filepath.is_dir()
+    dataset.filepath.rename(dataset.filepath.with_name("away"))
+    dataset.filepath.touch() if is_folder else dataset.filepath.mkdir()
+    with pytest.raises(DatasetError) as raised:
+        dataset.save(value)
+    assert "Move away what stands there" in str(input_error(raised.value))
+    assert {path.name for path in dataset.filepath.parent.iterdir()} == {"away", dataset.filepath.name}
+
+
 KEPT_BY_A_HANDLE = {
     "a finished piece": lambda folder: PieceFolder(folder).save("key", 0, TABLE),
     "an opening": lambda folder: Openings(folder).add("partition", "predictions"),

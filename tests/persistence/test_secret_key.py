@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from closed_paths import close
 from gliocast.datasets.secret_key import SecretKeyDataset
 from gliocast.errors import ConfigurationError
 from gliocast.refusals import users_error
@@ -59,3 +60,14 @@ def test_a_key_is_made_where_the_disk_knows_no_links(path, monkeypatch):
 
     monkeypatch.setattr(os, "link", refuse)
     assert len(SecretKeyDataset(str(path)).load()) == 64
+
+
+def test_a_key_that_another_account_keeps_closed_or_a_folder_in_its_place_is_told(path, monkeypatch):
+    path.mkdir(parents=True)
+    with pytest.raises(Exception, match="Is a directory; expected nothing else in its place"):
+        SecretKeyDataset(str(path)).load()
+    path.rmdir()
+    SecretKeyDataset(str(path)).load()
+    close(monkeypatch, path)
+    with pytest.raises(Exception, match="Permission denied; expected a file that this account may read"):
+        SecretKeyDataset(str(path)).load()

@@ -176,6 +176,12 @@ def test_a_record_that_cannot_be_read_vouches_for_nothing(workplace, record):
         workplace()
 
 
+def test_a_folder_in_the_place_of_a_record_is_told(workplace):
+    (workplace.folder / ".stages" / "double.json").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"double\.json is Is a directory; expected nothing else"):
+        workplace()
+
+
 def test_a_refusal_says_that_nothing_was_run_only_where_that_is_so(workplace):
     (workplace.folder / "numbers.json").write_text(f"[{UNLUCKY}]")
     with pytest.raises(ConfigurationError) as refused:

@@ -12,7 +12,7 @@ from kedro.io import AbstractDataset
 
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.persistence.atomic import flush
-from gliocast.persistence.disk import told_where_unwritable
+from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_value
 
 SHORTEST = 32  # characters, 128 bits in hexadecimal: below that, a pseudonym can be undone by trying keys
@@ -31,11 +31,13 @@ class SecretKeyDataset(AbstractDataset[None, str]):
         Raises:
             ConfigurationError: it is so short that anybody could find it.
             ArtefactError: there is none, and it cannot be written.
+            InputError: this account may not read it, or it is no file.
         """
         if not self.filepath.is_file():
             with told_where_unwritable(self.filepath):
                 self._make()
-        key = self.filepath.read_text(encoding="ascii").strip()
+        with told_where_unreadable(self.filepath):
+            key = self.filepath.read_text(encoding="ascii").strip()
         if len(key) < SHORTEST:
             raise ConfigurationError(too_short(self.filepath, len(key)))
         return key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import shutil
@@ -49,7 +50,12 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
     A folder cannot replace a folder in one step: the old one is moved aside first. Between the two steps, and after a
     crash there, readers find it by `stored_folder`; the next writer brings it back.
+
+    Raises:
+        NotADirectoryError: a file stands in its place.
     """
+    if path.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     recover_folder(path)
     remove_forgotten(path.parent, f".{glob.escape(path.name)}-{RANDOM}")

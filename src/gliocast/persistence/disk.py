@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gliocast.errors import UNREADABLE, UNWRITABLE, ArtefactError, InputError, Problem
+from gliocast.errors import OBSTRUCTED, UNREADABLE, UNWRITABLE, ArtefactError, InputError, Problem
+
+RUN_AGAIN = "run again: finished stages are kept"
 
 
 @contextmanager
-def told_where_unwritable(path: Path, then: str = "run again: finished stages are kept") -> Iterator[None]:
-    """Turn what the operating system says of a full or closed disk into our error.
+def told_where_unwritable(path: Path, then: str = RUN_AGAIN) -> Iterator[None]:
+    """Turn what the operating system says of a full or closed disk, or of an obstructed place, into our error.
 
     Args:
         path: what is to be written.
@@ -31,7 +33,7 @@ def told_where_unwritable(path: Path, then: str = "run again: finished stages ar
 
 @contextmanager
 def told_where_unreadable(path: Path) -> Iterator[None]:
-    """Turn what the operating system says of a closed or broken file into our error.
+    """Turn what the operating system says of a closed or broken file, or of a folder in its place, into our error.
 
     Raises:
         InputError: `path` cannot be read.
@@ -51,15 +53,19 @@ def by_the_system(error: OSError) -> OSError:
     return error
 
 
-def unwritable(path: Path, error: OSError, then: str) -> Problem:
-    """The problem of a disk that takes no result."""
-    remedy = f"Make room or give write access, and {then}."
-    found = error.strerror or "unwritable"
-    return Problem("–", f"{path.parent.name}/{path.name}", found, "a writable disk with room", remedy)
+def unwritable(path: Path, error: OSError, then: str = RUN_AGAIN) -> Problem:
+    """The problem of a disk that takes no result, or of a place that is taken."""
+    return problem(path, error, "a writable disk with room", "Make room or give write access", then)
 
 
 def unreadable(path: Path, error: OSError) -> Problem:
-    """The problem of a file that is there and cannot be read."""
-    found = error.strerror or "unreadable"
-    remedy = "Give read access, or copy the file anew, and run again."
-    return Problem("–", f"{path.parent.name}/{path.name}", found, "a file that this account may read", remedy)
+    """The problem of a file that is there and cannot be read, or is none."""
+    return problem(path, error, "a file that this account may read", "Give read access, or copy the file anew")
+
+
+def problem(path: Path, error: OSError, expected: str, remedy: str, then: str = RUN_AGAIN) -> Problem:
+    """What the system says of `path`; where something else stands there, another remedy helps."""
+    if error.errno in OBSTRUCTED:
+        expected, remedy = "nothing else in its place", "Move away what stands there, or where its folder belongs"
+    found = error.strerror or f"error {error.errno}"
+    return Problem("–", f"{path.parent.name}/{path.name}", found, expected, f"{remedy}, and {then}.")

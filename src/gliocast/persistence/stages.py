@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gliocast.persistence.atomic import atomic_write, whole_files
-from gliocast.persistence.disk import told_where_unwritable
+from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
 
 LOCK_MESSAGE = "Another run is working on stage %s; waiting for it."
 
@@ -44,9 +44,15 @@ class StageRecords:
         self.folder = folder
 
     def read(self, stage: str) -> StageRecord | None:
-        """The record of the last complete run of `stage`; None where there is none that this version can read."""
+        """The record of the last complete run of `stage`; None where there is none that this version can read.
+
+        Raises:
+            InputError: this account may not read it, or it is no file.
+        """
+        path = self._path(stage)
         try:
-            return StageRecord(**json.loads(self._path(stage).read_text(encoding="utf-8")))
+            with told_where_unreadable(path):
+                return StageRecord(**json.loads(path.read_text(encoding="utf-8")))
         except (FileNotFoundError, ValueError, TypeError):  # absent, cut short, or of other fields
             return None
 
