@@ -84,7 +84,7 @@ def test_what_a_predictor_is_worth_is_what_each_repeat_loses_without_it():
     whole, without = robustness.ablation(GOOD, {"surgery": POOR}).to_dict("records")
     sd = 0.25 / 2**0.5
     assert whole == {
-        "left_out": "all predictors",
+        "left_out": "nothing",
         "auc": 0.875,
         "auc_sd": pytest.approx(sd),
         "accuracy": 0.875,
@@ -173,11 +173,11 @@ def test_every_question_is_told_before_it_is_asked(cohort):
 
 def test_leaving_out_what_carries_the_signal_costs_most(probed):
     table = probed.ablation.set_index("left_out")
-    assert list(table.index) == ["all predictors", "age_years", "sex", "who_status", "surgery"]
-    assert table.loc["all predictors", "auc_lost"] == 0
+    assert list(table.index) == ["nothing", "age_years", "sex", "who_status", "surgery"]
+    assert table.loc["nothing", "auc_lost"] == 0
     assert table["auc_lost"].idxmax() in ("surgery", "age_years")
     assert table["auc_lost"].max() > 0.1
-    np.testing.assert_allclose(table["auc_lost"], table.loc["all predictors", "auc"] - table["auc"])
+    np.testing.assert_allclose(table["auc_lost"], table.loc["nothing", "auc"] - table["auc"])
 
 
 def test_the_learning_curve_ends_where_the_ablation_begins(probed):

@@ -19,7 +19,7 @@ from gliocast.hybrid.fitted import Facts
 from gliocast.hybrid.nested import by_repeat, nested_selection
 from gliocast.hybrid.parameters import HybridParameters
 
-ALL = "all predictors"
+NOTHING = "nothing"
 Answered: TypeAlias = Callable[[str, Callable[[], pd.DataFrame]], pd.DataFrame]
 LOST = ("auc_lost", "auc_lost_sd")
 
@@ -65,7 +65,7 @@ def probe(
         folds, repeats = hybrid.robustness.outer_folds, hybrid.robustness.repeats
         return answered(question, lambda: nested_selection(patients, kept, hybrid, folds, repeats, seed, share))
 
-    whole = ask(f"with {ALL}", facts)
+    whole = ask("with all predictors", facts)
     without = {name: ask(f"without {name}", rest) for name, rest in without_each(facts).items()}
     smaller = [ask(f"on {share:.0%} of the patients", facts, share) for share in shares(patients, hybrid)]
     return Robustness(
@@ -92,7 +92,7 @@ def shares(patients: pd.DataFrame, hybrid: HybridParameters) -> list[float]:
 
 def ablation(whole: pd.DataFrame, without: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The procedure without each predictor in turn, against `whole`, which is the one with all of them."""
-    rows = [{"left_out": ALL, **_summary(whole), **dict.fromkeys(LOST, 0.0)}]
+    rows = [{"left_out": NOTHING, **_summary(whole), **dict.fromkeys(LOST, 0.0)}]
     for left_out, table in without.items():
         lost = by_repeat(whole)["auc"] - by_repeat(table)["auc"]
         rows.append({"left_out": left_out, **_summary(table), "auc_lost": lost.mean(), "auc_lost_sd": lost.std()})
