@@ -168,6 +168,13 @@ def test_p_values_look_alike_in_every_table() -> None:
     assert re.findall(r"<th scope=\"row\">(.*?)</th>", table) == ["9.3e-04", "0.021", "–"]
 
 
+def test_scores_of_a_column_have_as_many_decimals_as_the_column_needs_and_three_at_most() -> None:
+    table = pd.DataFrame({"auc_lost": [0.8976, 0.9, -0.0026, 0.0, None], "inner_score": [0.5, 0.65, 0.8, 1.0, 0.0]})
+    shown = re.findall(r"<t[dh][^>]*>([−–0-9.]+)</t[dh]>", tables.table_of(table, "Any"))
+    assert shown[::2] == ["0.898", "0.900", "−0.003", "0.000", "–"]
+    assert shown[1::2] == ["0.50", "0.65", "0.80", "1.00", "0.00"]
+
+
 def test_a_difference_shows_its_sign() -> None:
     assert formatting.difference({"value": 0.031, "ci95": [-0.052, 0.11]}) == "+0.03 (−0.05 to +0.11)"
     assert formatting.difference({"value": -0.001, "ci95": None}) == "0.00"

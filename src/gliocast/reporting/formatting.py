@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any
@@ -62,6 +62,11 @@ def cell(value: Any) -> str:
     if isinstance(value, Real):
         return number(float(value))
     return MISSING if str(value) in ("<NA>", "NaT", "nan") else str(value)
+
+
+def decimals(fractions: Iterable[float]) -> int:
+    """How many decimals fractions need that stand below each other: three at most."""
+    return max((len(f"{value:.3f}".rstrip("0").partition(".")[2]) for value in fractions), default=0)
 
 
 def number(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -57,6 +57,7 @@ HEADERS = {
     "n_cut_off": "Trials cut off",
     "n_openings": "Openings",
 }
+SCORES = r"(.*_)?(auc|accuracy|sd|mean|lowest|highest|lost|score)"  # columns of fractions to be read downwards
 DIFFERENCES = ("difference", "delta", "auc_lost")  # columns that are printed with their sign
 
 
@@ -102,12 +103,23 @@ def table_of(table: pd.DataFrame, label: str) -> Markup:
     """Any small table of aggregates; a value and its limits (`auc`, `auc_lower`, `auc_upper`) share one cell."""
     table = with_intervals(table.astype(object).where(table.notna(), None))
     numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
-    forms = [formatting.p_value if column == "p" else _text for column in table.columns]
+    forms = [_form(str(column), list(table[column])) for column in table.columns]
     values = table.astype(object).itertuples(index=False, name=None)
     rows = [Row(tuple(form(value) for form, value in zip(forms, cells, strict=True))) for cells in values]
     repeated = [False, *(row.cells[0] == before.cells[0] for before, row in pairwise(rows))]
     rows = [replace(row, repeats=again) for row, again in zip(rows, repeated, strict=True)]
     return html_table([header(str(column)) for column in table.columns], rows, numeric, label)
+
+
+def _form(column: str, values: Sequence[Any]) -> Callable[[Any], str]:
+    """How the cells of a column are printed: p in its own way, scores with as many decimals as their column needs."""
+    if column == "p":
+        return formatting.p_value
+    scores = [value for value in values if isinstance(value, float)]
+    if not re.fullmatch(SCORES, column) or len(scores) < len([value for value in values if value is not None]):
+        return _text
+    places = formatting.decimals(scores)
+    return lambda value: formatting.MISSING if value is None else f"{value:z.{places}f}".replace("-", "−")
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
