@@ -129,6 +129,18 @@ def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str
     assert theme.p_text(p_value) == text
 
 
+def test_a_learning_curve_is_drawn_on_the_whole_scale_so_that_a_thousandth_does_not_look_like_a_rise() -> None:
+    points = pd.DataFrame({"series": ["hybrid"] * 2, "x": [35, 69], "y": [0.896, 0.897]})
+    low, high = figures.dots(points, "Learning curve", "Patients", "AUC")["layout"]["yaxis"]["range"]
+    assert low <= 0 and high >= 1
+
+
+@pytest.mark.parametrize(("most", "step"), [(3, 1), (10, 1), (11, None)])
+def test_no_tick_of_a_histogram_stands_for_half_a_patient(most: int, step: int | None) -> None:
+    patients = pd.DataFrame({"outcome": ["long_term"] * most, "probability": [0.9] * most})
+    assert figures.probability_histogram(patients)["layout"]["yaxis"].get("dtick") == step
+
+
 def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
     sides = [f"{side}{end}" for side in ("honest", "paper") for end in ("", "_lower", "_upper")]
     nothing = pd.DataFrame(columns=["metric", *sides])

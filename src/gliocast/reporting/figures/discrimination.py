@@ -27,6 +27,7 @@ from gliocast.reporting.figures.theme import (
 from gliocast.types import LONG_TERM, SHORT_TERM, Figure
 
 N_BINS = 20
+FEW_PATIENTS = 10  # in a bin
 
 
 def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, title: str = "ROC curve") -> Figure:
@@ -103,9 +104,11 @@ def probability_histogram(probabilities: pd.DataFrame, title: str = "Predicted p
     traces = [_histogram(probabilities, outcome) for outcome in (SHORT_TERM, LONG_TERM)]
     mean = probabilities.groupby("outcome")["probability"].mean()
     alt = "; ".join(f"{name_of(outcome)}: mean probability {value:.2f}" for outcome, value in mean.items())
+    most = max(max(trace["y"]) for trace in traces)
+    whole = {"dtick": 1} if most <= FEW_PATIENTS else {}  # else Plotly sets ticks at half a patient
     axes: dict[str, Any] = {
         "xaxis": fraction_axis("Predicted probability of long-term survival"),
-        "yaxis": axis("Patients"),
+        "yaxis": axis("Patients", **whole),
     }
     return figure(
         traces, title, alt, barmode="overlay", shapes=[upright(0.5, MUTED, 1.5)], bargap=0.06, height=340, **axes

@@ -14,6 +14,7 @@ from gliocast.reporting.figures.theme import (
     axis,
     colour_of,
     figure,
+    fraction_axis,
     groups,
     name_of,
     plain,
@@ -92,10 +93,10 @@ def bar(importances: pd.DataFrame, title: str, unit: str) -> Figure:
 
 
 def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
-    """Points of one or more series, joined by lines, with intervals.
+    """Fractions of one or more series, joined by lines, with intervals; drawn on the scale from 0 to 1.
 
     Args:
-        points: `series`, `x`, `y`, `lower`, `upper`.
+        points: `series`, `x`, `y` (0 to 1), `lower`, `upper`.
         title: of the figure.
         x: title of the horizontal axis.
         y: title of the vertical axis.
@@ -105,7 +106,7 @@ def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
         f"{name_of(name)}: {rows['y'].iloc[0]:.3g} to {rows['y'].iloc[-1]:.3g}"
         for _, name, rows in groups(points, "series")
     )
-    return figure(traces, title, alt, xaxis=axis(x), yaxis=axis(y))
+    return figure(traces, title, alt, xaxis=axis(x), yaxis=fraction_axis(y))
 
 
 def _series(place: int, name: str, rows: pd.DataFrame) -> dict[str, Any]:
