@@ -87,6 +87,14 @@ def test_nothing_is_wider_than_the_screen(browser: Any, report: Path, size: dict
     assert max(visit.ask(right)) <= size["width"] + 1
 
 
+def test_the_results_are_whole_on_a_desk(browser: Any, report: Path) -> None:
+    hidden = "table => table.scrollWidth - table.clientWidth"
+    results = (
+        "[...document.querySelectorAll('.table')].filter(table => /^(Results|The CNN|Deep)/.test(table.ariaLabel))"
+    )
+    assert set(Visit(browser, report, viewport=DESK).ask(f"{results}.map({hidden})")) == {0}
+
+
 def test_contents_are_folded_on_a_phone_and_open_on_a_desk(browser: Any, report: Path) -> None:
     is_open = "document.querySelector('nav details').open"
     assert Visit(browser, report, viewport=PHONE).ask(is_open) is False
