@@ -278,7 +278,7 @@ def test_figures_say_why_they_are_empty_where_trials_are_too_few(tmp_path: Path)
     figures = run_search(a_search(tmp_path, trials=1))[2]
     assert figures["tuning_history"]["data"]
     assert figures["tuning_importance"]["data"] == []
-    assert figures["tuning_importance"]["layout"]["meta"]["reason"] == "1 complete trials; this figure needs 4"
+    assert figures["tuning_importance"]["layout"]["meta"]["reason"] == "complete trials: 1; this figure needs 4"
 
 
 def test_figures_hold_no_template_and_have_titles(tmp_path: Path):
@@ -303,6 +303,11 @@ def test_every_trial_is_dark_enough_to_be_seen_on_white(tmp_path: Path):
     luminance = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in light]
     assert 1.05 / (max(luminance) + 0.05) >= 3  # WCAG's contrast for what is drawn
     assert max(luminance) > 4 * min(luminance)  # and the best is told from the worst
+
+
+def test_the_best_so_far_falls_in_steps_since_nothing_is_known_between_two_trials(tmp_path: Path):
+    traces = run_search(a_search(tmp_path, trials=5))[2]["tuning_history"]["data"]
+    assert [trace["line"]["shape"] for trace in traces if trace["name"] == "Best so far"] == ["hv"]
 
 
 def test_hyperparameters_are_written_as_words(tmp_path: Path):

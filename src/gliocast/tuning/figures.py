@@ -37,13 +37,13 @@ def study_figures(study: Study, measure: Measure) -> dict[str, Figure]:
 def study_figure(name: str, study: Study, measure: Measure, values: Sequence[float | None]) -> Figure:
     """One figure of the study, whose complete trials have these `values`."""
     if len(values) < LEAST_TRIALS[name]:
-        return empty_figure(name, f"{len(values)} complete trials; this figure needs {LEAST_TRIALS[name]}")
+        return empty_figure(name, f"complete trials: {len(values)}; this figure needs {LEAST_TRIALS[name]}")
     if name == "tuning_importance" and len(set(values)) == 1:
         return empty_figure(name, "all trials have the same value")
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
     figure = json.loads(SHADE.sub(darker, with_words(drawn, study.best_params)))
     figure["layout"]["meta"] = {"alt": _shares(figure) if name == "tuning_importance" else _trials(study, measure)}
-    return titled(name, in_whole_trials(in_powers_of_ten(figure), len(study.trials)))
+    return titled(name, in_whole_trials(in_powers_of_ten(in_steps(figure)), len(study.trials)))
 
 
 def _shares(figure: Figure) -> str:
@@ -96,6 +96,14 @@ def as_words(name: str) -> str:
 def darker(shade: re.Match[str]) -> str:
     """A shade of Optuna's scale, which begins at white, dark enough to be seen on white (3 to 1 at least)."""
     return f"rgb({','.join(f'{24 + 0.48 * float(part):.0f}' for part in shade[1].split(','))})"
+
+
+def in_steps(figure: Figure) -> Figure:
+    """The figure with the best value so far as steps: it changes with a trial, and not on the way to it."""
+    for trace in figure["data"]:
+        if trace.get("name") == "Best so far":
+            trace["line"] = trace.get("line", {}) | {"shape": "hv"}
+    return figure
 
 
 def in_whole_trials(figure: Figure, trials: int) -> Figure:
