@@ -112,7 +112,7 @@ def test_figures_are_plain_json(trained, test_scores):
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
     titles = [figure["layout"]["title"]["text"] for figure in figures]
-    assert titles[1].startswith("Confusion matrix of the CNN") and titles[1].endswith("at one half")
+    assert titles[1].startswith("Confusion matrix of the CNN") and titles[1].endswith("at a probability of 0.5")
     assert titles[2].startswith("Predicted probabilities of the CNN")
 
 

@@ -63,8 +63,9 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn_training",
         "cnn",
         "Where the network looks",
-        "Grad-CAM on test patients: what raised the network's logit, not what causes survival. On images with a known "
-        "reason the maps point at it, and with random weights they no longer do; on these it is unknown.",
+        "Grad-CAM on test patients: what raised the network's logit, not what causes survival. On images made "
+        "for it, where one known spot decides, the maps point at that spot, and with random weights they do not. "
+        "Whether they point at the reason here is unknown.",
     ),
     Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
     Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),

@@ -47,9 +47,9 @@ TUNING = "Hyperparameters are searched on folds inside the training patients; th
 CNN = (
     "Nine slices around the largest cross-section of the tumour, one network. Training patients are scored out of "
     "fold, test patients by the ensemble of the folds; a patient's probability is that of all their slices together. "
-    "The confusion matrix, and slices everywhere, go by a probability of one half; where models are compared, patients "
-    "go by a threshold found on training patients. Single networks spread wider than their mean, so that what was "
-    "found on the one may suit the other badly."
+    "In the confusion matrix, and wherever slices are counted, long-term means a probability of 0.5 or more. Where "
+    "models are compared, patients are called by a threshold found on training patients. These are scored by one "
+    "network each, test patients by the mean of several, which varies less: the threshold may suit them badly."
 )
 HYBRID = {
     "cnn": "The CNN's out-of-fold probability beside the clinical facts, in each of the classifiers",

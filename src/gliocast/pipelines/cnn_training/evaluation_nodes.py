@@ -68,7 +68,7 @@ def draw_cnn(
     curves, aucs = roc_curves({"patient": patients, "slice": scored[scored["slice"] != PATIENT_LEVEL]})
     return (
         figures.roc(curves, aucs, title=f"ROC curve {whose}"),
-        figures.confusion(**cells, title=f"Confusion matrix {whose}, at one half"),
+        figures.confusion(**cells, title=f"Confusion matrix {whose}, at a probability of 0.5"),
         figures.probability_histogram(patients[["outcome", "probability"]], title=f"Predicted probabilities {whose}"),
         figures.learning_curves(cnn_learning_curves[cnn_learning_curves["split"] != "paper"]),
     )
