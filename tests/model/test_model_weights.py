@@ -211,7 +211,7 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_the_old_weights(tmp_path, monk
 def test_a_file_in_the_place_of_the_folder_ends_in_a_sentence(tmp_path, monkeypatch, folder):
     published(monkeypatch, Release(tmp_path))
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(ArtefactError, match="Name another --folder"):
+    with pytest.raises(ArtefactError, match="Move away what stands there"):
         fetch_weights("test_byobnet", tmp_path / folder)
 
 

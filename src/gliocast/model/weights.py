@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from urllib.error import URLError
 
-from gliocast.errors import UNWRITABLE, ArtefactError, ConfigurationError, Problem
+from gliocast.errors import UNWRITABLE, ConfigurationError, Problem
 from gliocast.model.backbone import import_timm
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.tensors import Tensor
@@ -86,7 +86,6 @@ def fetch_weights(backbone: str, folder: Path, sha256: str | None = None) -> Pat
         _refuse_other(path, digest, sha256 or _record(path).get("source_sha256"))
         content = _as_safetensors(published)
         record = {"backbone": backbone, "source": source, "source_sha256": digest, "sha256": sha256_of_bytes(content)}
-        _make(folder)
         with atomic_write(path.with_suffix(".json")) as new_record, atomic_write(path) as new:  # where both have room
             new_record.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
             new.write_bytes(content)
@@ -157,15 +156,6 @@ def _as_safetensors(published: Path) -> bytes:
     except Exception:  # a file that came from elsewhere may provoke any of torch's errors
         raise ConfigurationError(
             Problem("–", "the published file", "no weights", "tensors by name, and nothing else", "Nothing was stored.")
-        ) from None
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise ArtefactError(
-            Problem("–", folder.name, str(error.strerror), "a folder", "Name another --folder.")
         ) from None
 
 
