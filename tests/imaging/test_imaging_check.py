@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.errors import InputError, Problem
+from gliocast.errors import ImagingError, InputError, Problem
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.pipelines.preprocessing.check_nodes import check_images, in_words
-from imaging_phantoms import Site, a_site
+from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices
+from imaging_phantoms import Site, a_grid, a_site, ellipsoid
 
 BASE = Path(__file__).parents[2] / "conf/base/parameters_preprocessing.yml"
 HEADER = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed"
@@ -89,6 +91,20 @@ def test_one_image_under_two_patients_is_named(site):
     (site.root / "P3/t1gd.nii.gz").write_bytes((site.root / "P1/t1gd.nii.gz").read_bytes())
     with pytest.raises(InputError, match="P3: imaging is the image of P1"):
         check(site, table("P1", "P2", "P3"))
+
+
+def test_nearly_one_image_under_two_patients_is_named_before_anything_is_worked_on(tmp_path):
+    site, grid = a_site(tmp_path, 0), a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
+    heads = np.random.default_rng(1).integers(100, 1000, (4, *grid.shape)).astype(np.float32)
+    heads[3] = 1.01 * heads[1] + 3.0  # saved again with other grey values
+    patients = ["P1", "P2", "P3", "P4"]
+    for patient_id, voxels in zip(patients, heads, strict=True):
+        site.add(patient_id, grid, voxels)
+        site.add_mask(patient_id, grid, ellipsoid(grid, (3.0, -7.0, 20.0), (8.0, 8.0, 3.4)))
+    assert problems(site, table(*patients)) == [("P2 = P4", "imaging")]
+    cohort = pd.DataFrame({"patient_id": patients})
+    with pytest.raises(ImagingError, match="P2 = P4"):
+        extract_slices(site.source, cohort, site.parameters, "cnn", "stop")
 
 
 def test_a_wrong_cell_and_a_wrong_image_are_told_together(site):

@@ -106,15 +106,16 @@ def check_distinct_slices(patient_ids: Sequence[str], load: Callable[[Sequence[s
     Raises:
         LeakageError: naming each pair.
     """
-    raise_if_any(_near_twins(patient_ids, load), LeakageError)
-
-
-def _near_twins(patient_ids: Sequence[str], load: Callable[[Sequence[str]], np.ndarray]) -> list[Problem]:
     chunks = [patient_ids[start : start + CHUNK] for start in range(0, len(patient_ids), CHUNK)]
+    raise_if_any(near_twins(patient_ids, [row for chunk in chunks for row in thumbnails(load(chunk))]), LeakageError)
+
+
+def near_twins(patient_ids: Sequence[str], seen: Sequence[Float[np.ndarray, " pixels"]]) -> list[Problem]:
+    """One problem a pair of patients whose `thumbnails` are nearly the same; see `check_distinct_slices`."""
     if len(patient_ids) < FEWEST_TO_COMPARE:
         return []
-    thumbnails = np.concatenate([_thumbnails(load(chunk)) for chunk in chunks])
-    own = thumbnails - thumbnails.mean(axis=0)
+    all_seen = np.stack(seen)
+    own = all_seen - all_seen.mean(axis=0)
     expected, remedy = "an image of each patient's own", "Find out whose it is, and remove it from the others."
     return [
         Problem(f"{patient_ids[a]} = {patient_ids[b]}", "imaging", "nearly the same image", expected, remedy)
@@ -130,7 +131,7 @@ def _alike(own: Float[np.ndarray, "patients pixels"]) -> Iterator[tuple[int, int
             yield start + int(a), start + int(b)
 
 
-def _thumbnails(stacks: np.ndarray) -> Float[np.ndarray, "patients pixels"]:
+def thumbnails(stacks: np.ndarray) -> Float[np.ndarray, "patients pixels"]:
     """Each patient's slices as block means, free of brightness and contrast."""
     n, slices, height, width = stacks.shape
     side = min(THUMBNAIL_PX, height, width)

@@ -178,10 +178,10 @@ class CheckedStudies:
     n_doubtful: int
 
 
-def check_studies(extraction: Extraction) -> CheckedStudies:
+def check_studies(extraction: Extraction, look_at: Callable[[SliceStack], object]) -> CheckedStudies:
     """Read and cut every study as for training, and keep nothing but who cannot be used, and where lesions come from.
 
-    The same image under two patients is named at the second one.
+    The same image under two patients is named at the second one. `look_at` is shown each stack that can be used.
     """
     refused: list[RefusedPatient] = []
     seen: dict[str, str] = {}
@@ -193,6 +193,7 @@ def check_studies(extraction: Extraction) -> CheckedStudies:
             refused.append(RefusedPatient(result.patient_id, (_shared_image(twin),)))
         else:
             counts.update(_lesion_comes_from(result))
+            look_at(result)
     numbers = len(extraction.central_slice_mm), len(refused), counts["mask"], counts["localiser"], counts["doubt"]
     _log.info("checked %d studies: %d cannot be used, %d have a lesion mask, %d are localised, %d doubtfully", *numbers)
     return CheckedStudies([*refused, *extraction.unclaimed()], *numbers[2:])

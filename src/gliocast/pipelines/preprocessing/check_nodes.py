@@ -14,9 +14,9 @@ from gliocast.errors import NOT_APPLICABLE, InputError, Problem, listed, raise_i
 from gliocast.hybrid.image_features import read_features
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import CheckedStudies, check_studies
+from gliocast.imaging.pipeline import CheckedStudies
 from gliocast.imaging.source import ImageSource
-from gliocast.pipelines.preprocessing.imaging_nodes import extraction_of, problems_of
+from gliocast.pipelines.preprocessing.imaging_nodes import checked, extraction_of
 from gliocast.types import ImageScoreKind
 
 
@@ -82,13 +82,13 @@ def checked_images(
         return [unchecked("the images", "checked: the clinical table names no patient that can be read")], nothing
     try:
         extraction = extraction_of(imaging, table.patients, slices)
-        studies = check_studies(extraction if table.whole else replace(extraction, others=()))
+        studies, problems = checked(extraction if table.whole else replace(extraction, others=()))
     except InputError as error:
         return error.problems, nothing
     why = "looked for: not every patient of the clinical table can be read"
     others = [] if table.whole else [unchecked("images without a patient", why)]
     zeros = lost_zeros([*extraction.central_slice_mm], extraction.others, "the images")
-    return [*zeros, *problems_of(studies.refused), *others], studies
+    return [*zeros, *problems, *others], studies
 
 
 def in_words(image_check: Mapping[str, int]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
-from gliocast.evidence.guard import check_distinct_slices
+from gliocast.evidence.guard import check_distinct_slices, near_twins, thumbnails
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.montage import Montage, slice_quality
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import Extraction, check_studies
+from gliocast.imaging.pipeline import CheckedStudies, Extraction, check_studies
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.code import module_fingerprint
@@ -44,7 +45,7 @@ def extract_slices(
     """
     extraction = extraction_of(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
     if on_invalid_patient == "stop":
-        raise_if_any(problems_of(check_studies(extraction).refused), ImagingError)
+        raise_if_any(checked(extraction)[1], ImagingError)
     return extraction
 
 
@@ -88,6 +89,15 @@ def extraction_of(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParam
     centres = {who: None if pd.isna(centre) else float(centre) for who, centre in zip(patient_ids, chosen, strict=True)}
     others = tuple(sorted(set(imaging.patient_ids()) - set(patient_ids)))
     return Extraction(imaging, centres, slices, module_fingerprint("gliocast.imaging.study"), others)
+
+
+def checked(extraction: Extraction) -> tuple[CheckedStudies, list[Problem]]:
+    """What a check of the studies has found, and all problems: who cannot be used, and who is nearly somebody else."""
+    seen: dict[str, np.ndarray] = {}
+    studies = check_studies(
+        extraction, lambda stack: seen.update({stack.patient_id: thumbnails(stack.pixels[None])[0]})
+    )
+    return studies, [*problems_of(studies.refused), *near_twins([*seen], [*seen.values()])]
 
 
 def problems_of(refused: list[RefusedPatient]) -> list[Problem]:
