@@ -106,6 +106,11 @@ class Partition:
         """Every patient that stands in any split; sorted."""
         return tuple(sorted({patient for split in self.splits for patient in (*split.training, *split.test)}))
 
+    @property
+    def tested(self) -> frozenset[str]:
+        """Every patient that is tested in any split."""
+        return frozenset(patient for split in self.splits for patient in split.test)
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -127,7 +127,15 @@ def with_outcomes(study_cohort: pd.DataFrame, partition: Partition, parameters: 
         where, found = "cohort.threshold_mode", "training_median"
         expected = f"fixed, since {partition.scheme} has several sets of training patients"
         raise ConfigurationError(Problem(NOT_APPLICABLE, where, found, expected, remedy))
-    survival = study_cohort["survival_days"]
-    is_training = study_cohort["patient_id"].isin(partition.splits[0].training)
-    threshold_days = float(survival[is_training].median())
-    return study_cohort.assign(outcome=outcomes(survival, study_cohort["event_observed"], threshold_days))
+    threshold = threshold_days(study_cohort, partition, parameters)
+    return study_cohort.assign(
+        outcome=outcomes(study_cohort["survival_days"], study_cohort["event_observed"], threshold)
+    )
+
+
+def threshold_days(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> float:
+    """The survival threshold in force: the configured number, or the median of the training patients."""
+    if parameters.threshold_mode == "fixed":
+        return parameters.survival_threshold_days
+    training = study_cohort["patient_id"].isin(partition.splits[0].training)
+    return float(study_cohort.loc[training, "survival_days"].median())

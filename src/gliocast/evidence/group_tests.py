@@ -37,12 +37,7 @@ def summarise(groups: Groups) -> list[GroupSummary]:
     ]
 
 
-def one_way_anova(groups: Groups) -> TestResult:
-    """Classical one-way analysis of variance of patients' values; see `anova_from_summary`."""
-    return anova_from_summary(summarise(groups))
-
-
-def anova_from_summary(groups: Sequence[GroupSummary]) -> TestResult:
+def one_way_anova(groups: Sequence[GroupSummary]) -> TestResult:
     """Classical one-way analysis of variance: `f`, `p`, `df` [between, within] and `eta2`, the share of variance."""
     from scipy.special import fdtrc
 
@@ -56,12 +51,7 @@ def anova_from_summary(groups: Sequence[GroupSummary]) -> TestResult:
     return {"f": f, "p": float(fdtrc(*df, f)), "df": df, "eta2": between / (between + within)}
 
 
-def welch_anova(groups: Groups) -> TestResult:
-    """Welch's analysis of variance of patients' values; see `welch_from_summary`."""
-    return welch_from_summary(summarise(groups))
-
-
-def welch_from_summary(groups: Sequence[GroupSummary]) -> TestResult:
+def welch_anova(groups: Sequence[GroupSummary]) -> TestResult:
     """Welch's analysis of variance, which allows unequal variances: `f`, `p`, `df`. doi:10.1093/biomet/38.3-4.330."""
     from scipy.special import fdtrc
 
@@ -87,15 +77,11 @@ def kruskal(groups: Groups) -> TestResult:
     return {"h": float(result.statistic), "p": float(result.pvalue), "df": len(filled) - 1}
 
 
-def tukey(groups: Groups) -> list[TestResult]:
-    """Tukey's honest significant differences of patients' values; see `tukey_from_summary`."""
-    return tukey_from_summary(summarise(groups))
-
-
-def tukey_from_summary(groups: Sequence[GroupSummary]) -> list[TestResult]:
+def tukey(groups: Sequence[GroupSummary]) -> list[TestResult]:
     """Every pair of groups: `groups` [a, b], `difference` (b - a) with `ci95`, and `p` adjusted for all pairs.
 
-    Tukey–Kramer for unequal n, doi:10.2307/3001469. Empty where there is nothing to compare.
+    Tukey's honest significant differences; Tukey–Kramer's for unequal n, doi:10.2307/3001469. Empty where there is
+    nothing to compare.
     """
     from scipy.stats import studentized_range
 

@@ -41,11 +41,12 @@ def printed_summary(figure1: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 def compare_survival(cohort: pd.DataFrame) -> dict[str, Any]:
     """Analyses of variance, Kruskal–Wallis and Tukey on those who died; log-rank on everyone."""
     died = _survival_of_the_dead(cohort)
+    groups = group_tests.summarise(died)
     return {
-        "anova": group_tests.one_way_anova(died),
-        "welch_anova": group_tests.welch_anova(died),
+        "anova": group_tests.one_way_anova(groups),
+        "welch_anova": group_tests.welch_anova(groups),
         "kruskal": group_tests.kruskal(died),
-        "tukey": group_tests.tukey(died),
+        "tukey": group_tests.tukey(groups),
         "logrank": logrank(_pairs(cohort)),
     }
 
@@ -57,9 +58,9 @@ def compare_printed(printed: pd.DataFrame) -> dict[str, Any]:
         for row in printed.to_dict("records")
     ]
     return {
-        "anova": group_tests.anova_from_summary(groups),
-        "welch_anova": group_tests.welch_from_summary(groups),
-        "tukey": group_tests.tukey_from_summary(groups),
+        "anova": group_tests.one_way_anova(groups),
+        "welch_anova": group_tests.welch_anova(groups),
+        "tukey": group_tests.tukey(groups),
     }
 
 

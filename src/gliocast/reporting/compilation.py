@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.partitions import partition_sha256
 from gliocast.cohort.selection import OUTCOME
 from gliocast.evidence.guard import WATERMARK, seen_in_training
@@ -67,14 +66,6 @@ def cohort_counts(
     }
 
 
-def threshold_days(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> float:
-    """The survival threshold in force: the configured number, or the median of the training patients."""
-    if parameters.threshold_mode == "fixed":
-        return parameters.survival_threshold_days
-    training = study_cohort["patient_id"].isin(partition.splits[0].training)
-    return float(study_cohort.loc[training, "survival_days"].median())
-
-
 def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, scores: Scores | None) -> dict[str, Any]:
     """How patients were separated, and how many test patients a model that scores them had seen.
 
@@ -88,9 +79,11 @@ def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, s
     if partition is None:
         unknown = dict.fromkeys(("partition_sha256", "n_test_patients", "n_test_patients_seen_in_training"))
         return {**marked, **unknown, "reason": NO_PARTITION}
-    tested = {patient for split in partition.splits for patient in split.test}
     facts = {**marked, "partition_sha256": partition_sha256(partition)}
-    return facts | {"n_test_patients": len(tested), "n_test_patients_seen_in_training": len(seen_in_training(scores))}
+    return facts | {
+        "n_test_patients": len(partition.tested),
+        "n_test_patients_seen_in_training": len(seen_in_training(scores)),
+    }
 
 
 def cnn_stage(cnn_results: Mapping[str, Any] | None, protocol: ProtocolName, is_final: bool) -> dict[str, Any]:

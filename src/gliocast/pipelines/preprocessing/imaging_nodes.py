@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from gliocast.cohort.selection import EXCLUSION_COLUMNS
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_distinct_slices, near_twins, thumbnails
 from gliocast.imaging.findings import RefusedPatient
@@ -20,7 +21,6 @@ from gliocast.persistence.code import module_fingerprint
 from gliocast.persistence.pseudonyms import pseudonym
 from gliocast.types import Figure, ImageScoreKind
 
-EXCLUSION_COLUMNS = ("patient_id", "stage", "code", "reason")
 INTERNAL_COLUMNS = ("shard", "row", "key")
 
 

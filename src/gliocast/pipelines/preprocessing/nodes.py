@@ -89,9 +89,8 @@ def separate_test_patients(
     """
     check(partition, study_cohort)
     training = {patient for split in partition.splits for patient in split.training}
-    tested = {patient for split in partition.splits for patient in split.test}
     labelled = study.with_outcomes(study_cohort, partition, parameters)
-    test_patients = study_cohort[study_cohort["patient_id"].isin(tested)]
+    test_patients = study_cohort[study_cohort["patient_id"].isin(partition.tested)]
     return (
         labelled[labelled["patient_id"].isin(training)].reset_index(drop=True),
         test_patients.drop(columns=OUTCOME_COLUMNS).reset_index(drop=True),
@@ -105,9 +104,9 @@ def open_test_partition(study_cohort: pd.DataFrame, partition: Partition, parame
         PartitionError: a patient stands on both sides, or the cohort is not the one that was partitioned.
     """
     check(partition, study_cohort)
-    tested = {patient for split in partition.splits for patient in split.test}
     labelled = study.with_outcomes(study_cohort, partition, parameters)
-    return labelled.loc[labelled["patient_id"].isin(tested), ["patient_id", *OUTCOME_COLUMNS]].reset_index(drop=True)
+    tested = labelled["patient_id"].isin(partition.tested)
+    return labelled.loc[tested, ["patient_id", *OUTCOME_COLUMNS]].reset_index(drop=True)
 
 
 def check(partition: Partition, study_cohort: pd.DataFrame) -> None:

@@ -36,7 +36,7 @@ def compile_metrics(
         exclusions = pd.concat([cohort_exclusions, left_out], ignore_index=True)
         threshold_days: float = cohort_parameters.survival_threshold_days
     else:
-        threshold_days = compilation.threshold_days(study_cohort, partition, cohort_parameters)
+        threshold_days = study.threshold_days(study_cohort, partition, cohort_parameters)
         study_cohort = study.with_outcomes(study_cohort, partition, cohort_parameters)
     counts = compilation.cohort_counts(study_cohort, exclusions, threshold_days)
     facts = compilation.protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
