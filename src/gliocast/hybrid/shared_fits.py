@@ -20,9 +20,7 @@ from gliocast.hybrid.forests import can_grow, depth_of, grow_forests
 from gliocast.hybrid.parameters import ClassifierName, Settings
 
 Matrix: TypeAlias = Float[np.ndarray, "patients features"]
-Response: TypeAlias = (
-    np.ndarray
-)  # one a held-out patient: the class, or where ranks are scored a number that ranks them
+Response: TypeAlias = np.ndarray  # each held-out patient's class, or where ranks are scored a number that ranks them
 DEFAULT_TREES = 100  # scikit-learn's and XGBoost's own default
 
 

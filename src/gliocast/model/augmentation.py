@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jaxtyping import Float
 
 from gliocast.model.parameters import AugmentationParameters
-from gliocast.model.tensors import Tensor
-
-if TYPE_CHECKING:
-    from torch import Generator
-else:
-    from typing import Any as Generator
+from gliocast.model.tensors import Generator, Tensor
 
 
 def augment(

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from gliocast.errors import ConfigurationError, Problem
-from gliocast.model.tensors import Device, Tensor
-
-if TYPE_CHECKING:
-    from torch import Generator
-else:
-    Generator = Any
+from gliocast.model.tensors import Device, Generator, Tensor
 
 
 def choose_devices(names: Sequence[str]) -> list[Device]:

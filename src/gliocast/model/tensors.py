@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import Tensor, device
+    from torch import Generator, Tensor, device
     from torch.nn import Module
 
     Device = device
 else:
-    Tensor = Module = Device = Any
+    Generator = Tensor = Module = Device = Any
 
-__all__ = ["Device", "Module", "Tensor"]
+__all__ = ["Device", "Generator", "Module", "Tensor"]

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,14 +34,8 @@ from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.pooling import probability, stack_logits
 from gliocast.model.precision import arithmetic, mixed_precision
 from gliocast.model.resume import Saver, training_fingerprint
-from gliocast.model.tensors import Device, Module, Tensor
+from gliocast.model.tensors import Device, Generator, Module, Tensor
 from gliocast.model.weights import pinned, pretrained_weights
-
-if TYPE_CHECKING:
-    from torch import Generator
-else:
-    Generator = Any
-
 
 log = logging.getLogger(__name__)
 
