@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
-from gliocast.cohort.parameters import CohortParameters, PartitionParameters
+from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, PartitionParameters
 from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.evidence.parameters import AuditParameters, EvidenceParameters
@@ -28,7 +28,7 @@ class GliocastParameters(Parameters):
     protocol: ProtocolName
     seed: int = Field(ge=0)
     image_score: ImageScoreKind
-    on_invalid_patient: Literal["exclude", "stop"]
+    on_invalid_patient: InvalidPatientPolicy
     check_only: bool
     cohort: CohortParameters
     partition: PartitionParameters
@@ -69,9 +69,13 @@ def typed_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         ConfigurationError: all unknown, missing and ill-typed parameters at once.
     """
     public = {name: value for name, value in parameters.items() if not name.startswith("_")}
-    raise_if_any([*half_switched(parameters), *violations(public)], ConfigurationError)
-    typed = GliocastParameters.model_validate(public)
-    raise_if_any(contradictions(typed), ConfigurationError)
+    switched = half_switched(parameters)
+    try:
+        typed = GliocastParameters.model_validate(public)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise ConfigurationError([*switched, *map(violation, found)]) from None
+    raise_if_any(switched or contradictions(typed), ConfigurationError)
     # The paper's reported numbers are looked up by their names in tables, so they stay plain.
     return dict(typed) | {"paper": public["paper"]}
 
@@ -117,15 +121,6 @@ def shifted_classes(typed: GliocastParameters) -> list[Problem]:
         "One cut point is cohort.survival_threshold_days; model.first_long_term_class is the class that begins there."
     )
     return [Problem("–", "model.survival_cut_points_days", f"long-term from {found} days", expected, remedy)]
-
-
-def violations(public: dict[str, Any]) -> list[Problem]:
-    """Every parameter that is unknown, missing, or not what it should be."""
-    try:
-        GliocastParameters.model_validate(public)
-    except ValidationError as error:
-        return [violation(finding) for finding in error.errors(include_url=False)]
-    return []
 
 
 def violation(finding: Any) -> Problem:

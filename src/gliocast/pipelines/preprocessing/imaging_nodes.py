@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from gliocast.cohort.parameters import InvalidPatientPolicy
 from gliocast.cohort.selection import EXCLUSION_COLUMNS
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_distinct_slices, near_twins, thumbnails
@@ -29,7 +29,7 @@ def extract_slices(
     cohort: pd.DataFrame,
     slices: SliceParameters,
     image_score: ImageScoreKind,
-    on_invalid_patient: Literal["exclude", "stop"],
+    on_invalid_patient: InvalidPatientPolicy,
 ) -> Extraction:
     """Describe the slice stacks of the cohort; the catalog entry makes and stores those that it lacks.
 
@@ -50,7 +50,7 @@ def extract_slices(
 
 
 def summarise_slices(
-    slice_stacks: SliceStackStore, on_invalid_patient: Literal["exclude", "stop"]
+    slice_stacks: SliceStackStore, on_invalid_patient: InvalidPatientPolicy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The slice manifest, one row a patient with a stack, and the exclusions, one row a reason.
 
