@@ -12,6 +12,7 @@ from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chu
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.reporting import figures
 from gliocast.types import Figure, Pieces, Table
 
 
@@ -29,8 +30,6 @@ def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int
 
 def summarise_audit(audit_runs: pd.DataFrame, audit: AuditParameters) -> tuple[dict[str, Any], Table, Figure, Figure]:
     """`audit.json`, the printable table, and claims against truth as figures."""
-    from gliocast.reporting import figures
-
     results = audit_summary.summarise(audit_runs, audit.n_patients)
     scenarios = pd.DataFrame(results["scenarios"])
     table = audit_summary.printable(audit_runs)

@@ -12,6 +12,7 @@ from gliocast.evidence.classification import performance
 from gliocast.evidence.describe import table1
 from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.reporting import figures
 from gliocast.types import LONG_TERM, SHORT_TERM, Figure, Table
 
 PRINTED = {"mean_days": "paper_mean_days", "sd_days": "paper_sd_days"}
@@ -24,8 +25,6 @@ def describe_cohort(cohort: pd.DataFrame) -> Table:
 
 def compare_surgeries(cohort: pd.DataFrame, paper: Mapping[str, Any]) -> tuple[dict[str, Any], Figure, Figure]:
     """Survival by surgery: tests, Figure 1 and Kaplan–Meier curves, beside the paper's printed summary."""
-    from gliocast.reporting import figures
-
     summary, tests = surgery.summary(cohort), surgery.compare_survival(cohort)
     printed = surgery.printed_summary(paper["figure1"])
     survival = {
@@ -43,8 +42,6 @@ def apply_rules(
     cohort: pd.DataFrame, paper: Mapping[str, Any], evidence: EvidenceParameters, seed: int
 ) -> tuple[dict[str, Any], Table, Figure]:
     """The surgery rule (Table 2) and the majority class, on every patient whose outcome is known."""
-    from gliocast.reporting import figures
-
     determined = cohort[cohort["outcome"].notna()]
     answered = determined[determined["surgery"].notna()]
     results = {

@@ -7,13 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.classification import confusion, performance
+from gliocast.evidence.guard import WATERMARK, check_unseen
 from gliocast.evidence.metrics import CELLS, area_within
 from gliocast.evidence.parameters import EvidenceParameters
+from gliocast.evidence.surgery import measure_row, rule_table
 from gliocast.model.ensemble import Ensemble
 from gliocast.model.parameters import ModelParameters
+from gliocast.model.pictures import slice_picture
 from gliocast.model.stacks import SliceStacks
 from gliocast.pipelines.cnn_training.nodes import not_asked
+from gliocast.reporting import figures
 from gliocast.types import LONG_TERM, NO_FIGURE, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
 
 DECISION = 0.5  # one sigmoid, one half: section 2.3
@@ -35,8 +39,6 @@ def evaluate_cnn(
     Returns:
         `models.cnn.patient`, `models.cnn.slice`, `out_of_fold`, `paper_protocol`; and the table.
     """
-    from gliocast.evidence.guard import check_unseen
-
     if image_score != "cnn":
         return {"skipped": not_asked(image_score)}, pd.DataFrame()
     check_unseen(cnn_test_scores)
@@ -55,9 +57,6 @@ def draw_cnn(
     cnn_test_scores: Scores, test_outcomes: pd.DataFrame, cnn_learning_curves: Table, image_score: ImageScoreKind
 ) -> tuple[Figure, Figure, Figure, Figure]:
     """Figure 3 (ROC curve and confusion matrix), the predicted probabilities, and the learning curves."""
-    from gliocast.evidence.classification import confusion
-    from gliocast.reporting import figures
-
     if image_score != "cnn":
         return NO_FIGURE, NO_FIGURE, NO_FIGURE, NO_FIGURE
     scored = with_outcome(cnn_test_scores, outcomes_of(test_outcomes))
@@ -82,9 +81,6 @@ def show_predictions(
     image_score: ImageScoreKind,
 ) -> Figure:
     """Figure 2: central slices of test patients, correctly and wrongly classed."""
-    from gliocast.model.pictures import slice_picture
-    from gliocast.reporting import figures
-
     if image_score != "cnn" or not model.explained_patients:
         return NO_FIGURE
     shown = examples(with_outcome(cnn_test_scores, outcomes_of(test_outcomes)), model.explained_patients)
@@ -103,9 +99,7 @@ def explain_predictions(
     image_score: ImageScoreKind,
 ) -> Figure:
     """Grad-CAM over the slices of the test patients that the networks classed most surely, right and wrong."""
-    from gliocast.model.pictures import slice_picture
     from gliocast.model.saliency import NoFeatureMapError, ensemble_saliency
-    from gliocast.reporting import figures
 
     split, title = partition.splits[0], "Where the networks look (Grad-CAM); colour speaks for long-term survival"
     if image_score != "cnn" or not model.explained_patients:
@@ -153,8 +147,6 @@ def both_levels(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
 
 def measured(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     """Every measure of these scores, with its interval; the networks of one split rank its patients alone."""
-    from gliocast.evidence.classification import performance
-
     outcome, predicted = answers(scored)
     probability = scored["probability"].to_numpy(float)
     patients, splits = (scored[name].to_numpy(str) for name in ("patient_id", "split"))
@@ -176,8 +168,6 @@ def paper_levels(
 
 def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
     """Table 3 at both levels; the paper's numbers are counted by slice."""
-    from gliocast.evidence.surgery import measure_row, rule_table
-
     by_level = {
         level: pd.concat([pd.DataFrame([measure_row("auc", found["auc"], printed["auc"])]), rule_table(found, printed)])
         for level, found in levels.items()

@@ -18,6 +18,7 @@ from gliocast.evidence.subgroups import by_subgroup
 from gliocast.evidence.threshold_sweep import sweep_threshold
 from gliocast.hybrid.evaluate import answers, by_model, ranking, truth
 from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.reporting import figures
 from gliocast.types import Figure, Partition, Scores, Table
 
 _log = logging.getLogger(__name__)
@@ -58,8 +59,6 @@ def assess_calibration(
     seed: int,
 ) -> tuple[Table, Figure]:
     """Every model's calibration on test patients, as it is and recalibrated from training patients' predictions."""
-    from gliocast.reporting import figures
-
     training = dict(by_model(named(training_predictions), training_cohort))
     rows, curves = [], []
     for name, tested in with_probability(predictions, test_outcomes):
@@ -91,8 +90,6 @@ def _recalibrated(tested: Table, training: Table, method: calibration.Method) ->
 
 def assess_usefulness(predictions: Scores, test_outcomes: Table) -> Figure:
     """Net benefit of every model over the threshold probability."""
-    from gliocast.reporting import figures
-
     tables = dict(with_probability(predictions, test_outcomes))
     tested = next(iter(tables.values()))
     curves = decision_curves(truth(tested), {name: _probability(table) for name, table in tables.items()})

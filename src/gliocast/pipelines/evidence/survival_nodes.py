@@ -21,6 +21,7 @@ from gliocast.hybrid.fit import facts_of
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence.nodes import one_a_patient, with_probability
+from gliocast.reporting import figures
 from gliocast.types import Figure, ImageScoreKind, Partition, Scores, Split, Table
 
 STEP_DAYS = 30.0
@@ -82,8 +83,6 @@ def _in_classes(
 
 def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
     """Kaplan–Meier curves of the test patients whom the best model calls short-term and long-term, with log-rank."""
-    from gliocast.reporting import figures
-
     models = dict(with_probability(predictions, test_outcomes))
     name = HYBRID if HYBRID in models else CLINICAL
     called = one_a_patient(models[name]).set_index("patient_id")["predicted"]

@@ -14,6 +14,7 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.hybrid.tables import table4
+from gliocast.reporting import figures
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 POOLED = " of all splits together; AUC within splits"
@@ -81,8 +82,6 @@ def compare_protocols(
     seed: int,
 ) -> tuple[dict[str, Any], Table, Table, Figure]:
     """The leakage gap: each number under both protocols, the difference, and who had been seen by what."""
-    from gliocast.reporting import figures
-
     if paper_predictions.table.empty:
         nothing, nobody = pd.DataFrame(columns=["model"]), pd.DataFrame(columns=["stage"])
         return dict(paper_protocol_record), nothing, nobody, NO_FIGURE
@@ -125,7 +124,6 @@ def _marked(table: Table, watermark: str | None) -> Table:
 def _figure4(
     models: Mapping[str, Any], predictions: Scores, outcomes: Table, watermark: str | None
 ) -> tuple[Figure, Figure]:
-    from gliocast.reporting import figures
 
     best = "hybrid" if "hybrid" in models else "clinical"
     mark = f". {watermark}" if watermark else ""

@@ -15,6 +15,8 @@ from gliocast.hybrid.parameters import HybridParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.progress import steps
+from gliocast.reporting import figures
+from gliocast.reporting.figures import theme
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, Pieces, Scores, Table
 
 
@@ -35,9 +37,6 @@ def explain_models(
     seed: int,
 ) -> tuple[Table, Figure]:
     """Mean absolute SHAP values of the best-informed model of the first split, over its training patients."""
-    from gliocast.reporting import figures
-    from gliocast.reporting.figures import theme
-
     n_patients = hybrid.robustness.explained_patients
     if n_patients == 0:
         return pd.DataFrame(columns=["name", "importance"]), NO_FIGURE
@@ -64,8 +63,6 @@ def probe_robustness(
 
     Goes on after the last answered question.
     """
-    from gliocast.reporting import figures
-
     split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
     scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
     patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
