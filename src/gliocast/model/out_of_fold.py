@@ -17,10 +17,10 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.helpers import end_with
 from gliocast.model.material import FoldIndices, positions
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
+from gliocast.model.processes import end_with
 from gliocast.model.progress import OnEpoch, Told, fold_progress, logged_through, relayed
 from gliocast.model.scoring import joined, member_logits, score_table
 from gliocast.model.tensorboard import followed_in

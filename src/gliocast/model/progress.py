@@ -12,7 +12,7 @@ from multiprocessing.managers import SyncManager
 from threading import Thread
 from typing import Any, TypeAlias
 
-from gliocast.model.helpers import end_with
+from gliocast.model.processes import end_with
 from gliocast.model.training import EpochReport
 from gliocast.progress import bars
 
