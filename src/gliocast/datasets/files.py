@@ -43,6 +43,14 @@ class JsonDataset(PreviewedDataset[Any]):
         return JSONPreview(json.dumps(self.load()))
 
 
+class OptionalJsonDataset(JsonDataset):
+    """As `JsonDataset`; an absent file is an empty record, as of a cohort that is not simulated."""
+
+    def load(self) -> Any:
+        """Read the record, or give an empty one where there is no file."""
+        return super().load() if self._exists() else {}
+
+
 class FigureDataset(PreviewedDataset[dict[str, Any]]):
     """A Plotly figure as JSON."""
 
