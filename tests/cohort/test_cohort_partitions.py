@@ -12,15 +12,9 @@ from hypothesis import strategies as st
 
 from gliocast.cohort.folds import rotated
 from gliocast.cohort.parameters import Fractions, PartitionParameters
-from gliocast.cohort.partitions import (
-    check_cohort_unchanged,
-    check_partition,
-    cohort_sha256,
-    partition_from_json,
-    partition_patients,
-    partition_sha256,
-    partition_to_json,
-)
+from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition, cohort_sha256
+from gliocast.cohort.partition_json import partition_from_json, partition_sha256, partition_to_json
+from gliocast.cohort.partitions import partition_patients
 from gliocast.errors import PartitionError
 
 PAPER = Fractions(train=0.6, validation=0.2)

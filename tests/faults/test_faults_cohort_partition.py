@@ -10,13 +10,9 @@ import pytest
 from kedro.io import DatasetError
 
 from gliocast.cohort.parameters import PartitionParameters
-from gliocast.cohort.partitions import (
-    check_cohort_unchanged,
-    check_partition,
-    partition_from_json,
-    partition_patients,
-    partition_to_json,
-)
+from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
+from gliocast.cohort.partition_json import partition_from_json, partition_to_json
+from gliocast.cohort.partitions import partition_patients
 from gliocast.datasets.partition import PartitionDataset
 from gliocast.errors import PartitionError
 from gliocast.pipelines.preprocessing.nodes import open_test_partition, separate_test_patients

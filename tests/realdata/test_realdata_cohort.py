@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from gliocast.cohort.parameters import CohortParameters, PartitionParameters
-from gliocast.cohort.partitions import check_partition
+from gliocast.cohort.partition_checks import check_partition
 from gliocast.cohort.selection import exclusions
 from gliocast.errors import CohortError
 from gliocast.pipelines.preprocessing import nodes

@@ -9,22 +9,9 @@ import pandas as pd
 
 from gliocast.cohort.folds import cut, dealt, rotated, shuffled_strata
 from gliocast.cohort.parameters import Fractions, PartitionParameters
-from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition, cohort_sha256
-from gliocast.cohort.partition_json import partition_from_json, partition_sha256, partition_to_json
 from gliocast.cohort.partition_size import size_problems
 from gliocast.errors import PartitionError, raise_if_any
 from gliocast.types import Fold, Partition, Split
-
-__all__ = [
-    "PartitionParameters",
-    "check_cohort_unchanged",
-    "check_partition",
-    "cohort_sha256",
-    "partition_from_json",
-    "partition_patients",
-    "partition_sha256",
-    "partition_to_json",
-]
 
 OUTER, INNER, PAPER = 1, 2, 3  # random streams of one seed that never meet
 Test = tuple[str, str | None, tuple[str, ...]]  # name and stratum of a split, and its test patients

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gliocast.cohort.partitions import partition_from_json, partition_to_json
+from gliocast.cohort.partition_json import partition_from_json, partition_to_json
 from gliocast.datasets.base import AtomicDataset
 from gliocast.types import Partition
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.cohort.partitions import partition_sha256
+from gliocast.cohort.partition_json import partition_sha256
 from gliocast.cohort.selection import OUTCOME
 from gliocast.evidence.guard import WATERMARK, seen_in_training
 from gliocast.reporting.metrics import SCHEMA_VERSION, checked

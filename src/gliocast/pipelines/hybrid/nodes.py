@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.cohort.partitions import partition_sha256
+from gliocast.cohort.partition_json import partition_sha256
 from gliocast.evidence.guard import WATERMARK
 from gliocast.hybrid import bundle, fit, image_features, image_scores
 from gliocast.hybrid.fitted import FittedModels

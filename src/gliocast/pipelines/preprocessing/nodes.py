@@ -10,7 +10,7 @@ import pandas as pd
 
 from gliocast.cohort import flow, study
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, PartitionParameters
-from gliocast.cohort.partitions import check_cohort_unchanged, check_partition
+from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
 from gliocast.cohort.partitions import partition_patients as draw_partition
 from gliocast.cohort.table import read_table
 from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
