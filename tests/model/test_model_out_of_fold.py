@@ -14,7 +14,7 @@ from gliocast.model import out_of_fold, scoring
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import positions
 from gliocast.model.out_of_fold import jobs_of, train_out_of_fold
-from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS
+from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Fold
 
 PATIENTS = names(24)
 STACKS, CLASSES = a_cohort(24, contrast=2.0)
@@ -261,6 +261,21 @@ def test_several_devices_give_the_same_networks_as_one(caplog, recwarn):
     ends = [line for line in caplog.messages if "best epoch" in line]
     assert len(ends) == 8 and set(ends[:4]) == set(ends[4:]), "other processes log as this one does"
     assert not recwarn
+
+
+def test_folds_that_lack_a_class_are_all_refused_before_the_first_is_trained(monkeypatch):
+    monkeypatch.setattr(out_of_fold, "_train_all", lambda *_: pytest.fail("a fold was trained"))
+    fit, stop, held_out = PATIENTS[:6], PATIENTS[6:10], PATIENTS[10:18]
+    of_one_class = tuple(patient for patient in PATIENTS[:18] if CLASSES[PATIENTS.index(patient)] == 1)
+    folds = (Fold(fit, stop, held_out), Fold(of_one_class, stop, ()), Fold(fit, (), held_out))
+    partition = replace(PARTITION, splits=(replace(PARTITION.splits[0], folds=folds),))
+    with pytest.raises(TrainingError) as refused:
+        trained(partition=partition)
+    found = [(problem.where, problem.found) for problem in refused.value.problems]
+    assert found == [
+        ("holdout/fold1", "0, 9 patients by class to fit on, 4 to stop by"),
+        ("holdout/fold2", "3, 3 patients by class to fit on, 0 to stop by"),
+    ]
 
 
 def test_each_fold_has_a_seed_of_its_own():

@@ -13,7 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 from tuning_fakes import a_tuning
 
-from gliocast.errors import ConfigurationError
+from gliocast.errors import ConfigurationError, TrainingError
 from gliocast.model import precision
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.training import EpochReport
@@ -217,6 +217,15 @@ def test_no_patient_is_named_in_the_journal(tmp_path: Path):
 def test_more_folds_than_the_partition_has_are_refused(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"tuning.folds is 2; expected at most 1"):
         tuned(tmp_path, folds=2)
+
+
+def test_a_fold_that_lacks_a_class_is_refused_before_the_first_trial(tmp_path: Path):
+    one_outcome = a_cohort(**dict.fromkeys(PATIENTS[4:12], LONG_TERM))
+    second = Fold(fit=PATIENTS[4:8], stop=PATIENTS[8:12], held_out=PATIENTS[12:14])
+    partition = replace(PARTITION, splits=(replace(PARTITION.splits[0], folds=(FOLD, second)),))
+    with pytest.raises(TrainingError, match="holdout/fold1 is 0, 4 patients by class to fit on, 4 to stop by"):
+        tuned(tmp_path, cohort=one_outcome, partition=partition, folds=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_positions_are_those_of_the_stacks():

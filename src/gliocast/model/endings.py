@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
-from gliocast.errors import UNWRITABLE, ConfigurationError, Problem, TrainingError
+from gliocast.errors import UNWRITABLE, ConfigurationError, Problem, TrainingError, raise_if_any
 from gliocast.model.checkpoints import Checkpoints
+from gliocast.model.material import FoldIndices, determined
 from gliocast.model.tensors import Module, Tensor
 
 KEPT = "What was stored is kept."
@@ -113,20 +114,25 @@ def _of_own_size(network: Module, example: Tensor) -> Tensor:
     return example.new_zeros((*example.shape[:2], *backbone.pretrained_cfg["input_size"][1:]))
 
 
-def refuse_untrainable(
-    name: str, fit_classes: Int[np.ndarray, " fit"], stop_classes: Int[np.ndarray, " stop"], classes: int
-) -> None:
-    """Refuse a fold that lacks a class before any work is done.
+def refuse_untrainable(folds: Mapping[str, FoldIndices], classes: Int[np.ndarray, " patients"], count: int) -> None:
+    """Refuse, before any work is done and all at once, the folds that lack one of `count` classes.
 
     Raises:
-        TrainingError: a class is absent among the fitted patients, or nobody stops the training.
+        TrainingError: a class is absent among the fitted patients of a fold, or nobody stops its training.
     """
-    counts = np.bincount(fit_classes, minlength=classes)
-    if counts.min() > 0 and len(stop_classes) > 0:
-        return
-    found = f"{', '.join(map(str, counts))} patients by class to fit on, {len(stop_classes)} to stop by"
+    problems = []
+    for name, fold in folds.items():
+        known = determined(fold, classes)
+        counts = np.bincount(classes[known.fit], minlength=count)
+        if counts.min() == 0 or len(known.stop) == 0:
+            problems.append(_untrainable(name, counts.tolist(), len(known.stop)))
+    raise_if_any(problems, TrainingError)
+
+
+def _untrainable(name: str, counts: Sequence[int], stop: int) -> Problem:
+    found = f"{', '.join(map(str, counts))} patients by class to fit on, {stop} to stop by"
     remedy = "Add patients, use fewer folds, or move the survival threshold."
-    raise TrainingError(Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy))
+    return Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy)
 
 
 def _unfit(backbone: str, side_px: int | None = None) -> Problem:

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.model.endings import refuse_untrainable
 from gliocast.model.material import FoldIndices
 from gliocast.model.parameters import ModelParameters
 from gliocast.tuning.figures import reasoned_figures, study_figures
@@ -58,12 +59,12 @@ def tune(
         ConfigurationError: the study searched something else before, its storage cannot be reached, or there are fewer
             folds than `tuning.folds`.
         ArtefactError: the study's journal is damaged or cannot be written.
-        TrainingError: no trial succeeded, or too many failed one after the other.
+        TrainingError: a fold lacks a class, no trial succeeded, or too many failed one after the other.
     """
     params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
-    trainer = FoldTrainer(
-        stacks, classes, fold_positions(split, patient_ids, tuning.folds), params, tuning.measure, seed
-    )
+    folds = fold_positions(split, patient_ids, tuning.folds)
+    refuse_untrainable({f"{split.name}/fold{place}": fold for place, fold in enumerate(folds)}, classes, params.classes)
+    trainer = FoldTrainer(stacks, classes, folds, params, tuning.measure, seed)
     hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
     return {**hyperparameters, "split": split.name}, trials.assign(split=split.name), figures
 
