@@ -129,6 +129,24 @@ def test_weights_that_are_no_numbers_are_refused(broken):
         network(pretrained=state | {broken: state[broken] * float("nan")})
 
 
+@pytest.mark.parametrize("kind", [torch.int8, torch.float8_e4m3fn])
+def test_quantised_weights_are_refused(kind):
+    state = three_channel_state()[1]
+    state["stem.conv.weight"] = (100 * state["stem.conv.weight"]).to(kind)
+    with pytest.raises(
+        ConfigurationError, match=r"quantised, with (int8|float8_e4m3fn) in stem.conv.weight and 0 more"
+    ):
+        build_network(tiny(), 0.0, state)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.bfloat16])
+def test_weights_of_another_precision_are_taken_over_as_float32(kind):
+    state = {name: tensor.to(kind) for name, tensor in three_channel_state()[1].items() if tensor.is_floating_point()}
+    weight = build_network(tiny(), 0.0, state).get_submodule("stages.1.0.conv2_kxk.conv").weight
+    assert weight.dtype == torch.float32
+    assert torch.equal(weight, state["stages.1.0.conv2_kxk.conv.weight"].float())
+
+
 def test_attention_weighs_the_slices_of_each_patient_to_one():
     attentive = network(pooling="attention").eval()
     stacks = torch.rand(2, 3, 32, 32)

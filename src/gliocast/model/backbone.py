@@ -143,9 +143,21 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
 
 
 def _refuse_no_numbers(pretrained: Mapping[str, Tensor], params: ModelParameters) -> None:
-    """Refuse a state without any weight, for which timm would go and fetch one, and weights that are no numbers."""
+    """Refuse a state without any weight, for which timm would go and fetch one, and weights that are no numbers.
+
+    A quantised file holds its weights in eight bits, and their scale elsewhere. What is counted (batches, positions) is
+    an int64 in timm's networks.
+    """
+    import torch
+
     if not pretrained:
         raise ConfigurationError(_other_network(params, "without any weight"))
+    whole = {torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64}
+    quantised = [name for name, weight in pretrained.items() if weight.dtype not in whole]
+    if quantised:
+        kind = str(pretrained[quantised[0]].dtype).removeprefix("torch.")
+        found = f"quantised, with {kind} in {quantised[0]} and {len(quantised) - 1} more"
+        raise ConfigurationError(_other_network(params, found))
     unknown = [name for name, weight in pretrained.items() if not weight.isfinite().all()]
     if unknown:
         found = f"with values that are no finite numbers in {unknown[0]} and {len(unknown) - 1} more"
