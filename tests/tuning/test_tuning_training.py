@@ -228,6 +228,14 @@ def test_a_fold_that_lacks_a_class_is_refused_before_the_first_trial(tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_an_auc_of_stopping_patients_of_one_outcome_is_refused_before_the_first_trial(tmp_path: Path):
+    one_outcome = a_cohort(**dict.fromkeys(FOLD.stop, SHORT_TERM))
+    with pytest.raises(ConfigurationError, match="auc, and the 4 patients that stop fold0 have one outcome"):
+        tuned(tmp_path, cohort=one_outcome, measure="auc")
+    assert not list(tmp_path.iterdir())
+    assert tuned(tmp_path, cohort=one_outcome, trials=1)[0]["source"] == "tuned"
+
+
 def test_positions_are_those_of_the_stacks():
     patients = searched_patients(PARTITION.splits[0], folds=1)
     (positions,) = fold_positions(PARTITION.splits[0], patients, folds=1)

@@ -56,8 +56,8 @@ def tune(
         storage: where the study is kept, and continued from.
 
     Raises:
-        ConfigurationError: the study searched something else before, its storage cannot be reached, or there are fewer
-            folds than `tuning.folds`.
+        ConfigurationError: the study searched something else before, its storage cannot be reached, there are fewer
+            folds than `tuning.folds`, or an AUC is asked of patients who have one outcome.
         ArtefactError: the study's journal is damaged or cannot be written.
         TrainingError: a fold lacks a class, no trial succeeded, or too many failed one after the other.
     """
@@ -65,6 +65,7 @@ def tune(
     folds = fold_positions(split, patient_ids, tuning.folds)
     refuse_untrainable({f"{split.name}/fold{place}": fold for place, fold in enumerate(folds)}, classes, params.classes)
     trainer = FoldTrainer(stacks, classes, folds, params, tuning.measure, seed)
+    trainer.refuse_unmeasurable()
     hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
     return {**hyperparameters, "split": split.name}, trials.assign(split=split.name), figures
 

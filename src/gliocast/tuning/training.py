@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.model.classes import auc
 from gliocast.model.device import choose_devices
 from gliocast.model.material import FoldIndices
@@ -58,6 +59,17 @@ class FoldTrainer(Trainer):
         )
         return best.value
 
+    def refuse_unmeasurable(self) -> None:
+        """Refuse an AUC of patients who have one outcome: no trial could have a value.
+
+        Raises:
+            ConfigurationError: such patients stop the training of a fold.
+        """
+        if self.measure == "auc":
+            outcomes = map(self._stop_outcomes, range(len(self.folds)))
+            problems = [_of_one_outcome(n, len(who)) for n, who in enumerate(outcomes) if who.all() or not who.any()]
+            raise_if_any(problems, ConfigurationError)
+
     def for_worker(self, number: int, workers: int) -> FoldTrainer:
         """The machine's devices are handed round, and its processor's threads are divided."""
         devices = tuple(map(str, choose_devices(self.params.devices)))
@@ -92,6 +104,12 @@ class FoldTrainer(Trainer):
     def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
         classes = self.classes[self.folds[fold].stop]
         return classes[classes >= 0] >= self.params.first_long_term_class
+
+
+def _of_one_outcome(fold: int, patients: int) -> Problem:
+    found = f"auc, and the {patients} patients that stop fold{fold} have one outcome"
+    remedy = "Set tuning.measure to log_loss, or use fewer folds."
+    return Problem("–", "tuning.measure", found, "patients of both outcomes", remedy)
 
 
 @dataclass
