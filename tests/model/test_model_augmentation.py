@@ -46,11 +46,31 @@ def test_movements_keep_the_shape_and_the_range(moved):
     assert not torch.equal(changed, a_batch())
 
 
+def a_square_after(**changes):
+    """Where a square that lies 8 px right of the middle lies after each of 400 draws: right and down, px."""
+    batch, place = torch.zeros(400, 1, 32, 32), torch.arange(32) - 15.5
+    batch[:, :, 14:18, 22:26] = 1
+    share = (moved := augmented(batch, **changes)) / moved.sum((2, 3), keepdim=True)
+    return (share * place).sum((1, 2, 3)), (share * place[:, None]).sum((1, 2, 3))
+
+
+def test_shifts_reach_their_share_of_the_side_either_way_and_go_no_further():
+    right, down = a_square_after(shift_fraction=0.125)  # of 32 px: 4
+    for shift in (right - 8, down):
+        assert [shift.min().item(), shift.max().item()] == pytest.approx([-4, 4], abs=0.1)
+
+
+def test_turns_reach_their_degrees_either_way_about_the_middle_and_go_no_further():
+    right, down = a_square_after(rotation_degrees=30)
+    turned = torch.rad2deg(torch.atan2(down, right))
+    assert [turned.min().item(), turned.max().item()] == pytest.approx([-30, 30], abs=0.7)
+    assert torch.hypot(right, down).numpy() == pytest.approx(8, abs=0.1)
+
+
 def test_intensity_changes_by_one_factor_a_slice_within_its_bounds():
-    factor = (augmented(a_batch(), intensity_fraction=0.1) / a_batch()).flatten(1)
+    factor = augmented(torch.ones(400, 1, 4, 4), intensity_fraction=0.1).flatten(1)
     assert torch.allclose(factor, factor[:, :1].expand_as(factor), atol=1e-4)
-    assert (factor > 0.9).all()
-    assert (factor < 1.1).all()
+    assert [factor.min().item(), factor.max().item()] == pytest.approx([0.9, 1.1], abs=0.005)
 
 
 def test_the_slices_of_one_patient_move_together():
