@@ -169,3 +169,9 @@ def test_the_bins_of_each_model_are_read_aloud_with_its_name() -> None:
     alt = figures.reliability(curves)["layout"]["meta"]["alt"]
     assert "Clinical only: predicted 0.20, observed 0.10 (10 patients); predicted 0.80" in alt
     assert "MRI only (CNN): predicted 0.20, observed 0.10 (9 patients); predicted 0.80" in alt
+
+
+def test_the_loss_of_learning_curves_bears_a_name_that_holds_for_any_number_of_classes(
+    drawn: dict[str, Figure],
+) -> None:
+    assert drawn["learning_curves"]["layout"]["yaxis"]["title"]["text"] == "Cross-entropy"

@@ -75,7 +75,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn_training",
         "cnn",
         "Learning curves of the CNN",
-        "Thin: each fold; thick: their mean. The patients that stop training are neither fitted on nor scored.",
+        "Thin: each fold; thick: the mean of those still trained. The patients that stop training are neither fitted "
+        "on nor scored.",
     ),
     Exhibit("figure4_roc", "hybrid", "hybrid", "ROC curves", "Figure 4a of the paper. All models, same patients."),
     Exhibit("figure4_confusion", "hybrid", "hybrid", "Confusion matrix", "Figure 4b of the paper."),

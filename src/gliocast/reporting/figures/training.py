@@ -44,7 +44,7 @@ def learning_curves(curves: pd.DataFrame) -> Figure:
     alt = "; ".join(
         f"{_SERIES[str(column)][0]}: mean loss {value:.3f} at the last epoch" for column, value in last.items()
     )
-    return figure(traces, title, alt, xaxis=axis("Epoch"), yaxis=axis("Binary cross-entropy", rangemode="tozero"))
+    return figure(traces, title, alt, xaxis=axis("Epoch"), yaxis=axis("Cross-entropy", rangemode="tozero"))
 
 
 def _loss_curves(curves: pd.DataFrame, column: str) -> list[dict[str, Any]]:
