@@ -19,6 +19,7 @@ from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.resume import WITHOUT_EFFECT, made_with
 from gliocast.model.training import EpochReport, train_fold
+from gliocast.model.weights import pinned
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
 from gliocast.tuning.objective import Report, Trainer
 from gliocast.tuning.parameters import Measure
@@ -92,11 +93,11 @@ class FoldTrainer(Trainer):
         }
 
     def settings(self) -> dict[str, Any]:
-        """What a trial's value depends on: versions, code, and the arithmetic of this machine's devices for `auto`.
+        """What a trial's value depends on: weights, versions, code, and the arithmetic of this machine for `auto`.
 
         By threads a value differs in its last digits alone.
         """
-        params, side_px = self.params, self.stacks.shape[-1]
+        params, side_px = pinned(self.params), self.stacks.shape[-1]
         chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
         precisions = {arithmetic(params, device, side_px) for device in choose_devices(params.devices)}
         return chosen | {"precision": sorted(precisions), **made_with()}
