@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliocast.cohort.table import read_cohort, read_table
+from gliocast.cohort.table import read_cohort
 from gliocast.errors import CohortError
 from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 
@@ -33,30 +33,30 @@ def table(*rows: str, header: str = HEADER) -> str:
 
 
 def test_the_cohort_has_every_canonical_column_in_its_type(cohort_parameters):
-    cohort, _ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(), "exclude")
+    cohort, *_ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(), "exclude")
     assert list(cohort) == [*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS, "outcome"]
     assert {name: str(dtype) for name, dtype in cohort.dtypes.items()} == DTYPES
 
 
 def test_the_cohort_is_sorted_by_patient(cohort_parameters):
     rows = ["P2,65,M,1,biopsy,331", "P1,65,M,1,biopsy,332"]
-    cohort, _ = read_cohort(table(*rows), cohort_parameters(), "exclude")
+    cohort, *_ = read_cohort(table(*rows), cohort_parameters(), "exclude")
     assert cohort["patient_id"].tolist() == ["P1", "P2"]
     assert cohort["outcome"].tolist() == ["long_term", "short_term"]
 
 
 def test_a_table_without_events_means_that_all_died(cohort_parameters):
-    cohort, _ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(), "exclude")
+    cohort, *_ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(), "exclude")
     assert cohort["event_observed"].tolist() == [True]
 
 
 def test_the_threshold_is_a_parameter(cohort_parameters):
-    cohort, _ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(survival_threshold_days=331), "exclude")
+    cohort, *_ = read_cohort(table("P1,65,M,1,biopsy,331"), cohort_parameters(survival_threshold_days=331), "exclude")
     assert cohort["outcome"].tolist() == ["long_term"]
 
 
 def test_missing_predictors_stay_missing(cohort_parameters):
-    cohort, exclusions = read_cohort(table("P1,,NA,Not Available,,331"), cohort_parameters(), "exclude")
+    cohort, exclusions, _ = read_cohort(table("P1,,NA,Not Available,,331"), cohort_parameters(), "exclude")
     assert cohort.loc[0, ["age_years", "sex", "who_status", "surgery"]].isna().all()
     assert exclusions.empty
 
@@ -73,7 +73,7 @@ def test_a_sites_own_names_values_and_decimal_mark_are_mapped(cohort_parameters)
     values = {"sex": {"w": "F", "m": "M"}, "surgery": {"Biopsie": "biopsy", "unklar": None}}
     parameters = cohort_parameters(separator=";", decimal=",", columns=columns, values=values)
     rows = ["7;67,5;w;1;Biopsie;331", "8;50;m;0;unklar;400"]
-    cohort, _ = read_cohort(table(*rows, header="Nr;Alter;Geschlecht;ECOG;OP;OS"), parameters, "exclude")
+    cohort, *_ = read_cohort(table(*rows, header="Nr;Alter;Geschlecht;ECOG;OP;OS"), parameters, "exclude")
     assert cohort.loc[0, ["patient_id", "age_years", "sex", "surgery"]].tolist() == ["7", 67.5, "F", "biopsy"]
     assert pd.isna(cohort.loc[1, "surgery"])
 
@@ -82,7 +82,7 @@ def test_the_first_of_several_columns_that_has_a_value_counts(cohort_parameters)
     columns = cohort_parameters().columns | {"survival_days": ["death", "last_contact"], "event_observed": "dead"}
     header = HEADER.replace("survival_days", "death,last_contact,dead")
     rows = ["P1,65,M,1,biopsy,100,,1", "P2,65,M,1,biopsy,NA,200,0", "P3,65,M,1,biopsy,300,400,1"]
-    cohort, _ = read_cohort(table(*rows, header=header), cohort_parameters(columns=columns), "exclude")
+    cohort, *_ = read_cohort(table(*rows, header=header), cohort_parameters(columns=columns), "exclude")
     assert cohort["survival_days"].tolist() == [100, 200, 300]
 
 
@@ -93,7 +93,7 @@ def test_one_column_can_tell_survival_and_fate(cohort_parameters):
         "event_observed": {"ALIVE (361 days later)": 0, "*": 1},
     }
     rows = ["P1,65,M,1,biopsy,ALIVE (361 days later)", "P2,65,M,1,biopsy,120", "P3,65,M,1,biopsy,"]
-    cohort, exclusions = read_cohort(table(*rows), cohort_parameters(columns=columns, values=values), "exclude")
+    cohort, exclusions, _ = read_cohort(table(*rows), cohort_parameters(columns=columns, values=values), "exclude")
     assert cohort["survival_days"].tolist() == [361, 120]
     assert cohort["event_observed"].tolist() == [False, True]
     assert exclusions["patient_id"].tolist() == ["P3"]
@@ -105,13 +105,13 @@ def test_one_column_can_tell_survival_and_fate(cohort_parameters):
 )
 def test_who_status_is_derived_from_the_karnofsky_status(cohort_parameters, karnofsky, who_status):
     rows = [f"P1,65,M,,biopsy,331,{karnofsky}"]
-    reading = read_table(table(*rows, header=f"{HEADER},karnofsky"), cohort_parameters(), "exclude")
+    reading = read_cohort(table(*rows, header=f"{HEADER},karnofsky"), cohort_parameters(), "exclude")
     assert reading.cohort["who_status"].tolist() == [who_status]
     assert reading.notes["who_status_from_karnofsky"] == 1
 
 
 def test_a_known_who_status_is_not_overwritten(cohort_parameters):
-    reading = read_table(
+    reading = read_cohort(
         table("P1,65,M,3,biopsy,331,100", header=f"{HEADER},karnofsky"), cohort_parameters(), "exclude"
     )
     assert reading.cohort["who_status"].tolist() == [3]
@@ -119,7 +119,7 @@ def test_a_known_who_status_is_not_overwritten(cohort_parameters):
 
 
 def test_columns_that_are_not_read_are_named_and_not_shown(cohort_parameters, caplog):
-    reading = read_table(
+    reading = read_cohort(
         table("P1,65,M,1,biopsy,331,Smith", header=f"{HEADER},remarks"), cohort_parameters(), "exclude"
     )
     assert reading.notes["columns_ignored"] == ["remarks"]
@@ -137,7 +137,7 @@ def test_rows_that_fail_a_rule_are_left_out_with_its_reason(cohort_parameters):
         "P2_TEST,66,X,1,biopsy,331,1",
         "P3,66,M,1,biopsy,331,1",
     ]
-    cohort, exclusions = read_cohort(table(*rows, header=f"{HEADER},scan"), cohort_parameters(keep=keep), "exclude")
+    cohort, exclusions, _ = read_cohort(table(*rows, header=f"{HEADER},scan"), cohort_parameters(keep=keep), "exclude")
     assert cohort["patient_id"].tolist() == ["P1", "P3"]
     assert exclusions.to_dict("records") == [
         {"patient_id": "P1", "stage": "row_selection", "code": "follow_up_scan", "reason": "not the first scan"},
@@ -150,7 +150,7 @@ def test_rows_that_fail_a_rule_are_left_out_with_its_reason(cohort_parameters):
 def test_a_rule_may_hold_whatever_its_check_has_accepted(cohort_parameters, pattern):
     keep = [{"column": "scan", "matches": pattern, "code": "follow_up_scan", "reason": "not the first scan"}]
     rows = ("P1,65,M,1,biopsy,331,baseline", "P2,66,M,1,biopsy,331,follow-up")
-    cohort, _ = read_cohort(table(*rows, header=f"{HEADER},scan"), cohort_parameters(keep=keep), "exclude")
+    cohort, *_ = read_cohort(table(*rows, header=f"{HEADER},scan"), cohort_parameters(keep=keep), "exclude")
     assert cohort["patient_id"].tolist() == ["P1"]
 
 
@@ -168,7 +168,7 @@ def test_a_rule_about_an_absent_column_is_an_error(cohort_parameters):
 
 def test_the_scans_number_is_not_part_of_the_patients_identifier(cohort_parameters):
     identifier = {"pattern": r"(P-\d+)_\d+", "digits": 3, "scan_mark": None}
-    cohort, _ = read_cohort(table("P-7_11,65,M,1,biopsy,331"), cohort_parameters(identifier=identifier), "exclude")
+    cohort, *_ = read_cohort(table("P-7_11,65,M,1,biopsy,331"), cohort_parameters(identifier=identifier), "exclude")
     assert cohort["patient_id"].tolist() == ["P-007"]
 
 
@@ -181,7 +181,7 @@ def test_two_scans_of_one_patient_are_never_two_patients(cohort_parameters):
 
 def test_patients_who_agree_in_everything_are_told_as_perhaps_one_person(cohort_parameters):
     rows = ["A,65.5,M,1,biopsy,331", "B,65.5,M,1,biopsy,331", "C,65.5,F,1,biopsy,331"]
-    notes = read_table(table(*rows), cohort_parameters(), "exclude").notes
+    notes = read_cohort(table(*rows), cohort_parameters(), "exclude").notes
     assert notes["n_groups_alike"] == 1
     assert notes["patients_alike"] == [["A", "B"]]
 
@@ -212,7 +212,7 @@ CELLS = st.sampled_from(["", "P1", "65", "67,5", "M", "x", "-1", "1e9", "2020-01
 def test_any_table_is_read_completely_or_refused_in_our_words(rows, policy, cohort_parameters):
     text = table(*(",".join(row) for row in rows))
     try:
-        cohort, exclusions = read_cohort(text, cohort_parameters(), policy)
+        cohort, exclusions, _ = read_cohort(text, cohort_parameters(), policy)
     except CohortError as error:
         assert error.problems
         return

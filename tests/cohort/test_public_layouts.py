@@ -73,26 +73,26 @@ def read(site):
 
 
 def test_each_table_gives_one_row_a_patient(site):
-    cohort, exclusions = read(site)
+    cohort, exclusions, _ = read(site)
     assert cohort["patient_id"].tolist() == PATIENTS[site[0]]
     assert set(exclusions["stage"]) <= {"row_selection"}
 
 
 def test_each_table_gives_survival_and_fate(site):
-    cohort, _ = read(site)
+    cohort, *_ = read(site)
     assert cohort["survival_days"][0] == 960
     assert cohort["survival_days"][1] == (361 if site[0] == "brats2020" else 200)
     assert cohort["event_observed"].tolist() == [True, False]
 
 
 def test_a_patient_alive_before_the_threshold_is_undetermined_everywhere(site):
-    cohort, _ = read(site)
+    cohort, *_ = read(site)
     last = cohort["outcome"][1:].fillna("undetermined").tolist()
     assert last == (["long_term"] if site[0] == "brats2020" else ["undetermined"])
 
 
 def test_every_predictor_of_the_models_is_one_that_the_table_has(site):
-    cohort, _ = read(site)
+    cohort, *_ = read(site)
     assert cohort[site[1]["hybrid"]["predictors"]].notna().any().all()
 
 

@@ -12,7 +12,7 @@ from kedro.io import DatasetError
 from gliocast.cohort.flow import warnings
 from gliocast.cohort.notes import ALL_SHORT
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.cohort.table import read_cohort, read_table
+from gliocast.cohort.table import read_cohort
 from gliocast.cohort.text import legible_cells
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.errors import CohortError, Problem
@@ -92,7 +92,7 @@ def test_a_mark_between_thousands_is_not_taken_for_the_tables_decimal_mark(param
 
 
 def test_zeros_blanks_and_a_spreadsheets_decimals_around_identifiers(parameters):
-    cohort, _ = read_cohort(table("001,65,M,1,biopsy,331,1", " 7.0 ,65,M,1,biopsy,331,1"), parameters(), "exclude")
+    cohort, *_ = read_cohort(table("001,65,M,1,biopsy,331,1", " 7.0 ,65,M,1,biopsy,331,1"), parameters(), "exclude")
     assert cohort["patient_id"].tolist() == ["001", "7", "P1"]
 
 
@@ -228,7 +228,7 @@ def test_an_accent_may_be_a_character_of_its_own(parameters):
             columns=parameters().columns | {"age_years": mapped_age}, values={"surgery": {mapped_word: "complete"}}
         )
         text = table(f"P2,65,M,1,{word},331,1", header=HEADER.replace("age_years", age))
-        cohort, _ = read_cohort(text, mapped, "exclude")
+        cohort, *_ = read_cohort(text, mapped, "exclude")
         assert (cohort["age_years"].tolist(), cohort["surgery"][1]) == ([65, 65], "complete")
 
 
@@ -268,7 +268,7 @@ def test_an_absent_column_without_a_match_is_told_with_the_tables_columns(parame
 
 
 def test_extra_columns_are_no_fault(parameters):
-    cohort, _ = read_cohort(f"{HEADER},remarks\n{SOUND},x\n", parameters(), "exclude")
+    cohort, *_ = read_cohort(f"{HEADER},remarks\n{SOUND},x\n", parameters(), "exclude")
     assert len(cohort) == 1
 
 
@@ -322,7 +322,7 @@ NAMES_OF_SOMETHING_ELSE = [
 
 @pytest.mark.parametrize("name", NAMES_OF_SOMETHING_ELSE)
 def test_a_column_of_something_else_is_not_taken_for_who_died(parameters, name):
-    cohort, _ = read_cohort(table(header=HEADER.replace("event_observed", name)), parameters(), "exclude")
+    cohort, *_ = read_cohort(table(header=HEADER.replace("event_observed", name)), parameters(), "exclude")
     assert len(cohort) == 1
 
 
@@ -402,7 +402,7 @@ def test_a_whole_number_with_a_spreadsheets_decimals_is_one(parameters):
 
 @pytest.mark.parametrize(("days", "asked"), [("10", True), ("331", True), ("332", False)])
 def test_where_nobody_reaches_the_threshold_a_run_asks_for_the_unit_of_survival(parameters, caplog, days, asked):
-    reading = read_table(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
+    reading = read_cohort(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
     assert ("is survival_days in days, and not in months" in caplog.text) is asked
     told = warnings({}, reading.notes, 2)
     assert (ALL_SHORT in told) is asked
@@ -412,7 +412,7 @@ def test_where_nobody_reaches_the_threshold_a_run_asks_for_the_unit_of_survival(
 
 
 def test_a_patient_of_unknown_survival_is_left_out_with_the_reason(parameters):
-    cohort, exclusions = read_cohort(table("P2,65,M,1,biopsy,,1", "P3,65,M,1,biopsy,400,"), parameters(), "exclude")
+    cohort, exclusions, _ = read_cohort(table("P2,65,M,1,biopsy,,1", "P3,65,M,1,biopsy,400,"), parameters(), "exclude")
     assert cohort["patient_id"].tolist() == ["P1"]
     assert exclusions["code"].tolist() == ["survival_missing", "event_missing"]
     assert exclusions["reason"].str.contains("undeterminable").all()
@@ -424,7 +424,7 @@ def test_a_patient_of_unknown_survival_stops_a_run_that_is_told_to_stop(paramete
 
 
 def test_a_patient_censored_before_the_threshold_is_not_labelled_by_the_days_seen(parameters):
-    cohort, exclusions = read_cohort(table("P2,65,M,1,biopsy,200,0"), parameters(), "stop")
+    cohort, exclusions, _ = read_cohort(table("P2,65,M,1,biopsy,200,0"), parameters(), "stop")
     assert cohort.set_index("patient_id")["outcome"].isna().to_dict() == {"P1": False, "P2": True}
     assert exclusions.empty
 
@@ -447,7 +447,7 @@ def test_a_table_that_tells_nobodys_outcome_is_refused_where_it_is_read(paramete
 
 @pytest.mark.parametrize(("days", "outcome"), [(331, "short_term"), (332, "long_term"), (333, "long_term")])
 def test_survival_of_exactly_332_days_is_long_term(parameters, days, outcome):
-    cohort, _ = read_cohort(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
+    cohort, *_ = read_cohort(table(f"P2,65,M,1,biopsy,{days},1"), parameters(), "exclude")
     assert cohort["outcome"][1] == outcome
 
 
@@ -497,7 +497,7 @@ def test_a_free_text_in_a_column_of_words_is_not_shown_whole(parameters):
 
 
 def test_a_missing_predictor_is_missing_and_no_category(parameters):
-    cohort, _ = read_cohort(table("P2,NA,,N/A,unknown,331,1"), parameters(), "stop")
+    cohort, *_ = read_cohort(table("P2,NA,,N/A,unknown,331,1"), parameters(), "stop")
     assert cohort.loc[1, ["age_years", "sex", "who_status", "surgery"]].isna().all()
 
 

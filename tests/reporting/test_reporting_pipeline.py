@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.cohort.table import read_table
+from gliocast.cohort.table import read_cohort
 from gliocast.pipelines.reporting import create_pipeline
 from gliocast.pipelines.reporting.nodes import describe_flow
 from gliocast.reporting.exhibits import EXHIBITS
@@ -70,7 +70,7 @@ def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
     text = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed\n" + "".join(
         f"P{number},65,M,1,biopsy,{survival}\n" for number, survival in enumerate(["400,1", "100,1", "100,0", ",1"])
     )
-    reading = read_table(text, parameters, "exclude")
+    reading = read_cohort(text, parameters, "exclude")
     told = describe_flow(reading.cohort, reading.exclusions, reading.notes, parameters)
     assert [stage["n"] for stage in told["stages"]] == [4, 3, 2]
     assert (told["n_long_term"], told["n_short_term"], told["n_excluded"]) == (1, 1, 2)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -34,13 +33,12 @@ UNDETERMINABLE = {  # what a row must have, or nothing can be said of the patien
 }
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A clinical table that was read.
 
     Attributes:
         cohort: one row a patient, canonical columns, `outcome`; sorted by `patient_id`.
-        exclusions: one row for each row of the table that is not in the cohort.
+        exclusions: `patient_id`, `stage`, `code`, `reason`; one row for each row of the table outside the cohort.
         notes: what a reader should know of the table: columns ignored, values derived, patients that look alike.
     """
 
@@ -51,34 +49,22 @@ class Reading:
 
 def read_cohort(
     clinical_table: str | pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The cohort, and the record of the rows that are not in it.
+) -> Reading:
+    """The cohort, the record of the rows that are not in it, and notes on the table.
 
     Args:
         clinical_table: the content of a CSV file, or a table from another kind of source.
         cohort: the site's columns, values, and rules.
         on_invalid_patient: leave out (`exclude`) or stop at (`stop`) a patient whose survival is not known.
 
-    Returns:
-        The canonical columns and `outcome`, one row a patient, sorted by `patient_id`; and the exclusions
-        (`patient_id`, `stage`, `code`, `reason`). Together they have as many rows as the table.
-
     Raises:
         CohortError: every problem of the table at once.
     """
-    reading = read_table(clinical_table, cohort, on_invalid_patient)
-    return reading.cohort, reading.exclusions
-
-
-def read_table(
-    clinical_table: str | pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy
-) -> Reading:
-    """Like `read_cohort`, with notes on the table."""
     return read_cells(cells_of(clinical_table, cohort.separator, cohort.decimal), cohort, on_invalid_patient)
 
 
 def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy) -> Reading:
-    """Like `read_table`, of the table's cells as text, the index being the rows' numbers in the file."""
+    """Like `read_cohort`, of the table's cells as text, the index being the rows' numbers in the file."""
     names = row_names(cells, cohort)
     failed = failed_rule(cells, cohort.keep)
     left_out = rows_left_out(names, failed, cohort.keep)

@@ -8,11 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.cohort import flow, study
+from gliocast.cohort import flow, study, table
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, PartitionParameters
 from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
 from gliocast.cohort.partitions import partition_patients as draw_partition
-from gliocast.cohort.table import read_table
 from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
 from gliocast.hybrid.image_features import patients_with_features
 from gliocast.types import ImageScoreKind, Partition
@@ -25,8 +24,7 @@ def read_cohort(
     clinical_table: str | pd.DataFrame, parameters: CohortParameters, on_invalid_patient: InvalidPatientPolicy
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """The cohort, the rows that are not in it, and notes on the table."""
-    reading = read_table(clinical_table, parameters, on_invalid_patient)
-    return reading.cohort, reading.exclusions, reading.notes
+    return table.read_cohort(clinical_table, parameters, on_invalid_patient)
 
 
 def select_patients(
