@@ -152,11 +152,18 @@ BACK = Fold(tuple(TRAINING[:40]), (), tuple(TRAINING[40:]))
 
 
 def assessed(
-    cohort, outcomes, *splits, taught=TRAINING, image_scores=None, unclassed=("P120",), threshold_mode="fixed"
+    cohort,
+    outcomes,
+    *splits,
+    scheme="holdout",
+    taught=TRAINING,
+    image_scores=None,
+    unclassed=("P120",),
+    threshold_mode="fixed",
 ):
     training = cohort[cohort["patient_id"].isin(taught)]
     predictors = cohort[cohort["patient_id"].isin(TEST)].drop(columns=["outcome", "survival_days", "event_observed"])
-    partition = Partition("holdout", 1, splits, FOLD)
+    partition = Partition(scheme, 1, splits, FOLD)
     nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
     scores, kind = (nobody, "none") if image_scores is None else (image_scores, "cnn")
     parameters = CohortParameters(**section("cohort", "preprocessing") | {"threshold_mode": threshold_mode})
@@ -212,6 +219,24 @@ def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, 
         split = Split("holdout", tuple(TEST), (FOLD, BACK))
         assessed(cohort, outcomes, split, image_scores=scores, unclassed=unclassed)
     assert widths[81] == widths[80]
+
+
+def test_a_patient_without_a_class_does_not_teach_the_model_that_is_tested_on_their_centre(
+    cohort, outcomes, monkeypatch
+):
+    taught = {}
+
+    def fitted(features, followup, scored_patients, times_days, seed):
+        taught[len(taught)] = len(followup.days)
+        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
+
+    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+    centres = [Split(f"centre{name}", tuple(TEST[half::2]), (FOLD, BACK), name) for half, name in enumerate("AB")]
+    for centre, expected in (("A", [80, 81]), ("B", [81, 80]), (None, [80, 80])):
+        taught.clear()
+        at_home = cohort.assign(centre=pd.array([centre] * 121, dtype="string"))
+        assessed(at_home, outcomes, *centres, scheme="leave_one_centre_out")
+        assert list(taught.values()) == expected
 
 
 def test_who_is_tested_was_followed_to_the_threshold_or_where_it_is_a_median_to_death(cohort, outcomes, monkeypatch):

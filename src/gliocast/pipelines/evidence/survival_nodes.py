@@ -119,10 +119,8 @@ class _Study:
     def tested(self, model: str, predictors: str, split: Split) -> ScoredSplit:
         """What the model says of the split's test patients, and what happened to them."""
         facts, scale = facts_of(predictors, self.hybrid), self.hybrid.image_scale
-        unclassed = self.taught.loc[~self.taught["patient_id"].isin(self.partition.patients), "patient_id"]
-        training = with_image_score(
-            self.taught, split, [*split.training, *unclassed], self.image_scores, "out_of_fold", scale
-        )
+        taught = [*split.training, *self._unclassed(split)["patient_id"]]
+        training = with_image_score(self.taught, split, taught, self.image_scores, "out_of_fold", scale)
         has_class = training["patient_id"].isin(split.training)
         training[IMAGE_SCORE] = training[IMAGE_SCORE].where(has_class, training[IMAGE_SCORE].median())
         test = with_image_score(self.test_predictors, split, split.test, self.image_scores, "test", scale)
@@ -134,6 +132,13 @@ class _Study:
         prediction = MODELS[model](features, followup, scored, self.times_days, self.seed)
         tested = _followup(self.outcomes.loc[list(split.test)])
         return ScoredSplit(split.test, tested, prediction, followup, self.known_from_days)
+
+    def _unclassed(self, split: Split) -> Table:
+        """Who teaches without a class: where a centre is tested, nobody who may be of it."""
+        unclassed = self.taught[~self.taught["patient_id"].isin(self.partition.patients)]
+        if self.partition.scheme != "leave_one_centre_out":
+            return unclassed
+        return unclassed[(unclassed["centre"] != split.stratum).fillna(False).astype(bool)]
 
 
 def _followup(patients: Table) -> Followup:
