@@ -19,7 +19,7 @@ from hybrid_examples import (
     training_of,
 )
 
-from gliocast.errors import ConfigurationError, LeakageError
+from gliocast.errors import ConfigurationError, LeakageError, TrainingError
 from gliocast.evidence.guard import WATERMARK
 from gliocast.hybrid import evaluate
 from gliocast.hybrid.image_scores import no_scores
@@ -157,6 +157,20 @@ def test_without_the_papers_network_the_gap_says_why_it_is_missing(study):
     assert "model.paper_protocol" in record["skipped"]
     with pytest.raises(ConfigurationError, match=r"model\.paper_protocol"):
         follow_paper_protocol(*parts, no_scores(), pd.DataFrame(), partition, quick(), "cnn", "paper", seed=0)
+
+
+def test_a_draw_of_the_paper_with_too_few_of_an_outcome_ends_no_honest_run(study):
+    cohort, partition, _, _ = study
+    parts = [part(cohort, partition) for part in (training_of, predictors_of, outcomes_of)]
+    nearly_all_tested = quick(paper_protocol={"test_fraction": 0.98})  # 3 of 150 patients teach: one of an outcome
+    given = (*parts, no_scores(), pd.DataFrame(), partition, nearly_all_tested, "none")
+    scores, record = follow_paper_protocol(*given, "honest", seed=3)
+    assert scores.table.empty
+    assert "too few patients of an outcome" in record["skipped"]
+    gap, *_ = compare_protocols(no_scores(), scores, record, parts[2], parts[0], EVIDENCE, 0)
+    assert gap == record
+    with pytest.raises(TrainingError, match="2 or more of each"):
+        follow_paper_protocol(*given, "paper", seed=3)
 
 
 def test_the_scaler_of_the_paper_has_seen_its_test_patients(study):

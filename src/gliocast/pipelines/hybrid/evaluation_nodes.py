@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from gliocast.errors import ConfigurationError, Problem
+from gliocast.errors import ConfigurationError, Problem, TrainingError
 from gliocast.evidence.guard import WATERMARK, seen_in_training
 from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
@@ -17,8 +18,10 @@ from gliocast.hybrid.tables import table4
 from gliocast.reporting import figures
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
+_log = logging.getLogger(__name__)
 POOLED = " of all splits together; AUC within splits"
 CLAIMED = "What the paper's protocol would have claimed on these patients"
+TOO_FEW = "the paper's protocol happened to draw too few patients of an outcome to choose a classifier"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
 
 
@@ -34,15 +37,24 @@ def follow_paper_protocol(
     protocol: ProtocolName,
     seed: int,
 ) -> tuple[Scores, dict[str, Any]]:
-    """The paper's protocol on the same cohort, for comparison only: its predictions, and whom each stage had seen."""
+    """The paper's protocol on the same cohort, for comparison only: its predictions, and whom each stage had seen.
+
+    It draws its patients whatever their outcome, and may draw too few of one: that ends no honest run.
+    """
     cohort = everyone(training_cohort, test_predictors, test_outcomes)
     scores = image_scores.joined(cnn_paper_scores)
-    if image_score == "features":
-        args = (image_features_table, cohort, partition, hybrid.features, seed)
-        scores = image_features.score_features_as_paper(*args)
     if image_score == "cnn" and scores.table.empty:
         return _not_followed(protocol)
-    run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
+    try:
+        if image_score == "features":
+            args = (image_features_table, cohort, partition, hybrid.features, seed)
+            scores = image_features.score_features_as_paper(*args)
+        run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
+    except TrainingError:
+        if protocol == "paper":
+            raise
+        _log.warning("No leakage gap is shown: %s.", TOO_FEW)
+        return image_scores.no_scores(), {"skipped": TOO_FEW}
     record = {"chosen": run.chosen, "n_test_patients": run.n_test, "seen": run.seen}
     return run.predictions, {"watermark": WATERMARK, **record}
 
