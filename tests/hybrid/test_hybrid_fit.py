@@ -19,7 +19,7 @@ from hybrid_examples import (
 )
 
 from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
-from gliocast.errors import ArtefactError, CohortError, LeakageError
+from gliocast.errors import ArtefactError, CohortError, LeakageError, TrainingError
 from gliocast.hybrid import fit
 from gliocast.hybrid.features import encode, outcome_codes
 from gliocast.hybrid.fit import (
@@ -33,6 +33,7 @@ from gliocast.hybrid.fitted import FittedModels, with_image_score
 from gliocast.hybrid.image_scores import gaps, image_score_of, joined, no_scores, score_rows
 from gliocast.hybrid.selection import fit_candidate, list_candidates
 from gliocast.hybrid.threshold import operating_threshold
+from gliocast.pipeline_registry import register_pipelines
 from gliocast.types import Fold, Partition, Scores, Split
 
 
@@ -45,6 +46,24 @@ def test_every_model_answers_for_every_test_patient_once(cohort, partition, imag
     names = [*model_names("cnn"), *pre_operative_names("cnn", quick())]
     assert predictions.table.groupby("name").size().to_dict() == dict.fromkeys(names, 20)
     assert set(predictions.table["role"]) == {"test"}
+
+
+def test_patients_are_enough_where_each_fold_leaves_one_of_a_class_to_every_inner_fold(cohort, partition):
+    """Two folds in turn: each is taught by 30 patients, of whom this many are long-term survivors."""
+    training = training_of(cohort, partition)
+    long_term = training.loc[training["outcome"] == "long_term", "patient_id"]
+    taught = [int(long_term.isin(fold.seen).sum()) for fold in partition.splits[0].folds]
+    fit.check_enough(training, partition, quick(inner_folds=min(taught)))
+    with pytest.raises(
+        TrainingError, match=rf"one fold of holdout.*{min(taught)} long-term.*{min(taught) + 1} or more"
+    ):
+        fit.check_enough(training, partition, quick(inner_folds=min(taught) + 1))
+
+
+def test_the_study_is_refused_before_anything_is_trained():
+    names = [node.name for node in register_pipelines()["hybrid"].nodes]
+    later = ("tune_hyperparameters", "train_cnn", "follow_paper_protocol", "fit_models")
+    assert all(names.index("check_enough_patients") < names.index(name) for name in later)
 
 
 def test_no_model_was_fitted_on_a_patient_that_it_is_tested_on(partition, fitting):

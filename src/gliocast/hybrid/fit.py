@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from gliocast.errors import CohortError, Problem, raise_if_any
+from gliocast.errors import CohortError, Problem, TrainingError, raise_if_any
 from gliocast.hybrid.classifiers import check_grids
 from gliocast.hybrid.features import IMAGE_FACTS, IMAGE_SCORE, encode, outcome_codes
 from gliocast.hybrid.fitted import (
@@ -26,7 +26,7 @@ from gliocast.hybrid.fitted import (
 from gliocast.hybrid.image_scores import joined, score_rows
 from gliocast.hybrid.nested import shared_among
 from gliocast.hybrid.parameters import HybridParameters, Settings
-from gliocast.hybrid.selection import FittedPair, Selection, fit_candidate, select
+from gliocast.hybrid.selection import FittedPair, Selection, fit_candidate, select, too_few
 from gliocast.hybrid.threshold import operating_threshold
 from gliocast.types import ImageScoreKind, Partition, Scores, Split
 
@@ -85,6 +85,22 @@ def fit_models(
         joined(*(one.out_of_fold for one in fittings)),
         pd.concat([one.selections for one in fittings], ignore_index=True),
     )
+
+
+def check_enough(training_cohort: pd.DataFrame, partition: Partition, hybrid: HybridParameters) -> None:
+    """Refuse patients among whom no classifier can be chosen, before anything is trained on them.
+
+    Raises:
+        TrainingError: in some fold of a split a class has fewer patients than there are inner folds; one problem a
+            split, of its poorest fold.
+    """
+    indexed, problems = training_cohort.set_index("patient_id"), []
+    for split in partition.splits:
+        taught = [outcome_codes(indexed.loc[list(fold.seen)]) for fold in split.folds]
+        poorest = min(taught, key=lambda outcome: min(outcome.sum(), (1 - outcome).sum()))
+        where = f"patients of one fold of {split.name}, by outcome"
+        problems += too_few(poorest, hybrid.inner_folds, "hybrid.inner_folds", where)
+    raise_if_any(problems, TrainingError)
 
 
 def model_names(image_score: ImageScoreKind) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.errors import ConfigurationError, Problem, TrainingError, raise_if_any
 from gliocast.hybrid.classifiers import build_classifier, with_probability, without_rows
 from gliocast.hybrid.features import build_preprocessor
 from gliocast.hybrid.parameters import Choice, ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
@@ -188,7 +188,7 @@ def stratified(
     """
     from sklearn.model_selection import StratifiedKFold
 
-    _enough_of_each_class(outcome, n_folds, setting)
+    raise_if_any(too_few(outcome, n_folds, setting), TrainingError)
     return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(outcome, outcome))
 
 
@@ -230,12 +230,15 @@ def score(scoring: Scoring, outcome: Int[np.ndarray, " patients"], response: np.
     return float((roc_auc_score if scoring == "roc_auc" else balanced_accuracy_score)(outcome, response))
 
 
-def _enough_of_each_class(outcome: Int[np.ndarray, " patients"], n_folds: int, setting: str) -> None:
+def too_few(
+    outcome: Int[np.ndarray, " patients"], n_folds: int, setting: str, where: str = "training patients by outcome"
+) -> list[Problem]:
+    """The problem of a class with fewer patients than there are folds, of which `setting` names the number."""
     n_long, n_short = int(outcome.sum()), int((1 - outcome).sum())
-    if min(n_long, n_short) < n_folds:
-        found = f"{n_long} long-term and {n_short} short-term training patients"
-        remedy = f"Include more patients, or lower {setting}."
-        raise TrainingError(Problem("–", "training patients by outcome", found, f"{n_folds} or more of each", remedy))
+    if min(n_long, n_short) >= n_folds:
+        return []
+    found = f"{n_long} long-term and {n_short} short-term training patients"
+    return [Problem("–", where, found, f"{n_folds} or more of each", f"Include more patients, or lower {setting}.")]
 
 
 def _nothing_to_learn(classifiers: Sequence[str]) -> Problem:

@@ -22,6 +22,12 @@ def fitting() -> Pipeline:
     return Pipeline(
         [
             Node(
+                nodes.check_enough_patients,
+                ["training_cohort", "partition", "params:hybrid"],
+                None,
+                name="check_enough_patients",
+            ),
+            Node(
                 nodes.score_images,
                 [
                     "cnn_out_of_fold_scores",
