@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from gliocast.evidence.bootstrap import _acceleration, as_clusters, bca_interval, bootstrap, jackknifed, resampled
+from gliocast.evidence.bootstrap import (
+    _acceleration,
+    as_clusters,
+    bca_interval,
+    bca_p_value,
+    bootstrap,
+    jackknifed,
+    resampled,
+)
 
 # Spatial test, score A, of 26 children: Efron and Tibshirani 1993, An Introduction to the Bootstrap, Table 14.1.
 SPATIAL_A = np.array(
@@ -30,6 +38,26 @@ def test_bca_at_ninety_percent_is_the_interval_printed_by_efron(monkeypatch):
     monkeypatch.setattr("gliocast.evidence.bootstrap.CONFIDENCE", 0.90)
     result = bootstrap(weighted_variance(SPATIAL_A), np.arange(26), 20_000, seed=1)
     assert result["ci95"] == pytest.approx([115.8, 259.6], rel=0.02)  # their Table 14.2, 2000 resamples
+
+
+def test_the_p_of_efrons_interval_is_the_level_at_which_it_ends(monkeypatch):
+    """0 put where an interval ends has the p that the interval leaves: 0.05, 0.10 of the one that Efron prints."""
+    clusters, variance = np.arange(26), weighted_variance(SPATIAL_A)
+    drawn, without_one = variance(resampled(clusters, 20_000, seed=1)), variance(jackknifed(clusters))
+    for level in (0.95, 0.90):
+        monkeypatch.setattr("gliocast.evidence.bootstrap.CONFIDENCE", level)
+        for end in bca_interval(171.5, drawn, without_one):
+            assert bca_p_value(171.5 - end, drawn - end, without_one - end) == pytest.approx(1 - level, rel=0.02)
+
+
+def test_without_bias_and_skew_the_p_is_twice_the_share_of_resamples_beyond_zero():
+    resamples = np.arange(-2.0, 99.0) + 0.5  # 2 of 101 below 0, as many above 96 as below 0; their middle is 48.5
+    assert bca_p_value(48.5, resamples, np.array([48.0, 48.5, 49.0])) == pytest.approx(4 / 101)
+    assert bca_p_value(148.5, resamples + 100, np.array([148.0, 148.5, 149.0])) == pytest.approx(1 / 101)  # none beyond
+
+
+def test_what_has_no_interval_has_no_p():
+    assert bca_p_value(1.0, np.full(50, 1.0), np.array([1.0, 1.0])) is None
 
 
 def test_bca_interval_is_that_of_scipy():

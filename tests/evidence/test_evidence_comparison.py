@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.special import ndtri
+from scipy.special import expit
 
 from gliocast.evidence import metrics
 from gliocast.evidence.comparison import (
@@ -106,15 +106,27 @@ def test_other_models_are_named_in_the_sentence():
 def test_several_scores_of_a_patient_are_compared_by_patient():
     outcome, first, second = scores(60, gain=0.6)
     once = compare_paired(outcome, first, second)
-    thrice = compare_paired(
-        np.tile(outcome, 3), np.tile(first, 3), np.tile(second, 3), patients=np.tile(np.arange(60), 3)
+    twice, thrice = (
+        compare_paired(*(np.tile(one, n) for one in (outcome, first, second)), patients=np.tile(np.arange(60), n))
+        for n in (2, 3)
     )
     naive = compare_paired(np.tile(outcome, 3), np.tile(first, 3), np.tile(second, 3))
     width = np.ptp(once["delta_auc"]["ci95"])
     assert np.ptp(thrice["delta_auc"]["ci95"]) == pytest.approx(width, rel=0.15)
     assert np.ptp(naive["delta_auc"]["ci95"]) < 0.7 * width
-    assert ndtri(thrice["p_value"] / 2) == pytest.approx(ndtri(once["p_value"] / 2), rel=0.15)
+    assert naive["p_value"] < thrice["p_value"] == pytest.approx(twice["p_value"])
     assert thrice["n_needed"] == pytest.approx(once["n_needed"], rel=0.3)
+
+
+@pytest.mark.parametrize("seed", [17, 40, 49, 63, 64])  # where twice the normal tail beyond delta / SE is above 0.05
+def test_over_several_splits_an_interval_leaves_zero_out_where_p_is_below_one_in_twenty(seed):
+    generator = np.random.default_rng([seed, 7])
+    outcome = np.arange(60) % 2 == 0
+    seen = generator.normal(size=60) + 0.7 * outcome
+    first, second = (seen + generator.normal(size=60) / 2 + gain * outcome for gain in (0.5, 0.0))
+    found = compare_paired(outcome, expit(first), expit(second), splits=np.arange(60) % 5, n_bootstrap=1000, seed=seed)
+    low, high = found["delta_auc"]["ci95"]
+    assert (low > 0 or high < 0) == (found["p_value"] < 0.05)
 
 
 def test_half_the_error_needs_a_quarter_of_the_patients():

@@ -129,11 +129,14 @@ def test_repeats_are_pooled_and_intervals_drawn_over_patients():
 def test_what_is_lost_before_the_operation_has_an_interval_that_repeats_do_not_narrow():
     late, early = (rows(name, GOOD) for name in ("clinical", "clinical_pre_operative"))
     early["probability"] = [0.6, 0.1, 0.8, 0.7, 0.2, 0.3, 0.4, 0.5]
-    twice = [table.assign(split=split) for table in (late, early) for split in ("repeat0", "repeat1")]
-    once, repeated = (
-        prediction_times(predictions(*tables), OUTCOMES, EVIDENCE, seed=0).iloc[1] for tables in ((late, early), twice)
+    twice, three = (
+        [table.assign(split=f"repeat{number}") for table in (late, early) for number in range(n)] for n in (2, 3)
+    )
+    once, repeated, thrice = (
+        prediction_times(predictions(*tables), OUTCOMES, EVIDENCE, seed=0).iloc[1]
+        for tables in ((late, early), twice, three)
     )
     assert once["auc_lost"] == repeated["auc_lost"] == pytest.approx(15 / 16 - 10 / 16)
     widths = [row["auc_lost_upper"] - row["auc_lost_lower"] for row in (once, repeated)]
     assert widths[1] > 0.8 * widths[0]
-    assert repeated["p"] > 0.5 * once["p"]
+    assert repeated["p"] == pytest.approx(thrice["p"])

@@ -59,7 +59,7 @@ def bca_interval(
         return f"not defined in {len(resamples) - len(usable)} of {len(resamples)} bootstrap resamples"
     if np.ptp(usable) == 0:
         return "the same in every bootstrap resample"
-    share_below = np.mean(usable < value) + np.mean(usable == value) / 2  # ties: half on either side
+    share_below = _share_below(value, usable)
     if not 0 < share_below < 1:
         return "the estimate lies outside all bootstrap resamples"
     bias = ndtri(share_below)
@@ -67,6 +67,34 @@ def bca_interval(
     levels = ndtr(bias + tails / (1 - _acceleration(leave_one_out) * tails))
     low, high = np.quantile(usable, levels)
     return float(low), float(high)
+
+
+def bca_p_value(
+    value: float, resamples: Float[np.ndarray, " resamples"], leave_one_out: Float[np.ndarray, " patients"]
+) -> float | None:
+    """Two-sided p of a truth of 0: the BCa interval of level 1 - p just reaches 0, so that the two never disagree.
+
+    At least what half a resample beyond 0 gives. None where there is no interval.
+
+    Args:
+        value: the estimate on everyone.
+        resamples: the estimate on each resample; NaN where it is not defined.
+        leave_one_out: the estimate without each patient; NaN where it is not defined.
+
+    Source: DiCiccio and Efron 1996, doi:10.1214/ss/1032280214, whose interval is solved for its level.
+    """
+    from scipy.special import ndtr, ndtri
+
+    if isinstance(bca_interval(value, resamples, leave_one_out), str):
+        return None
+    usable = resamples[np.isfinite(resamples)]
+    bias, least = ndtri(_share_below(value, usable)), 0.5 / len(usable)
+    reached = ndtri(np.clip(_share_below(0.0, usable), least, 1 - least)) - bias
+    return float(2 * ndtr(-abs(reached / (1 + _acceleration(leave_one_out) * reached) - bias)))
+
+
+def _share_below(value: float, resamples: Float[np.ndarray, " resamples"]) -> float:
+    return float(np.mean(resamples < value) + np.mean(resamples == value) / 2)  # ties: half on either side
 
 
 def _acceleration(leave_one_out: Float[np.ndarray, " patients"]) -> float:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, ONE_PATIENT, delong_covariance, has_lone_patient
-from gliocast.evidence.bootstrap import as_clusters, as_splits, bootstrap, resampled
+from gliocast.evidence.bootstrap import as_clusters, as_splits, bca_p_value, bootstrap, jackknifed, resampled
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
@@ -74,14 +74,16 @@ def compare_paired(
     n, places = int(clusters.max(initial=-1)) + 1, as_splits(splits, len(outcome))
     if len(outcome) > n or places.any():
         area = metrics.auc_within(places)
-        delta, error = _bootstrapped_delta(area, outcome, probability_a, probability_b, clusters, n_bootstrap, seed)
+        pair = (outcome, probability_a, probability_b)
+        delta, error, p_value = _bootstrapped_delta(area, *pair, clusters, n_bootstrap, seed)
     else:
         delta, error = paired_delong(outcome, probability_a, probability_b)
+        p_value = _p_value(delta["value"], error)
     needed = patients_needed(error, n, relevant_delta_auc, power)
     squares = ((probability_a - outcome) ** 2, (probability_b - outcome) ** 2)
     return {
         "delta_auc": delta,
-        "p_value": _p_value(delta["value"], error),
+        "p_value": p_value,
         "delta_brier": bootstrap(partial(_mean_difference, *squares), clusters, n_bootstrap, seed),
         "n_needed": needed,
         "verdict": verdict(delta, n, needed, question, relevant_delta_auc),
@@ -201,12 +203,20 @@ def _bootstrapped_delta(
     clusters: np.ndarray,
     n_bootstrap: int,
     seed: int,
-) -> tuple[Estimate, float]:
+) -> tuple[Estimate, float, float | None]:
+    """The difference with its BCa interval, its standard error (NaN if undefined), and the p of that interval."""
+
     def difference(weights: metrics.Weights) -> metrics.PerResample:
         return area(outcome, probability_a, weights) - area(outcome, probability_b, weights)
 
-    error = float(np.nanstd(difference(resampled(clusters, n_bootstrap, seed)), ddof=1))
-    return bootstrap(difference, clusters, n_bootstrap, seed), error if error > 0 else float("nan")
+    delta, drawn = (
+        bootstrap(difference, clusters, n_bootstrap, seed),
+        difference(resampled(clusters, n_bootstrap, seed)),
+    )
+    if delta["ci95"] is None:
+        return delta, float("nan"), None
+    p_value = bca_p_value(delta["value"], drawn, difference(jackknifed(clusters)))
+    return delta, float(np.nanstd(drawn, ddof=1)), p_value
 
 
 def _mean_difference(
