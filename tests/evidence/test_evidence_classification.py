@@ -247,6 +247,17 @@ def test_patients_of_different_splits_are_not_ranked_against_each_other():
     assert ranked["value"] == 1.0
 
 
+def test_one_probability_for_everyone_of_a_split_has_no_calibration_slope():
+    """A quarter and three quarters live long; each split is told the share of the other, which it trains on."""
+    splits = np.repeat(["first", "second"], 20)
+    outcome = np.r_[np.arange(20) % 4 == 0, np.arange(20) % 4 != 0]
+    share = np.repeat([0.75, 0.25], 20)
+    assert performance(outcome, share, share > 0.5, 300, 1)["calibration_slope"]["value"] == pytest.approx(-1)
+    found = performance(outcome, share, share > 0.5, 300, 1, splits=splits)
+    assert found["calibration_slope"] == estimate(None, reason="one probability for everyone of a split has no slope")
+    assert found["calibration_intercept"]["value"] == pytest.approx(0)
+
+
 @pytest.mark.parametrize(
     ("name", "expected", "weight"),
     [

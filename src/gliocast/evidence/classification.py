@@ -13,10 +13,11 @@ from gliocast.evidence import metrics
 from gliocast.evidence.auc import delong
 from gliocast.evidence.bootstrap import Clusters, Statistic, as_clusters, as_splits, bootstrap
 from gliocast.evidence.calibration import calibration_error
-from gliocast.evidence.intervals import Estimate, estimate, wilson
+from gliocast.evidence.intervals import NOBODY, Estimate, estimate, wilson
 
 N_BINS = 10
 NO_PROBABILITY = "the rule answers yes or no, without a probability"
+ONE_PROBABILITY = "one probability for everyone of a split has no slope"
 NO_PAIR = "no long-term and short-term survivor in one split"
 PROPORTIONS: dict[str, Callable[[metrics.Counts], metrics.PerResample]] = {
     "accuracy": metrics.accuracy,
@@ -161,4 +162,8 @@ def _of_probabilities(
     )
     found = [boot(partial(measure, outcome, probability)) for measure in measures]
     error = calibration_error(outcome, probability, n_bins)
-    return dict(zip(PROBABILITY_MEASURES, [*found, error], strict=True))
+    estimates = dict(zip(PROBABILITY_MEASURES, [*found, error], strict=True))
+    if not any(np.ptp(probability[splits == split]) for split in np.unique(splits)):
+        # a split that tests more of a class trains on fewer of it: across splits a constant's slope is below zero
+        estimates["calibration_slope"] = estimate(None, reason=ONE_PROBABILITY if len(outcome) else NOBODY)
+    return estimates
