@@ -166,7 +166,7 @@ def test_a_draw_of_the_paper_with_too_few_of_an_outcome_ends_no_honest_run(study
     given = (*parts, no_scores(), pd.DataFrame(), partition, nearly_all_tested, "none")
     scores, record = follow_paper_protocol(*given, "honest", seed=3)
     assert scores.table.empty
-    assert "too few patients of an outcome" in record["skipped"]
+    assert "(1 long-term and 2 short-term training patients)" in record["skipped"]
     gap, *_ = compare_protocols(no_scores(), scores, record, parts[2], parts[0], EVIDENCE, 0)
     assert gap == record
     with pytest.raises(TrainingError, match="2 or more of each"):

@@ -209,10 +209,8 @@ def _bootstrapped_delta(
     def difference(weights: metrics.Weights) -> metrics.PerResample:
         return area(outcome, probability_a, weights) - area(outcome, probability_b, weights)
 
-    delta, drawn = (
-        bootstrap(difference, clusters, n_bootstrap, seed),
-        difference(resampled(clusters, n_bootstrap, seed)),
-    )
+    delta = bootstrap(difference, clusters, n_bootstrap, seed)
+    drawn = difference(resampled(clusters, n_bootstrap, seed))
     if delta["ci95"] is None:
         return delta, float("nan"), None
     p_value = bca_p_value(delta["value"], drawn, difference(jackknifed(clusters)))

@@ -21,7 +21,7 @@ from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, Protoco
 _log = logging.getLogger(__name__)
 POOLED = " of all splits together; AUC within splits"
 CLAIMED = "What the paper's protocol would have claimed on these patients"
-TOO_FEW = "the paper's protocol happened to draw too few patients of an outcome to choose a classifier"
+NO_CHOICE = "the paper's protocol drew training patients among whom no classifier can be chosen"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
 
 
@@ -50,11 +50,12 @@ def follow_paper_protocol(
             args = (image_features_table, cohort, partition, hybrid.features, seed)
             scores = image_features.score_features_as_paper(*args)
         run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
-    except TrainingError:
+    except TrainingError as error:
         if protocol == "paper":
             raise
-        _log.warning("No leakage gap is shown: %s.", TOO_FEW)
-        return image_scores.no_scores(), {"skipped": TOO_FEW}
+        reason = f"{NO_CHOICE} ({error.problems[0].found})"
+        _log.warning("No leakage gap is shown: %s.", reason)
+        return image_scores.no_scores(), {"skipped": reason}
     record = {"chosen": run.chosen, "n_test_patients": run.n_test, "seen": run.seen}
     return run.predictions, {"watermark": WATERMARK, **record}
 
