@@ -88,6 +88,12 @@ def test_a_mark_between_thousands_is_not_taken_for_the_tables_decimal_mark(param
     assert any('cohort.decimal: ","' in problem.remedy for problem in with_the_shipped_mark)
 
 
+def test_thousands_are_not_told_to_be_decimals_where_nothing_else_has_the_mark(parameters):
+    found = the_problem(table('P2,67,F,1,biopsy,"1,200",1'), parameters())
+    assert (found.patient, found.where, found.found) == ("P2", "survival_days", "1,200")
+    assert found.remedy.startswith("Write thousands without a mark.")
+
+
 # 3 identifiers
 
 

@@ -16,6 +16,7 @@ from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
 from gliocast.errors import Problem
 
 DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
 Typed = tuple[pd.Series, list[Problem]]
 
@@ -120,6 +121,8 @@ def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterat
     if with_other_mark.any():
         found = str(column.cells[with_other_mark].iloc[0])
         remedy = f'Set `cohort.decimal: "{other}"` in conf/local/parameters.yml.'
+        if column.cells[with_other_mark].str.fullmatch(THOUSANDS).all():
+            remedy = f"Write thousands without a mark. Where it is the decimal mark: {remedy}"
         if column.mark_in_use:  # the other mark would break what can be read now
             remedy = f'Other numbers have it: write these with "{decimal}" too, and no mark between thousands.'
         yield column.problem(column.patients[with_other_mark], found, f'decimal mark "{decimal}"', remedy)
