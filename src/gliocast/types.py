@@ -44,6 +44,15 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def compiles(pattern: str) -> str:
+    """The pattern, if it is a regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"a regular expression; this one fails with: {error}") from None
+    return pattern
+
+
 @runtime_checkable
 class Pieces(Protocol):
     """Where finished pieces of long work are kept; `key` names all that a piece depends on but its number."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SEXES, SURGERIES, WHO_STATUSES, Parameters
+from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SEXES, SURGERIES, WHO_STATUSES, Parameters, compiles
 
 CANONICAL_COLUMNS: tuple[str, ...] = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 NUMBERS: tuple[str, ...] = ("age_years", "survival_days", "karnofsky", "scanner_field_t", "central_slice_mm")
@@ -46,15 +45,6 @@ def composed_throughout(given: object) -> object:
 Text: TypeAlias = Annotated[str, BeforeValidator(as_text)]
 
 Meanings: TypeAlias = dict[str, dict[Text, Text | None]]  # canonical column: {the table's own value: what it means}
-
-
-def compiles(pattern: str) -> str:
-    """The pattern, if it is a regular expression."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"a regular expression; this one fails with: {error}") from None
-    return pattern
 
 
 class Range(Parameters):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, field_validator, model_validator
 
-from gliocast.types import Parameters
+from gliocast.types import Parameters, compiles
 
 PredictionTime: TypeAlias = Literal["pre_operative", "post_operative", "pre_radiotherapy"]
 PREDICTION_TIMES: tuple[PredictionTime, ...] = ("pre_operative", "post_operative", "pre_radiotherapy")
@@ -72,11 +72,7 @@ class FeatureParameters(Parameters):
     @classmethod
     def pattern_has_one_group(cls, pattern: str) -> str:
         """The pattern compiles and captures the patient's identifier."""
-        try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        if groups != 1:
+        if re.compile(compiles(pattern)).groups != 1:
             raise ValueError("one group in round brackets captures the patient_id")
         return pattern
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from gliocast.types import Parameters
+from gliocast.types import Parameters, compiles
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -53,6 +53,11 @@ class SeriesParameters(Parameters):
     orientation: Literal["any", "axial", "coronal", "sagittal"]
     contrast: Literal["require", "warn", "ignore"]
     choose: Literal["refuse", "most_slices"]
+
+    @field_validator("description", "refuse_description")
+    @classmethod
+    def _compile(cls, pattern: str | None) -> str | None:
+        return None if pattern is None else compiles(pattern)
 
 
 class GeometryParameters(Parameters):
