@@ -46,6 +46,13 @@ def test_a_pattern_of_series_that_is_none_is_refused_before_a_series_is_looked_a
         typed_parameters(given)
 
 
+def test_spacings_that_no_volume_can_have_are_refused_before_every_volume_is():
+    given = parameters({})
+    given["slices"]["geometry"] |= {"min_spacing_mm": 2.0, "max_spacing_mm": 1.0}
+    with pytest.raises(ConfigurationError, match="min_spacing_mm at most max_spacing_mm"):
+        typed_parameters(given)
+
+
 def test_configured_hyperparameters_that_the_search_is_to_try_lie_in_their_ranges():
     with pytest.raises(ConfigurationError, match=r"model.weight_decay is 0.02; expected 1e-06 to 0.01"):
         typed_parameters(parameters({"weight_decay": 0.02}))

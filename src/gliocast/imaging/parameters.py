@@ -83,6 +83,12 @@ class GeometryParameters(Parameters):
     lesion_mask_grid: Literal["any", "same"]
     max_lesion_ml: Positive
 
+    @model_validator(mode="after")
+    def _spacings_ascend(self) -> GeometryParameters:
+        if self.min_spacing_mm > self.max_spacing_mm:
+            raise ValueError("min_spacing_mm at most max_spacing_mm")
+        return self
+
 
 class LocaliserParameters(Parameters):
     """What to do about a patient without a lesion mask.
