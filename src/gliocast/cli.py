@@ -25,7 +25,20 @@ def cli() -> None:
     """The commands of gliocast."""
 
 
-@cli.command(params=kedro_project.run.params)
+class RunCommand(click.Command):
+    """Kedro's command, which reads values as YAML and lets YAML's own complaints through."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the command line."""
+        from yaml import MarkedYAMLError
+
+        try:
+            return super().make_context(*arguments, **options)
+        except MarkedYAMLError as error:
+            raise click.UsageError(f"A value of --params cannot be read ({error.problem}). Put it in quotes.") from None
+
+
+@cli.command(cls=RunCommand, params=kedro_project.run.params)
 def run(**options: Any) -> None:
     """Run a pipeline; finished stages whose data, parameters and code are unchanged are reused."""
     if pipeline := options.pop("pipeline"):

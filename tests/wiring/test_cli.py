@@ -49,6 +49,13 @@ def test_a_pipeline_that_is_not_there_ends_in_a_table_of_those_that_are(project)
     assert "audit, baseline, cnn_training, hybrid, preprocessing, simulation, tuning" in ended.stderr
 
 
+@pytest.mark.parametrize("value", ["{", "[a", '"a'])
+def test_a_value_that_is_no_yaml_ends_in_a_sentence(value):
+    ended = CliRunner().invoke(cli, ["run", "--params", f"seed={value}"])
+    assert ended.exit_code == gliocast.cli.USERS_INPUT
+    assert "A value of --params cannot be read" in ended.output
+
+
 def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
     inside = project.folder / "notebooks"
     inside.mkdir()
