@@ -16,8 +16,8 @@ def main() -> None:
     from gliocast.cli import clear_endings, run
 
     with clear_endings():
-        bootstrap_project(find_kedro_project(Path.cwd()) or refuse_folder())
-    run()
+        project = bootstrap_project(find_kedro_project(Path.cwd()) or refuse_folder())
+    run(obj=project)
 
 
 def refuse_folder() -> NoReturn:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +16,7 @@ from gliocast.errors import NOT_APPLICABLE, ConfigurationError, InputError, Prob
 from gliocast.refusals import users_error
 
 RUNNER = "gliocast.runner.ReusingRunner"
+PRETRAINED = "data/06_models/pretrained"
 _kedro_run: Any = kedro_project.run.callback
 USERS_INPUT, INTERRUPTED = 2, 130  # an error of ours ends with 1, as Python does
 UNBROKEN = 1000
@@ -39,7 +41,8 @@ class RunCommand(click.Command):
 
 
 @cli.command(cls=RunCommand, params=kedro_project.run.params)
-def run(**options: Any) -> None:
+@click.pass_obj
+def run(project: Any, /, **options: Any) -> None:
     """Run a pipeline; finished stages whose data, parameters and code are unchanged are reused."""
     if pipeline := options.pop("pipeline"):
         options["pipelines"] = [pipeline, *options["pipelines"]]
@@ -47,6 +50,7 @@ def run(**options: Any) -> None:
     with clear_endings():
         refuse_unknown_runner(options["runner"])
         refuse_unknown_pipelines(options["pipelines"])
+        work_in(project.project_path)
         _kedro_run(pipeline=None, **options)
 
 
@@ -61,16 +65,29 @@ def package(context: click.Context) -> None:
 
 @cli.command("fetch-weights")
 @click.option("--backbone", default="resnet51q", show_default=True, help="Name of the timm model.")
-@click.option("--folder", default="data/06_models/pretrained", show_default=True, help="Where to put the file.")
+@click.option("--folder", default=None, help=f"Where to put the file; else {PRETRAINED} of the project.")
 @click.option("--sha256", default=None, help="The digest that the published file must have; else the one recorded.")
-def fetch_weights(backbone: str, folder: str, sha256: str | None) -> None:
+@click.pass_obj
+def fetch_weights(project: Any, backbone: str, folder: str | None, sha256: str | None) -> None:
     """Fetch pretrained weights once, for sites without a network; verified by SHA-256."""
-    from pathlib import Path
-
     from gliocast.model.weights import fetch_weights as fetch
 
     with clear_endings():
-        click.echo(f"Fetched and verified: {fetch(backbone, Path(folder), sha256)}")
+        place = Path(folder) if folder else project.project_path / PRETRAINED
+        click.echo(f"Fetched and verified: {fetch(backbone, place, sha256)}")
+
+
+def work_in(project: Path) -> None:
+    """Go to the project's folder: conf/ names places as seen from there, and Kedro seeks conf/logging.yml here."""
+    import yaml
+    from kedro.framework.project import LOGGING
+
+    if Path.cwd() == project:
+        return
+    os.chdir(project)
+    configured = Path("conf/logging.yml")
+    if configured.is_file() and "KEDRO_LOGGING_CONFIG" not in os.environ:
+        LOGGING.configure(yaml.safe_load(configured.read_text(encoding="utf-8")))
 
 
 @contextmanager
@@ -141,7 +158,6 @@ def problem_table(error: InputError) -> str:
 def command_line() -> str:
     """The command that the user typed."""
     import shlex
-    from pathlib import Path
 
     started = Path(sys.argv[0]).name
     command = ["python", "-m", "gliocast"] if started == "__main__.py" else [started]

@@ -64,6 +64,24 @@ def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
     assert "hybird" in ended.stderr
 
 
+@pytest.mark.parametrize("command", [["-m", "gliocast"], ["-m", "kedro", "run"]], ids=["gliocast", "kedro"])
+def test_a_run_from_a_folder_inside_the_project_is_one_from_its_top(project, command):
+    inside = project.folder / "notebooks"
+    inside.mkdir()
+    (project.folder / "weights").touch()
+    told = "--params=model.weights=weights,model.backbone=test_byobnet"
+    ended = started(*command, "--pipeline", "cnn_training", told, folder=inside)
+    assert ended.returncode == gliocast.cli.USERS_INPUT
+    assert "no safetensors file" in ended.stderr
+    assert "Kedro project" not in ended.stdout, "conf/logging.yml keeps Kedro's own messages back"
+
+
+def test_weights_are_fetched_into_the_project_from_a_folder_inside_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("gliocast.model.weights.fetch_weights", lambda backbone, folder, sha256: folder)
+    ended = CliRunner().invoke(cli, ["fetch-weights"], obj=SimpleNamespace(project_path=tmp_path))
+    assert ended.output == f"Fetched and verified: {tmp_path / 'data/06_models/pretrained'}\n"
+
+
 def test_gliocast_as_a_module_says_where_there_is_no_project(tmp_path):
     ended = started("-m", "gliocast", folder=tmp_path)
     assert ended.returncode == gliocast.cli.USERS_INPUT
