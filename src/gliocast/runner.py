@@ -66,14 +66,14 @@ class Run:
         Args:
             node: the stage.
             chain: the pipeline that it stands in.
-            before: what its stored results were made from; None where it has never come to its end.
+            before: what its stored results were made from; None where there is no valid record.
             now: what they would be made from.
 
         Raises:
             ArtefactError: a result was changed since a stage wrote it.
         """
         if before is None:
-            return "it has not finished yet"
+            return "it has no valid result"
         if earlier := chain.node_dependencies[node] & self.ran:
             return f"{', '.join(sorted(ran.name for ran in earlier))} ran"
         if change := before.difference(now):

@@ -311,6 +311,14 @@ def test_the_code_of_reading_and_writing_is_listed_in_one_order(monkeypatch):
     assert reading_and_writing([*kinds], catalog) == [*"abcdefg"]
 
 
+def test_a_stage_that_has_finished_is_not_said_to_have_never_done_so(workplace, caplog):
+    workplace()
+    with caplog.at_level(logging.INFO):
+        workplace(offset=1)
+    assert "stage 1/2 add: runs, parameter params:offset has changed" in caplog.messages
+    assert "stage 2/2 double: runs, it has no valid result" in caplog.messages
+
+
 def test_a_second_run_waits_at_a_stage_until_the_first_is_through(tmp_path, caplog):
     records, through = StageRecords(tmp_path / "data" / ".stages"), []
 
