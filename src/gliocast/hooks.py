@@ -65,8 +65,12 @@ class CatalogHooks:
         raise_if_any(faulty_entries(pipeline.datasets(), catalog), ConfigurationError)
 
 
+# What a run without a report was for, and so what it says at its end: the first of these that it makes.
+RESULTS = {"table_audit": "Claimed and true", "hyperparameters": "Hyperparameters", "slice_montage": "Slices"}
+
+
 class ResultHooks:
-    """Show the result table and the place of the report where a run has made one."""
+    """Show the result table and the place of the report, or of what a run without a report was for."""
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
@@ -78,9 +82,13 @@ class ResultHooks:
 
             click.echo(in_words(catalog.load("image_check")))
             return
-        if "report" not in pipeline.all_outputs():
-            return
         import click
+
+        if "report" not in pipeline.all_outputs():
+            made = [name for name in RESULTS if name in pipeline.all_outputs()]
+            for name in made[:1]:
+                click.echo(f"{RESULTS[name]}: {catalog[name].filepath}")
+            return
 
         from gliocast.reporting.result_table import result_table
 

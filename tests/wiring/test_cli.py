@@ -10,9 +10,11 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from kedro.framework.cli import project as kedro_project
+from kedro.pipeline import Node, Pipeline
 
 import gliocast.cli
 from gliocast.cli import cli, command_line
+from gliocast.hooks import ResultHooks
 
 
 def started(*arguments, folder):
@@ -54,6 +56,26 @@ def test_a_value_that_is_no_yaml_ends_in_a_sentence(value):
     ended = CliRunner().invoke(cli, ["run", "--params", f"seed={value}"])
     assert ended.exit_code == gliocast.cli.USERS_INPUT
     assert "A value of --params cannot be read" in ended.output
+
+
+def test_a_run_without_a_report_says_where_its_result_lies(project):
+    ended = project.run("audit", audit__n_cohorts=2, audit__n_patients=60, audit__n_new_patients=1000)
+    assert ended.returncode == 0, ended.stderr
+    assert f"Claimed and true: {project.path('08_reporting/table_audit.csv')}" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (["slice_montage", "hyperparameters"], "Hyperparameters: hyperparameters.json\n"),
+        (["slice_montage"], "Slices: slice_montage.json\n"),
+        (["cohort"], ""),
+    ],
+)
+def test_what_a_run_was_for_is_what_it_names_at_its_end(made, said, capsys):
+    catalog = {name: SimpleNamespace(filepath=f"{name}.json") for name in made}
+    ResultHooks().after_pipeline_run(Pipeline([Node(lambda: None, None, made, name="stage")]), catalog)
+    assert capsys.readouterr().out == said
 
 
 def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
