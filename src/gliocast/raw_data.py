@@ -101,10 +101,6 @@ def misspelt_entry(name: str, close: str) -> Problem:
 
 def absent_raw_data(name: str, dataset: Any) -> Problem:
     """The problem of raw data that are not there."""
-    return Problem(
-        "–",
-        f"catalog entry {name}",
-        f"absent: {place(dataset)}",
-        "a file or folder that exists",
-        f"Put the data there, or point `{name}` to them in conf/local/catalog.yml.",
-    )
+    catalog = "conf/local/catalog.yml (conf/NAME/catalog.yml with --env NAME)"
+    remedy = f"Put the data there, or point `{name}` to them in {catalog}."
+    return Problem("–", f"catalog entry {name}", f"absent: {place(dataset)}", "a file or folder that exists", remedy)

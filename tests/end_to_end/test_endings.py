@@ -100,6 +100,12 @@ def test_a_wrong_catalog_ends_before_any_work(project, catalog, said):
     assert not project.path("01_raw").exists(), "nothing is simulated in place of data that a site has pointed to"
 
 
+def test_absent_data_of_an_environment_are_not_to_be_pointed_to_where_it_does_not_look(project, tmp_path):
+    ended = project.kedro("run", "--pipeline", "baseline", "--env", "upenn_gbm", GLIOCAST_DATA=str(tmp_path))
+    assert ended.returncode == 2
+    assert "conf/NAME/catalog.yml with --env NAME" in ended.stderr
+
+
 def test_a_profile_set_where_it_cannot_act_is_refused(project):
     project.write("conf/local/parameters.yml", "profile: paper\n")
     ended = project.run("baseline")
