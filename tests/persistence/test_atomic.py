@@ -126,22 +126,15 @@ def test_stored_files_and_folders_are_open_to_whom_the_umask_lets(tmp_path, mask
     assert (tmp_path / "ensemble").stat().st_mode & 0o777 == folder_mode
 
 
-def test_what_a_killed_writer_left_of_a_file_goes_after_a_day_and_what_another_one_writes_stays(tmp_path):
-    left, written = tmp_path / ".cohort-abcdefgh.parquet", tmp_path / ".cohort-ijklmnop.parquet"
-    left.touch()
-    written.touch()
+@pytest.mark.parametrize(
+    ("suffix", "make", "replaced"), [(".parquet", Path.touch, atomic_write), ("", Path.mkdir, atomic_folder)]
+)
+def test_what_a_killed_writer_left_goes_after_a_day_and_what_another_one_writes_stays(tmp_path, suffix, make, replaced):
+    left, written = tmp_path / f".cohort-abcdefgh{suffix}", tmp_path / f".cohort-ijklmnop{suffix}"
+    make(left)
+    make(written)
     os.utime(left, (TWO_DAYS_AGO, TWO_DAYS_AGO))
-    with atomic_write(tmp_path / "cohort.parquet"):
-        pass
-    assert [path.exists() for path in (left, written)] == [False, True]
-
-
-def test_what_a_killed_writer_left_of_a_folder_goes_after_a_day_and_what_another_one_writes_stays(tmp_path):
-    left, written = tmp_path / ".models-abcdefgh", tmp_path / ".models-ijklmnop"
-    left.mkdir()
-    written.mkdir()
-    os.utime(left, (TWO_DAYS_AGO, TWO_DAYS_AGO))
-    with atomic_folder(tmp_path / "models"):
+    with replaced(tmp_path / f"cohort{suffix}"):
         pass
     assert [path.exists() for path in (left, written)] == [False, True]
 

@@ -104,8 +104,13 @@ def found_in_splits(folder: Path, *, altered: Sequence[str] = (), **changes: Any
     return tuned(folder, Stacks(altered), a_cohort(**turned), partition=nested(), **changes)
 
 
-def test_each_split_has_a_search_of_its_own(tmp_path: Path):
-    hyperparameters, trials, history, *_ = found_in_splits(tmp_path)
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory):
+    return found_in_splits(tmp_path_factory.mktemp("clean"))
+
+
+def test_each_split_has_a_search_of_its_own(clean):
+    hyperparameters, trials, history, *_ = clean
     assert list(hyperparameters["splits"]) == ["fold1", "fold2", "fold3"]
     assert len({found["study_name"] for found in hyperparameters["splits"].values()}) == 3
     assert trials["split"].tolist() == ["fold1"] * 2 + ["fold2"] * 2 + ["fold3"] * 2
@@ -113,11 +118,10 @@ def test_each_split_has_a_search_of_its_own(tmp_path: Path):
 
 
 @pytest.mark.parametrize("split", nested().splits, ids=lambda split: split.name)
-def test_a_splits_test_patients_have_no_part_in_its_hyperparameters(tmp_path: Path, split: Split):
-    clean = found_in_splits(tmp_path / "clean")[0]["splits"]
-    poisoned = found_in_splits(tmp_path / "poisoned", altered=split.test)[0]["splits"]
-    assert poisoned[split.name] == clean[split.name]
-    assert all(poisoned[name]["best_value"] != clean[name]["best_value"] for name in clean if name != split.name)
+def test_a_splits_test_patients_have_no_part_in_its_hyperparameters(tmp_path: Path, clean, split: Split):
+    found, poisoned = clean[0]["splits"], found_in_splits(tmp_path, altered=split.test)[0]["splits"]
+    assert poisoned[split.name] == found[split.name]
+    assert all(poisoned[name]["best_value"] != found[name]["best_value"] for name in found if name != split.name)
 
 
 def test_a_split_whose_patients_are_unchanged_is_not_searched_again(tmp_path: Path):
