@@ -15,10 +15,26 @@ from gliocast.persistence.atomic import atomic_folder, atomic_write, stored_fold
 from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder
 
+Saved = TypeVar("Saved")
+Loaded = TypeVar("Loaded")
 Value = TypeVar("Value")
 
 
-class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
+class PlacedDataset(AbstractDataset[Saved, Loaded], Generic[Saved, Loaded]):
+    """A file or folder; of its place no more than the name is told."""
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self.filepath = Path(filepath)
+        self.metadata = metadata
+
+    def _exists(self) -> bool:
+        return self.filepath.is_file()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"name": self.filepath.name}
+
+
+class AtomicDataset(PlacedDataset[Value, Value], Generic[Value]):
     """One file: after a crash it is the old one or the new one, never half of each.
 
     Subclasses say how a value is written to and read from a path; everything else is here.
@@ -26,10 +42,6 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
 
     atomically = staticmethod(atomic_write)
     content_sha256: Callable[[Path], str] = staticmethod(sha256_of_file)
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     @abstractmethod
     def write(self, path: Path, value: Value) -> None:
@@ -67,12 +79,6 @@ class AtomicDataset(AbstractDataset[Value, Value], Generic[Value]):
 
     def _stored(self) -> Path:
         return self.filepath
-
-    def _exists(self) -> bool:
-        return self.filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"file": self.filepath.name}
 
 
 class AtomicFolderDataset(AtomicDataset[Value], Generic[Value]):

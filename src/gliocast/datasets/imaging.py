@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
+from gliocast.datasets.base import PlacedDataset
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
 from gliocast.imaging.patterns import is_folder
 from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES, ImageSource
 
 
-class ImagingDataset(AbstractDataset[None, ImageSource]):
+class ImagingDataset(PlacedDataset[None, ImageSource]):
     """A folder of studies, one patient each, read as it was downloaded or exported.
 
     Example of a catalog entry::
@@ -54,8 +52,7 @@ class ImagingDataset(AbstractDataset[None, ImageSource]):
         """
         lists: dict[str, object] = {"volumes": volumes, "lesion_masks": lesion_masks, "lesion_labels": lesion_labels}
         refuse_single_values(lists | {"spacing_mm": spacing_mm})
-        self.filepath = Path(filepath)
-        self.metadata = metadata
+        super().__init__(filepath, metadata)
         spacing = None if spacing_mm is None else (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
         self.source = ImageSource(
             root=self.filepath,
@@ -80,9 +77,6 @@ class ImagingDataset(AbstractDataset[None, ImageSource]):
 
     def _exists(self) -> bool:
         return is_folder(self.filepath)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"folder": self.filepath.name}
 
 
 def refuse_single_values(lists: Mapping[str, object]) -> None:

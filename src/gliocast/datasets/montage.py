@@ -5,11 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-
-from gliocast.datasets.base import missing
+from gliocast.datasets.base import PlacedDataset, missing
 from gliocast.errors import ArtefactError
 from gliocast.imaging.montage import Montage
 from gliocast.persistence.atomic import atomic_folder, atomic_write, flush
@@ -19,16 +16,12 @@ from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, 
 DIGEST = "[0-9a-f]" * 12  # of the content of the other pages, in the name of their folder
 
 
-class MontageDataset(AbstractDataset[Montage, Path]):
+class MontageDataset(PlacedDataset[Montage, Path]):
     """Pages that link to each other, written as they are drawn and replaced at one stroke.
 
     The folder of the other pages is named by its content. The first page, which links to it, is put in place when the
     folder is complete, and only then the older folders go: whenever a run is killed, the first page finds its others.
     """
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Path:
         """The first page.
@@ -81,12 +74,6 @@ class MontageDataset(AbstractDataset[Montage, Path]):
         remains = self.filepath.parent.glob(f".*{self.filepath.stem}-*")
         for path in [*(folder for folder in self._folders() if folder.name != others), *remains]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _exists(self) -> bool:
-        return self.filepath.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"file": self.filepath.name}
 
 
 def page_name(number: int) -> str:

@@ -6,10 +6,8 @@ import os
 import secrets
 import tempfile
 from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-
+from gliocast.datasets.base import PlacedDataset
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.persistence.atomic import flush
 from gliocast.persistence.disk import told_where_unreadable, told_where_unwritable
@@ -18,12 +16,8 @@ from gliocast.persistence.fingerprints import sha256_of_value
 SHORTEST = 32  # characters, 128 bits in hexadecimal: below that, a pseudonym can be undone by trying keys
 
 
-class SecretKeyDataset(AbstractDataset[None, str]):
+class SecretKeyDataset(PlacedDataset[None, str]):
     """A file with a random key, readable by its owner alone; it is made when it is first asked for."""
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> str:
         """The key, 64 hexadecimal digits where gliocast made it.
@@ -65,9 +59,6 @@ class SecretKeyDataset(AbstractDataset[None, str]):
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"file": self.filepath.name}
 
 
 def put_first(temporary: Path, path: Path) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
 from gliocast.cohort.simulation.provenance import (
     CLINICAL_FILE,
     RECORD_FILE,
@@ -18,6 +16,7 @@ from gliocast.cohort.simulation.provenance import (
     simulation_state,
 )
 from gliocast.cohort.simulation.studies import SimulatedStudy, StudyBatch, write_study
+from gliocast.datasets.base import PlacedDataset
 from gliocast.datasets.files import JsonDataset
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.persistence.atomic import atomic_folder, recover_folder
@@ -45,7 +44,7 @@ class SimulationTruthDataset(JsonDataset):
         super().save(data)
 
 
-class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch], Records]):
+class SimulatedImagingDataset(PlacedDataset[StudyBatch | Iterable[StudyBatch], Records]):
     """The images of the simulated cohort; a batch of patients is saved at a time, each patient's folder at once.
 
     Patients that are already there, from the same request, are kept. Loading gives each patient's record.
@@ -59,9 +58,8 @@ class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch],
             workers: processes that write patients at the same time; -1: one a processor.
             metadata: for Kedro-Viz.
         """
-        self.filepath = Path(filepath)
+        super().__init__(filepath, metadata)
         self.workers = workers
-        self.metadata = metadata
 
     def save(self, data: StudyBatch | Iterable[StudyBatch]) -> None:
         """Write the studies that are not there yet, and remove simulated patients of an older cohort.
@@ -100,9 +98,6 @@ class SimulatedImagingDataset(AbstractDataset[StudyBatch | Iterable[StudyBatch],
 
     def _exists(self) -> bool:
         return any(patient_folders(self.filepath))
-
-    def _describe(self) -> dict[str, Any]:
-        return {"folder": self.filepath.name}
 
 
 def write_patient(root: Path, study: SimulatedStudy) -> None:

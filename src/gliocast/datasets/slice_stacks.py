@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
-from typing import Any
 
-from kedro.io import AbstractDataset
-
-from gliocast.datasets.base import missing
+from gliocast.datasets.base import PlacedDataset, missing
 from gliocast.datasets.slice_shelf import SliceShelf
 from gliocast.errors import ArtefactError
 from gliocast.imaging.findings import PASSING
@@ -22,17 +18,13 @@ from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 _log = logging.getLogger(__name__)
 
 
-class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
+class SliceStacksDataset(PlacedDataset[Extraction, SliceStackStore]):
     """A folder of shards with a manifest.
 
     Saving stores every finished patient at once, so that a killed run resumes where it was; patients who have left the
     cohort disappear from the disk; patients whose files, parameters and code are unchanged are not touched. The folder
     counts as existing only when a save has come to its end, and while its tables are there and its shards in full size.
     """
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> SliceStackStore:
         """A handle for random access by patient.
@@ -94,6 +86,3 @@ class SliceStacksDataset(AbstractDataset[Extraction, SliceStackStore]):
             return False
         tables = (self.filepath / MANIFEST, self.filepath / REFUSED)
         return bool(recorded == self._shard_bytes()) and all(table.is_file() for table in tables)
-
-    def _describe(self) -> dict[str, Any]:
-        return {"folder": self.filepath.name}

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from kedro.io import AbstractDataset
-
+from gliocast.datasets.base import PlacedDataset
 from gliocast.persistence.stages import StageRecords
 
 
-class WorkspaceDataset(AbstractDataset[None, Any]):
+class WorkspaceDataset(PlacedDataset[None, Any]):
     """A place to resume from. Loading gives a handle to it; nothing is ever saved through the catalog.
 
     It is no result and no evidence: what lies in it does not make a stage stale.
     """
-
-    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self.filepath = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Any:
         """The folder; subclasses give a richer handle."""
@@ -34,9 +28,6 @@ class WorkspaceDataset(AbstractDataset[None, Any]):
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> dict[str, Any]:
-        return {"folder": self.filepath.name}
 
 
 class StageRecordsDataset(WorkspaceDataset):
