@@ -17,9 +17,10 @@ from gliocast.model import precision, resume, training
 from gliocast.model.backbone import import_timm
 from gliocast.model.device import processor_threads
 from gliocast.model.material import FoldIndices
+from gliocast.model.parameters import Hyperparameters
 from gliocast.model.pooling import stack_logits
 from gliocast.model.precision import arithmetic
-from gliocast.model.training import train_fold
+from gliocast.model.training import scheduled, start, train_fold
 
 FOLD = FoldIndices(np.arange(12), np.arange(12, 18))
 
@@ -258,6 +259,28 @@ def test_the_learning_rate_falls_tenfold_on_a_plateau():
     mislabelled[FOLD.stop] = 1 - mislabelled[FOLD.stop]
     rates = train(tiny(epochs=12), classes=mislabelled).curve["learning_rate"].unique()
     assert rates[1] == pytest.approx(rates[0] / 10)
+
+
+def test_the_rate_falls_by_its_factor_once_the_loss_has_not_fallen_for_more_epochs_than_patience():
+    params = tiny(scheduler={"kind": "plateau", "factor": 0.5, "patience": 2})
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.8)
+    scheduler, rates = scheduled(optimizer, params), []
+    for loss in (3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0):
+        scheduler.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == [0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.2]
+
+
+def test_a_step_takes_the_learning_rate_weight_decay_and_dropout_it_was_given():
+    given = Hyperparameters(learning_rate=0.1, weight_decay=0.5, dropout=0.4)
+    started = start(given, tiny(learning_rate=9, weight_decay=9, dropout=0.9), torch.device("cpu"))
+    weights = list(started.network.parameters())
+    before = [weight.detach().clone() for weight in weights]
+    for weight in weights:
+        weight.grad = torch.ones_like(weight)
+    started.optimizer.step()  # AdamW's first: each weight decays by 0.1 · 0.5, and moves by 0.1 against its gradient
+    assert all(torch.allclose(now, 0.95 * then - 0.1, atol=1e-6) for now, then in zip(weights, before, strict=True))
+    assert [part.p for part in started.network.modules() if isinstance(part, torch.nn.Dropout)] == [0.4]
 
 
 def test_the_learning_rate_falls_along_a_cosine_to_zero_after_the_last_epoch():
