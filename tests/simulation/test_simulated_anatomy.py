@@ -87,6 +87,8 @@ def test_a_tumour_is_a_core_in_a_ring_of_its_share_of_the_radius_in_fading_oedem
     inside = grid(-9.1, -4.5, 1, 7.5, 7.7)  # a ring of 0.38 · 20 = 7.6 mm; 9 mm of oedema, 0.8 of it 0.5
     shown = with_lesion(np.full_like(inside, 0.75), a_lesion(), inside, grid(*[1] * 5), grid(*[0] * 5), SHARP)
     assert flat(shown) == pytest.approx([0.75, 0.65, 1.1, 1.1, 0.39])
+    on_a_wide_border = with_lesion(grid(0.75), a_lesion(), grid(1), grid(1), grid(0), 4.0)
+    assert flat(on_a_wide_border) == pytest.approx([0.55 + 0.75 * (1.1 - 0.55)])  # a quarter of it still oedema
 
 
 def test_its_grain_brightens_ring_and_core_by_six_hundredths_and_moves_the_border_between_them_by_a_quarter():
@@ -138,6 +140,48 @@ def test_a_head_nods_leans_and_turns_in_this_order():
     assert rotation(np.array([0, 0, 90.0])) @ x == pytest.approx(y)
     assert rotation(np.array([90.0, 90, 0])) @ y == pytest.approx(x)
     assert rotation(np.array([0, 90.0, 90])) @ z == pytest.approx(y)
+
+
+def spread(values: object) -> object:
+    """The least and the greatest of many draws, which come within a twentieth of their bounds' distance."""
+    drawn = np.asarray(values)
+    return np.column_stack([drawn.min(axis=0), drawn.max(axis=0)]).tolist()
+
+
+def ranges(*bounds: tuple[float, float]) -> list[object]:
+    return [pytest.approx([low, high], abs=(high - low) / 20) for low, high in bounds]
+
+
+def test_heads_differ_within_their_ranges():
+    heads = [drawn_head(np.random.default_rng(seed), (1.0, 1.0, 1.0)) for seed in range(400)]
+    layers = [(head.scalp, head.skull, head.csf_gap) for head in heads]
+    assert spread(layers) == ranges((4.5, 8), (5, 8), (1.5, 4))
+    sizes = [(sum(head.half_width) / 2, sum(head.half_length) / 2, *head.half_height) for head in heads]
+    assert spread(sizes) == ranges((70, 77), (87, 96), (120, 140), (80, 87))
+    uneven = [[(one - other) / (one + other) for one, other in (head.half_width, head.half_length)] for head in heads]
+    assert spread(uneven) == ranges((-0.03, 0.03), (-0.03, 0.03))
+    assert spread([head.shift for head in heads]) == ranges((-6, 6), (-6, 6), (-4, 4))
+    turns = [head.rotation for head in heads]
+    angles = [(math.atan2(r[2, 1], r[2, 2]), math.asin(-r[2, 0]), math.atan2(r[1, 0], r[0, 0])) for r in turns]
+    assert spread(np.rad2deg(angles)) == ranges((-8, 8), (-6, 6), (-8, 8))
+    wide = np.array([head.ventricle_scale for head in heads])
+    assert 0.75 * 0.9 <= wide.min() < 0.72 < 1.42 < wide.max() <= 1.35 * 1.1
+    assert 0.9 / 1.1 <= (wide[:, 0] / wide[:, 1]).min() < 0.84
+
+
+def test_fields_of_a_head_and_a_tumour_have_structures_of_their_own_width():
+    scene = drawn_scene(np.random.default_rng(0), GEOMETRY, 0.0, 3.0)
+    head, lesion = scene.head, scene.lesion
+    fields = (head.cortex, head.vessels, head.mottling, head.coil, lesion.border, lesion.grain)
+    assert [field.step_mm for field in fields] == [9, 13, 5, 110, 12, 4]
+
+
+def test_tumours_and_scanners_differ_within_their_ranges():
+    scenes = [drawn_scene(np.random.default_rng(seed), GEOMETRY, 0.0, 3.0) for seed in range(150)]
+    assert spread([[scene.lesion.radius_mm] for scene in scenes]) == ranges((14, 24))
+    assert spread([scene.lesion.stretch for scene in scenes]) == ranges(*[(0.85, 1.2)] * 3)
+    assert spread([scene.table_mm for scene in scenes]) == ranges((-10, 10), (-20, 20), (-60, 60))
+    assert spread([[scene.gain] for scene in scenes]) == ranges((450, 1200))
 
 
 def test_coordinates_of_a_head_are_those_of_the_scanner_shifted_and_turned():
