@@ -189,6 +189,12 @@ def test_with_four_classes_every_long_term_class_speaks_for_the_map():
     assert not np.array_equal(saliency(network, stacks, params), before)
 
 
+def test_a_slice_of_centred_grey_values_looks_as_it_did_before():
+    grey = np.linspace(0, 2, 64, dtype=np.float32).reshape(8, 8)
+    assert slice_picture(grey - 1) == slice_picture(grey)
+    assert slice_picture(grey + 1) != slice_picture(grey)  # what is above zero stays grey
+
+
 def test_a_picture_is_a_png_and_an_empty_slice_is_black():
     picture = slice_picture(np.zeros((8, 8), dtype=np.float32), np.zeros((8, 8)))
     assert picture.startswith("data:image/png;base64,")

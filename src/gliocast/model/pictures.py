@@ -30,8 +30,9 @@ def slice_picture(
 
 def _grey(slice_pixels: Float[np.ndarray, "height width"]) -> Float[np.ndarray, "height width"]:
     pixels = slice_pixels.astype(np.float64)
-    brightest = float(np.percentile(pixels, BRIGHTEST_PERCENTILE))
-    return 255 * np.clip(pixels / brightest, 0, 1) if brightest > 0 else np.zeros_like(pixels)
+    black = min(0.0, float(pixels.min()))  # below zero where grey values are centred
+    reach = float(np.percentile(pixels, BRIGHTEST_PERCENTILE)) - black
+    return 255 * np.clip((pixels - black) / reach, 0, 1) if reach > 0 else np.zeros_like(pixels)
 
 
 def _data_uri(picture: object) -> str:

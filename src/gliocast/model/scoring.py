@@ -43,7 +43,7 @@ class Scorer:
 
         Raises:
             LeakageError: a network has seen one of the patients.
-        TrainingError: the memory is full.
+            TrainingError: the memory is full.
         """
         _refuse_seen(self.seen, patient_ids)
         with clear_ending(f"the scores of {self.split}"):
