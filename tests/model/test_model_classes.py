@@ -11,9 +11,10 @@ import torch
 from model_fakes import a_cohort, tiny
 from pydantic import ValidationError
 
+from gliocast.model.backbone import build_network
 from gliocast.model.classes import auc, binary_classes, classes_of, long_term_logit, loss_of, survival_classes
 from gliocast.model.material import FoldIndices
-from gliocast.model.pooling import pooled, probability
+from gliocast.model.pooling import pooled, probability, stack_logits
 from gliocast.model.training import train_fold
 
 CUTS = (180, 332)
@@ -78,6 +79,15 @@ def test_pooling_takes_the_mean_logit_or_the_mean_probability():
 
 def test_pooling_of_certain_slices_stays_finite():
     assert np.isfinite(pooled(np.array([[800.0, 800.0], [-800.0, -800.0]]), "mean_probability")).all()
+
+
+def test_whoever_scores_rests_dropout_and_leaves_the_statistics_of_batches_alone():
+    params = tiny()
+    network, stacks = build_network(params, dropout=0.9).train(), torch.rand(2, 3, 16, 16)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    first, again = (stack_logits(network, stacks, params)[0] for _ in range(2))
+    assert torch.equal(first, again)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
 
 def test_one_sigmoid_is_applied_once():
