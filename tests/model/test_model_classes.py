@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from gliocast.model.backbone import build_network
 from gliocast.model.classes import auc, binary_classes, classes_of, long_term_logit, loss_of, survival_classes
 from gliocast.model.material import FoldIndices
-from gliocast.model.pooling import pooled, probability, stack_logits
+from gliocast.model.pooling import long_term_logits, pooled, probability, stack_logits
 from gliocast.model.training import train_fold
 
 CUTS = (180, 332)
@@ -79,6 +79,18 @@ def test_pooling_takes_the_mean_logit_or_the_mean_probability():
 
 def test_pooling_of_certain_slices_stays_finite():
     assert np.isfinite(pooled(np.array([[800.0, 800.0], [-800.0, -800.0]]), "mean_probability")).all()
+
+
+def test_with_attention_a_patients_logit_is_the_networks_own_and_no_mean_of_the_slices_logits():
+    params = tiny(pooling="attention")
+    network, stacks = (
+        build_network(params, dropout=0.0).eval(),
+        torch.rand(33, 3, 16, 16),
+    )  # more than are scored at once
+    of_slices, of_patients = stack_logits(network, stacks, params)
+    torch.testing.assert_close(of_slices, network.slice_logits(stacks))
+    torch.testing.assert_close(of_patients, network(stacks))
+    assert long_term_logits(of_slices, of_patients, params)[1] == pytest.approx(of_patients[:, 0].numpy())
 
 
 def test_whoever_scores_rests_dropout_and_leaves_the_statistics_of_batches_alone():
