@@ -338,6 +338,19 @@ def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
     assert "log-rank test alone" not in page(alive=0)
 
 
+def test_the_page_says_how_far_leaving_out_the_undetermined_may_mislead() -> None:
+    """20 of 59 live long; of all 160 at least these 20, and at most 121 where all 101 others do."""
+
+    def page(undetermined: int) -> str:
+        counts = {"n_long_term": 20, "n_short_term": 39, "n_undetermined": undetermined}
+        metrics = only_the_baseline()
+        metrics["cohort"] |= counts | {"n_patients": 59 + undetermined}
+        return without_scripts(build_report(metrics, a_flow(), a_provenance(), {}, the_paper()))
+
+    assert "34 % of the patients with a known outcome, and 12 % to 76 % of all" in page(101)
+    assert "look rarer than they are" not in page(0)
+
+
 def test_a_run_without_images_claims_nothing_about_mri() -> None:
     metrics = all_metrics()
     clinical = {name: metrics["models"][name] for name in ("majority", "surgery_rule", "clinical")}

@@ -139,7 +139,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Other survival thresholds",
-        "The same scores against the outcome at other thresholds; nothing is fitted anew.",
+        "The same scores against the outcome at other thresholds; nothing is fitted anew. Who has no class at the "
+        "study's own threshold is not among the tested, and so at no other.",
     ),
     Exhibit(
         "time_to_event_table",
@@ -149,7 +150,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
     ),
     Exhibit(
-        "figure_kaplan_meier_predicted", "hybrid", "trust", "Survival of the predicted groups", "Bands: 95 %, log-log."
+        "figure_kaplan_meier_predicted",
+        "hybrid",
+        "trust",
+        "Survival of the predicted groups",
+        "Bands: 95 %, log-log. Who has no class, alive before the threshold, is not among them: where there are many "
+        "such patients, both curves lie too low.",
     ),
     Exhibit(
         "figure_hybrid_learning_curve",

@@ -32,6 +32,12 @@ PATIENTS = (
     "Alive with a shorter follow-up, and so neither long- nor short-term: {undetermined}. "
     "Left out, each for the reason given: {excluded}."
 )
+UNDETERMINED = (
+    "Who dies early is known to have died, however short the follow-up; who lives long, only where it was long enough. "
+    "Without the undetermined, long-term survivors so look rarer than they are: they make up {known} of the patients "
+    "with a known outcome, and {lowest} to {highest} of all. Accuracy, PPV, NPV and calibration are those of patients "
+    "with a known outcome."
+)
 SURGERY = (
     "No artificial intelligence yet: does survival differ between surgeries, and how far does the rule “long-term "
     "unless biopsy only” come? A difference between group means, however significant, is not yet a prediction for "

@@ -132,10 +132,20 @@ def patients(report: Report) -> list[Markup]:
     cohort = report.metrics["cohort"]
     counts = {"undetermined": cohort["n_undetermined"], "excluded": cohort["n_excluded"]}
     text = prose.PATIENTS.format(days=cohort["survival_threshold_days"], **counts)
+    selected = [blocks.paragraph(_of_the_undetermined(cohort))] if cohort["n_undetermined"] else []
     flow = blocks.flow_diagram(report.patient_flow["stages"])
     warnings = report.patient_flow.get("warnings", [])
     told = [blocks.bullets(warnings)] if warnings else []
-    return [blocks.paragraph(text), flow, *told, *report.shown("patients")]
+    return [blocks.paragraph(text), *selected, flow, *told, *report.shown("patients")]
+
+
+def _of_the_undetermined(cohort: Mapping[str, Any]) -> str:
+    """What leaving out patients without a class does to the share of long-term survivors, and its bounds."""
+    n_long, n_known, n_all = cohort["n_long_term"], cohort["n_long_term"] + cohort["n_short_term"], cohort["n_patients"]
+    parts = {"known": (n_long, n_known), "lowest": (n_long, n_all), "highest": (n_long + n_all - n_known, n_all)}
+    return prose.UNDETERMINED.format(
+        **{name: f"{100 * part / max(whole, 1):.0f} %" for name, (part, whole) in parts.items()}
+    )
 
 
 def surgery(report: Report) -> list[Markup]:
