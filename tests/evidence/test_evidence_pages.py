@@ -132,6 +132,13 @@ def test_a_decision_curve_says_how_many_patients_it_is_drawn_from(predictions, o
     assert title == f"Decision curve, {len(outcomes)} test patients"
 
 
+def test_predicted_groups_are_tested_by_log_rank_where_one_split_is_tested_alone(predictions, outcomes):
+    folds = predictions.table.assign(split=np.where(predictions.table["patient_id"].isin(TEST[:20]), "one", "two"))
+    for table, is_tested in ((predictions.table, True), (folds, False)):
+        figure = survival_nodes.compare_predicted_groups(Scores(table, predictions.fitted_on), outcomes)
+        assert ("log-rank" in figure["layout"]["title"]["text"]) == is_tested
+
+
 def test_who_was_called_long_term_is_not_shown_as_a_long_term_survivor(predictions, outcomes):
     figure = survival_nodes.compare_predicted_groups(predictions, outcomes)
     names = {trace["name"] for trace in figure["data"] if "name" in trace}

@@ -155,7 +155,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "trust",
         "Survival of the predicted groups",
         "Bands: 95 %, log-log. Who has no class, alive before the threshold, is not among them: where there are many "
-        "such patients, both curves lie too low.",
+        "such patients, both curves lie too low. A log-rank test stands there where one split is tested: those who are "
+        "tested in several taught each other's models.",
     ),
     Exhibit(
         "figure_hybrid_learning_curve",

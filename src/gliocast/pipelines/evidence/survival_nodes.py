@@ -82,7 +82,11 @@ def _in_classes(
 
 
 def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
-    """Kaplan–Meier curves of the test patients whom the best model calls short-term and long-term, with log-rank."""
+    """Kaplan–Meier curves of the test patients whom the best model calls short-term and long-term, with log-rank.
+
+    Where several splits are tested there is no p: each patient taught those who called the others, so that calls that
+    mean nothing differ at p < 0.05 in a tenth of all cohorts. Simon et al. 2011, doi:10.1093/bib/bbr001.
+    """
     models = dict(with_probability(predictions, test_outcomes))
     name = HYBRID if HYBRID in models else CLINICAL
     called = one_a_patient(models[name]).set_index("patient_id")["predicted"]
@@ -92,7 +96,8 @@ def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figur
     }
     filled = {group: followup for group, followup in groups.items() if len(followup.days)}
     curves = [kaplan_meier(followup.days, followup.died, group) for group, followup in filled.items()]
-    p_value = logrank({group: (followup.days, followup.died) for group, followup in filled.items()})["p"]
+    tested = logrank({group: (followup.days, followup.died) for group, followup in filled.items()})
+    p_value = tested["p"] if len(set(models[name]["split"])) == 1 else None
     title = f"Survival of the test patients by what the {name} model calls them"
     return figures.kaplan_meier(pd.concat(curves, ignore_index=True), p_value, title)
 
