@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from gliocast.evidence.describe import study_table
 from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.rules import majority_rule
@@ -147,3 +148,24 @@ def test_a_cohort_with_one_kind_of_surgery_is_described_without_tests(cohort):
     survival, *_ = nodes.compare_surgeries(cohort[cohort["surgery"] == "biopsy"], PAPER)
     assert survival["tests"]["anova"]["p"] is None
     json.dumps(survival, allow_nan=False)
+
+
+def test_training_and_test_patients_stand_side_by_side():
+    patients = pd.DataFrame(
+        {
+            "patient_id": ["P1", "P2", "P3", "P4", "P5"],
+            "sex": ["F", "F", "M", "M", "F"],
+            "outcome": ["long_term", "short_term", "short_term", "long_term", "long_term"],
+        }
+    )
+    table = study_table(patients[:3], patients[3:]).set_index("level")
+    assert table.loc["n", ["all", "training", "test"]].tolist() == ["5", "3", "2"]
+    assert table.loc["long_term", ["all", "training", "test"]].tolist() == ["3 (60.0 %)", "1 (33.3 %)", "2 (100.0 %)"]
+    assert table.loc["F", ["training", "test"]].tolist() == ["2 (66.7 %)", "1 (50.0 %)"]
+
+
+def test_over_several_splits_everyone_is_both_and_counted_once():
+    patients = pd.DataFrame({"patient_id": ["P1", "P2"], "sex": ["F", "M"], "outcome": ["long_term", "short_term"]})
+    table = study_table(patients, patients)
+    assert table.columns.tolist() == ["characteristic", "level", "all"]
+    assert table["all"].tolist() == ["2", "1 (50.0 %)", "1 (50.0 %)", "1 (50.0 %)", "1 (50.0 %)"]

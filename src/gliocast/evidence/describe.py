@@ -1,8 +1,8 @@
-"""Who the patients are: Table 1, by outcome."""
+"""Who the patients are: Table 1, by outcome, and those of the study, by what they are for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -34,14 +34,35 @@ def table1(cohort: pd.DataFrame) -> pd.DataFrame:
         Columns `characteristic`, `level`, `all`, `short_term`, `long_term`, and `undetermined` where there are such
         patients; cells are text: counts with column percentages, or mean ± SD, median, and range.
     """
-    groups = {"all": cohort, **_by_outcome(cohort)}
-    labels = LABELS | ({"survival_days": FOLLOWED} if _some_alive(cohort) else {})
+    return _described({"all": cohort, **_by_outcome(cohort)}, LABELS)
+
+
+def study_table(training: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
+    """Whom the models learn from and whom they are tested on, with their outcomes, in the form of `table1`.
+
+    Args:
+        training: canonical columns and `outcome` of everyone who trains in some split.
+        tested: the same of everyone who is tested in some split.
+
+    Returns:
+        Columns `characteristic`, `level`, `all`, and `training` and `test` where nobody is both.
+    """
+    everyone = pd.concat([training, tested], ignore_index=True)
+    is_one_split = everyone["patient_id"].is_unique
+    parts = {"training": training, "test": tested} if is_one_split else {}
+    return _described({"all": everyone.drop_duplicates("patient_id"), **parts}, {"outcome": "Outcome"} | LABELS)
+
+
+def _described(groups: dict[str, pd.DataFrame], labels: Mapping[str, str]) -> pd.DataFrame:
+    """Each characteristic that `labels` names and somebody has, in each of the groups, of which the first is `all`."""
+    everyone = groups["all"]
+    named = {**labels, **({"survival_days": FOLLOWED} if _some_alive(everyone) else {})}
     rows = [_row("Patients", "n", groups, lambda part: str(len(part)))]
-    for column in (name for name in LABELS if name in cohort and cohort[name].notna().any()):
+    for column in (name for name in named if name in everyone and everyone[name].notna().any()):
         describe = _quantity if column in QUANTITIES else _levels
-        rows += describe(column, labels[column], groups)
-        if cohort[column].isna().any():
-            rows.append(_row(labels[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
+        rows += describe(column, named[column], groups)
+        if everyone[column].isna().any():
+            rows.append(_row(named[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
     return pd.DataFrame(rows)
 
 

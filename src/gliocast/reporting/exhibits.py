@@ -28,7 +28,20 @@ class Exhibit:
 
 
 EXHIBITS: tuple[Exhibit, ...] = (
-    Exhibit("table1", "baseline", "patients", "The cohort, overall and by outcome", "Table 1 of the paper."),
+    Exhibit(
+        "table1",
+        "baseline",
+        "patients",
+        "The cohort, overall and by outcome",
+        "Table 1 of the paper. Everyone of the clinical table who could be read, with an image or without.",
+    ),
+    Exhibit(
+        "study_table",
+        "hybrid",
+        "patients",
+        "The study: who is learnt from, and who is tested",
+        "Where there are several splits everyone is both.",
+    ),
     Exhibit("slice_quality", "cnn_training", "patients", "The slices: where they come from, and how surely"),
     Exhibit(
         "figure1_survival_by_surgery",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gliocast.evidence import calibration
 from gliocast.evidence.decision import decision_curves
+from gliocast.evidence.describe import study_table
 from gliocast.evidence.guard import count_openings
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.subgroups import by_subgroup
@@ -48,6 +49,11 @@ def record_test_opening(predictions: Scores, partition: Partition, test_openings
     if n_openings > 1:
         _log.warning("The test partition was opened for %d sets of predictions: %s.", n_openings, REPEATED)
     return {"n_openings": n_openings, "reading": REPEATED if n_openings > 1 else "opened once"}
+
+
+def describe_study(training_cohort: Table, test_predictors: Table, test_outcomes: Table) -> Table:
+    """Training and test patients side by side; Table 1 is of the whole cohort, with an image or without."""
+    return study_table(training_cohort, test_predictors.merge(test_outcomes, on="patient_id"))
 
 
 def assess_calibration(

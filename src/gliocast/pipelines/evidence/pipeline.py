@@ -22,6 +22,12 @@ def create_pipeline(**_: Any) -> Pipeline:
                 name="record_test_opening",
             ),
             Node(
+                nodes.describe_study,
+                ["training_cohort", "test_predictors", "test_outcomes"],
+                "study_table",
+                name="describe_study",
+            ),
+            Node(
                 nodes.assess_calibration,
                 [*TESTED, "training_predictions", "training_cohort", "params:seed"],
                 ["calibration_table", "figure_reliability"],
