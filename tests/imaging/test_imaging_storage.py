@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline, study
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.pipeline import Extraction
+from gliocast.imaging.workers import worker_pool
 from gliocast.pipelines.preprocessing import imaging_nodes
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices, summarise_slices
 from gliocast.refusals import input_error
@@ -350,3 +352,10 @@ def test_a_worker_that_dies_costs_nobody_but_its_patient(tmp_path, monkeypatch):
     results = list(pipeline._in_parallel(site.source, chosen, site.parameters, 2))
     assert [result.patient_id for result in results] == ["P1", "P2", "P3"]
     assert [isinstance(result, RefusedPatient) for result in results] == [False, True, False]
+
+
+def test_ctrl_c_is_for_the_run_and_not_for_its_workers():
+    with worker_pool(1) as pool:
+        deaf_to = pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, []).result()
+    assert deaf_to == {signal.SIGINT}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -19,15 +20,20 @@ IMPORTED_ONCE = (  # by the process that the workers are copies of: they start a
 
 
 class WorkerProcess(ForkServerProcess):
-    """A process that does not import the script that was started: Kedro's command line would take each a second."""
+    """A process that does not import the script that was started: Kedro's command line would take each a second.
+
+    It does not hear Ctrl-C, which a terminal sends to every process: the run ends it, and tells the user.
+    """
 
     @staticmethod
     def _Popen(process_obj: BaseProcess) -> Any:  # noqa: N802 - Python's own name
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")  # without a file, so that there is nothing to import
+        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is started here is born deaf to it
         try:
             return ForkServerProcess._Popen(process_obj)  # type: ignore[attr-defined]
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             sys.modules["__main__"] = main
 
 
