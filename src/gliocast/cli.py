@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -94,6 +95,7 @@ def work_in(project: Path) -> None:
 def clear_endings() -> Iterator[None]:
     """End with the exit code of the contract: 2 and one table for the user's input, 130 and how to resume, 1 for us."""
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # how batch systems and containers say Ctrl-C
     try:
         yield
     except KeyboardInterrupt:
@@ -104,6 +106,8 @@ def clear_endings() -> Iterator[None]:
             raise
         click.echo(problem_table(wrong), err=True)
         sys.exit(USERS_INPUT)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def refuse_unknown_runner(name: str) -> None:
