@@ -278,7 +278,8 @@ def test_figures_say_why_they_are_empty_where_trials_are_too_few(tmp_path: Path)
     figures = run_search(a_search(tmp_path, trials=1))[2]
     assert figures["tuning_history"]["data"]
     assert figures["tuning_importance"]["data"] == []
-    assert figures["tuning_importance"]["layout"]["meta"]["reason"] == "complete trials: 1; this figure needs 4"
+    assert figures["tuning_importance"]["layout"]["meta"]["reason"] == "1 complete trial; this figure needs 4"
+    assert "log-loss of 1 complete trial: 0." in figures["tuning_history"]["layout"]["meta"]["alt"]
 
 
 def test_figures_hold_no_template_and_have_titles(tmp_path: Path):

@@ -37,7 +37,7 @@ def study_figures(study: Study, measure: Measure) -> dict[str, Figure]:
 def study_figure(name: str, study: Study, measure: Measure, values: Sequence[float | None]) -> Figure:
     """One figure of the study, whose complete trials have these `values`."""
     if len(values) < LEAST_TRIALS[name]:
-        return empty_figure(name, f"complete trials: {len(values)}; this figure needs {LEAST_TRIALS[name]}")
+        return empty_figure(name, f"{_complete(len(values))}; this figure needs {LEAST_TRIALS[name]}")
     if name == "tuning_importance" and len(set(values)) == 1:
         return empty_figure(name, "all trials have the same value")
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
@@ -56,8 +56,12 @@ def _trials(study: Study, measure: Measure) -> str:
     """How far the complete trials spread, and the best one, in words."""
     values = [trial.value for trial in study.trials if trial.state.name == "COMPLETE" and trial.value is not None]
     best = ", ".join(f"{as_words(name)} {value:.3g}" for name, value in study.best_params.items())
-    spread = f"{MEASURES[measure]} of {len(values)} complete trials: {min(values):.3f} to {max(values):.3f}"
+    spread = f"{MEASURES[measure]} of {_complete(len(values))}: {min(values):.3f} to {max(values):.3f}"
     return f"{spread}; the best is trial {study.best_trial.number}, with {best}"
+
+
+def _complete(trials: int) -> str:
+    return f"{trials} complete trial{'s' if trials != 1 else ''}"
 
 
 def reasoned_figures(reason: str) -> dict[str, Figure]:
