@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from hybrid_examples import few_resamples
 
-from gliocast.errors import LeakageError, PartitionError
+from gliocast.errors import InputError, LeakageError, PartitionError
 from gliocast.hybrid import evaluate as hybrid_evaluate
 from gliocast.hybrid.evaluate import evaluate, prediction_times
 from gliocast.types import PATIENT_LEVEL, Scores
@@ -45,6 +45,15 @@ def test_counts_are_those_that_a_person_counts():
     assert {cell: found[cell] for cell in ("n", "tp", "fp", "fn", "tn")} == {"n": 8, "tp": 3, "fp": 1, "fn": 1, "tn": 3}
     assert found["auc"]["value"] == pytest.approx(15 / 16)
     assert found["accuracy"]["value"] == 0.75
+
+
+@pytest.mark.parametrize("wrong", [None, -0.1, 1.1])
+def test_one_score_that_is_no_probability_does_not_turn_a_model_into_a_rule(wrong):
+    with pytest.raises(InputError) as refusal:
+        evaluate(predictions(rows("clinical", [wrong, *GOOD[1:]])), OUTCOMES, EVIDENCE, seed=0)
+    assert [(problem.patient, problem.where) for problem in refusal.value.problems] == [
+        (PATIENTS[0], "score of holdout/clinical")
+    ]
 
 
 def test_the_calibration_error_has_as_many_bins_as_are_configured():

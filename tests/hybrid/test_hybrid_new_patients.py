@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gliocast.errors import CohortError
+from gliocast.errors import CohortError, InputError
 from gliocast.hybrid.bundle import Bundle
 from gliocast.hybrid.image_scores import no_scores, score_rows
 from gliocast.types import Scores
@@ -90,6 +90,14 @@ def test_unknown_values_are_answered_for(bundle):
 def test_an_image_score_whose_identifier_lost_its_zero_is_not_dropped(bundle):
     (problem,) = problems(bundle, a_patient(), image_scores_of("101"))
     assert (problem.patient, problem.found, problem.expected) == ("0101", "of 101", "of 0101")
+
+
+@pytest.mark.parametrize(("probability", "found"), [(np.nan, "nan"), (1.7, "1.7")])
+def test_an_image_score_that_is_no_probability_is_not_taken_for_a_missing_one(bundle, probability, found):
+    scores = Scores(score_rows("holdout", ["0101"], "test", "holdout", np.array([probability])), {"holdout": ()})
+    with pytest.raises(InputError) as error:
+        bundle.score(a_patient(), scores)
+    assert str(error.value.problems[0]).startswith(f"0101: score of holdout is {found}; expected a probability")
 
 
 def test_image_scores_of_nobody_who_is_asked_about_are_told(bundle):

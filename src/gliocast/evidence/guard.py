@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from gliocast.errors import LeakageError, Problem, raise_if_any
+from gliocast.errors import InputError, LeakageError, Problem, raise_if_any
 from gliocast.types import Scores
 
 WATERMARK = "The paper's protocol: test patients were seen in training. For comparison only."
@@ -39,6 +39,19 @@ def check_unseen(scores: Scores) -> None:
     pairs = claimed[["model", "patient_id", "role"]].drop_duplicates().sort_values(["patient_id", "model"])
     problems = _unknown_models(set(pairs["model"]), scores.fitted_on) + _seen_by_models(pairs, scores.fitted_on)
     raise_if_any(problems, LeakageError)
+
+
+def check_probabilities(table: pd.DataFrame) -> None:
+    """Refuse scores that are none: no number, or no probability. One among many would turn a model into a rule.
+
+    Raises:
+        InputError: naming each.
+    """
+    sound = table["probability"].between(0, 1) & np.isfinite(table["logit"].astype(np.float64))
+    remedy = "Score the patient again, by a model whose training has ended well."
+    wrong = table.loc[~sound, ["patient_id", "model", "probability"]].itertuples(index=False)
+    found = [(str(who), f"score of {model}", f"{value:g}", "a probability, 0 to 1") for who, model, value in wrong]
+    raise_if_any([Problem(*one, remedy) for one in found], InputError)
 
 
 def seen_in_training(scores: Scores | None) -> set[str]:

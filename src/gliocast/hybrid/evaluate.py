@@ -22,10 +22,10 @@ from gliocast.evidence.comparison import (
     holm,
     mcnemar,
 )
-from gliocast.evidence.guard import check_unseen
+from gliocast.evidence.guard import check_probabilities, check_unseen
 from gliocast.evidence.intervals import as_columns, estimate
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid.fitted import PRE_OPERATIVE
+from gliocast.hybrid.fitted import PRE_OPERATIVE, SURGERY_RULE
 from gliocast.types import LONG_TERM, Scores
 
 WORDS = {
@@ -58,6 +58,7 @@ def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidencePara
     Raises:
         LeakageError: a prediction comes from a model that has seen the patient.
         PartitionError: the models were not asked about the same patients.
+        InputError: a prediction is no probability.
     """
     check_unseen(predictions)
     return measure(predictions, outcomes, evidence, seed)
@@ -65,6 +66,7 @@ def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidencePara
 
 def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     """As `evaluate`, without asking whom the models have seen: for the paper's protocol, which is known to leak."""
+    check_probabilities(predictions.table[predictions.table["name"] != SURGERY_RULE])  # the rule gives none
     tables = {name: table for name, table in by_model(predictions, outcomes) if name in WORDS}
     raise_if_any(list(_other_patients(tables)), PartitionError)
     models = {name: {"patient": _performance(table, evidence, seed)} for name, table in tables.items()}

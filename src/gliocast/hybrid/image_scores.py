@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gliocast.errors import LeakageError, Problem, raise_if_any
-from gliocast.evidence.guard import check_unseen
+from gliocast.evidence.guard import check_probabilities, check_unseen
 from gliocast.evidence.metrics import logit
 from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Partition, Role, Scores
 
@@ -49,12 +49,14 @@ def image_score_of(scores: Scores, split: str, patients: Iterable[str], role: Ro
 
     Raises:
         LeakageError: a patient has a score from a model that has seen them, of the wrong role, or more than one score.
+        InputError: a score is no probability.
     """
     wanted = pd.Index(list(patients), name="patient_id")
     table = scores.table
     mine = table[(table["split"] == split) & table["patient_id"].isin(wanted)]
     raise_if_any([*_wrong_role(mine, role), *_repeated(mine)], LeakageError)
     check_unseen(Scores(mine, scores.fitted_on))
+    check_probabilities(mine)
     return mine.set_index("patient_id")[scale].astype(np.float64).reindex(wanted).rename("image_score")
 
 
