@@ -108,11 +108,23 @@ def test_a_changed_part_is_refused(tmp_path, bundle):
         dataset.read(tmp_path / "bundle")
 
 
+@pytest.mark.parametrize(
+    ("written", "edited"), [('"long_term"', '"short_term"'), ('"Research use only; ', '"Approved; ')]
+)
+def test_a_bundle_whose_manifest_was_edited_is_refused(tmp_path, bundle, written, edited):
+    dataset = BundleDataset(str(tmp_path / "bundle"))
+    dataset.save(bundle)
+    manifest = tmp_path / "bundle" / "bundle.json"
+    manifest.write_text(manifest.read_text().replace(written, edited))
+    with pytest.raises(ArtefactError, match="bundle: record is changed"):
+        dataset.read(tmp_path / "bundle")
+
+
 def test_a_bundle_of_another_version_is_refused(tmp_path, bundle):
     dataset = BundleDataset(str(tmp_path / "bundle"))
     dataset.save(bundle)
     manifest = tmp_path / "bundle" / "bundle.json"
-    manifest.write_text(manifest.read_text().replace('"schema_version": 2', '"schema_version": 1'))
+    manifest.write_text(manifest.read_text().replace('"schema_version": 3', '"schema_version": 1'))
     with pytest.raises(ArtefactError, match="schema version 1"):
         dataset.read(tmp_path / "bundle")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from gliocast.datasets.base import AtomicFolderDataset, read_manifest
 from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
@@ -12,9 +13,9 @@ from gliocast.datasets.feature_models import FeatureModelsDataset
 from gliocast.datasets.fitted_models import read_models, write_models
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.hybrid.bundle import Bundle
-from gliocast.persistence.fingerprints import sha256_of_folder
+from gliocast.persistence.fingerprints import sha256_of_folder, sha256_of_value
 
-MANIFEST, SCHEMA_VERSION = "bundle.json", 2  # 2: with the models of image features
+MANIFEST, SCHEMA_VERSION = "bundle.json", 3  # 2: with the models of image features; 3: with the record's digest
 PARTS = ("cnn", "features", "models")
 
 
@@ -28,8 +29,8 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
         CnnEnsembleDataset("cnn").write(path / "cnn", value.image_model)
         FeatureModelsDataset("features").write(path / "features", value.feature_models)
         write_models(path / "models", value.models)
-        sha256 = {part: sha256_of_folder(path / part) for part in PARTS}
-        manifest = {"schema_version": SCHEMA_VERSION, "sha256": sha256, **value.record}
+        record = json.loads(json.dumps(value.record))  # as it will be read
+        manifest = {"schema_version": SCHEMA_VERSION, "sha256": _digests(path, record), **record}
         (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def read(self, path: Path) -> Bundle:
@@ -39,13 +40,18 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
             ArtefactError: a part is absent or changed, or the bundle is of another version.
         """
         manifest = read_manifest(path / MANIFEST, SCHEMA_VERSION, partial(_problem, MANIFEST))
-        changed = [part for part in PARTS if sha256_of_folder(path / part) != manifest["sha256"][part]]
+        record = {name: value for name, value in manifest.items() if name not in ("schema_version", "sha256")}
+        changed = [part for part, sha256 in _digests(path, record).items() if sha256 != manifest["sha256"].get(part)]
         problems = [_problem(part, "changed since it was written", "what the manifest names") for part in changed]
         raise_if_any(problems, ArtefactError)
-        record = {name: value for name, value in manifest.items() if name not in ("schema_version", "sha256")}
         image_model = CnnEnsembleDataset("cnn").read(path / "cnn")
         feature_models = FeatureModelsDataset("features").read(path / "features")
         return Bundle(image_model, feature_models, read_models(path / "models"), record)
+
+
+def _digests(path: Path, record: dict[str, Any]) -> dict[str, str]:
+    """SHA-256 of each part, and of what the manifest says of them: parameters, ranges, the positive class."""
+    return {"record": sha256_of_value(record), **{part: sha256_of_folder(path / part) for part in PARTS}}
 
 
 def _problem(where: str, found: str, expected: str) -> Problem:
