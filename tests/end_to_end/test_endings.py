@@ -13,17 +13,32 @@ from pathlib import Path
 
 import pytest
 
+from project_copy import copy_of_the_project
+
 QUICK = {"simulation__n_patients": 30, "simulation__geometry__size_px": 64, "simulation__geometry__slices": 24,
          "simulation__geometry__spacing_mm": 4.0, "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def simulated_once(tmp_path_factory):
+    made = copy_of_the_project(tmp_path_factory.mktemp("simulated"))
+    assert made.run("simulation", **QUICK).returncode == 0
+    return made.path(".")
+
+
 @pytest.fixture
-def site(project):
-    """A project with a raw cohort in place."""
-    assert project.run("simulation", **QUICK).returncode == 0
-    for record in project.path("01_raw").rglob("simulation.json"):
-        record.unlink()  # from now on the files are the site's own
+def simulated(project, simulated_once):
+    """A project in which a small cohort was simulated."""
+    shutil.copytree(simulated_once, project.path("."), dirs_exist_ok=True)
     return project
+
+
+@pytest.fixture
+def site(simulated):
+    """A project with a raw cohort in place."""
+    for record in simulated.path("01_raw").rglob("simulation.json"):
+        record.unlink()  # from now on the files are the site's own
+    return simulated
 
 
 def clinical(site):
@@ -168,10 +183,9 @@ def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
 
 
 @pytest.mark.parametrize("part", ["clinical.csv", "imaging"])
-def test_a_part_taken_away_from_the_simulated_cohort_is_no_reason_to_simulate_again(project, part):
-    assert project.run("simulation", **QUICK).returncode == 0
-    project.path(f"01_raw/{part}").rename(project.folder / "away")
-    ended = project.run("preprocessing", **QUICK)
+def test_a_part_taken_away_from_the_simulated_cohort_is_no_reason_to_simulate_again(simulated, part):
+    simulated.path(f"01_raw/{part}").rename(simulated.folder / "away")
+    ended = simulated.run("preprocessing", **QUICK)
     assert ended.returncode == 2
     assert f"data/01_raw/{part}" in ended.stderr
 
