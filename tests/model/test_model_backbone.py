@@ -107,6 +107,18 @@ def test_weights_that_would_leave_the_network_at_random_are_refused():
         network(pretrained=without_one)
 
 
+@pytest.mark.parametrize("absent", ["stem.bn.running_var", "stem.bn.bias"])
+def test_weights_without_what_belongs_to_a_batch_normalisation_are_refused(absent):
+    state = {name: tensor for name, tensor in three_channel_state()[1].items() if name != absent}
+    with pytest.raises(ConfigurationError, match=rf"without {absent} and 0 more"):
+        network(pretrained=state)
+
+
+def test_weights_of_before_batches_were_counted_are_taken():
+    state = {name: tensor for name, tensor in three_channel_state()[1].items() if "num_batches" not in name}
+    assert network(pretrained=state)
+
+
 def test_weights_of_other_shapes_are_refused():
     _, state = three_channel_state()
     wider = state | {"stem.conv.weight": torch.zeros(3, 3, 3, 3)}

@@ -119,7 +119,8 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
     """The backbone with every weight but the classifier's taken from `pretrained`.
 
     timm is lenient where the classifier is new: a weight that the state does not hold, or holds under another name,
-    would stay at random without a word. The same draws once more show which ones have.
+    would stay at random without a word. The same draws once more show which ones have. Biases and the statistics of
+    batches start at nought and one, and no draw tells; a state that names all else by timm's names lacks them.
     """
     import torch
 
@@ -130,15 +131,17 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
         backbone = make(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(pretrained)})
     except (RuntimeError, KeyError) as error:  # the shapes do not fit
         raise ConfigurationError(_other_network(params, "of other shapes")) from error
-    classifier = {id(weight) for layer in classifiers(backbone) for weight in layer.parameters()}
-    at_random = [
-        name
-        for name, weight in backbone.named_parameters()
-        if name not in pretrained and id(weight) not in classifier and weight.ndim > 1
-        if torch.equal(weight, drawn.get_parameter(name))
-    ]
-    if at_random:
-        raise ConfigurationError(_other_network(params, f"without {at_random[0]} and {len(at_random) - 1} more"))
+    new = {id(weight) for layer in classifiers(backbone) for weight in layer.parameters()}
+    unnamed = {
+        name: weight
+        for name, weight in backbone.state_dict(keep_vars=True).items()
+        if weight.is_floating_point() and name not in pretrained and id(weight) not in new
+    }
+    as_drawn = drawn.state_dict()
+    drawn_ones = [name for name, weight in unnamed.items() if weight.ndim > 1]
+    lacking = [name for name in drawn_ones if torch.equal(unnamed[name], as_drawn[name])] if drawn_ones else [*unnamed]
+    if lacking:
+        raise ConfigurationError(_other_network(params, f"without {lacking[0]} and {len(lacking) - 1} more"))
     return backbone
 
 
