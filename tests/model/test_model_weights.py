@@ -163,6 +163,13 @@ def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, mon
         fetch_weights("test_byobnet", tmp_path / "elsewhere")
 
 
+@pytest.mark.parametrize("described", [None, SimpleNamespace(url=None, hf_hub_id=None)])
+def test_a_backbone_without_published_weights_is_refused(tmp_path, monkeypatch, described):
+    published(monkeypatch, described)
+    with pytest.raises(ConfigurationError, match="test_byobnet; expected a timm model with published weights"):
+        fetch_weights("test_byobnet", tmp_path)
+
+
 def test_a_published_file_that_is_no_weights_is_refused(tmp_path, monkeypatch):
     published(monkeypatch, Release(tmp_path, content=b"\x80\x04 a pickle"))
     with pytest.raises(ConfigurationError, match="no weights"):
