@@ -245,6 +245,18 @@ def test_21_a_missing_tag_is_named(tmp_path, tag):
     assert (refused.findings[0].code, refused.findings[0].found) == ("tag_missing", f"no {tag}")
 
 
+@pytest.mark.parametrize(("tag", "value", "lacking"), [
+    ("PixelSpacing", [-1, 1], "PixelSpacing above 0"),
+    ("PixelSpacing", [0, 0], "PixelSpacing above 0"),
+    ("RescaleSlope", 0, "RescaleSlope and RescaleIntercept by which values differ"),
+])  # fmt: skip
+def test_21_a_value_that_would_mirror_or_blank_a_slice_is_named(tmp_path, tag, value, lacking):
+    site = Site(tmp_path)
+    a_series(site, **{tag: value})
+    (finding,) = extract_stack(site.source, "P1", 20.0, site.parameters).findings
+    assert (finding.code, finding.found) == ("tag_missing", f"no {lacking}")
+
+
 @pytest.mark.parametrize("tag", ["PixelSpacing", "SeriesInstanceUID"])
 @pytest.mark.parametrize(("n_slices", "others"), [(30, ", and 29 other files"), (2, ", and 1 other file")])
 def test_21_a_tag_that_many_slices_lack_is_told_once(tmp_path, tag, n_slices, others):

@@ -165,7 +165,7 @@ def tag_missing(file: Path, tags: list[str]) -> Finding:
 
 
 class _TagMissingError(Exception):
-    """A required tag is absent; its message is the tag's name."""
+    """A required tag, or a usable value of it, is absent; its message is the tag's name."""
 
 
 def _not_dicom(file: Path) -> Iterator[Finding]:
@@ -260,15 +260,21 @@ def _enhanced_values(groups: Any, shared: Any) -> dict[str, str]:
 
 
 def _frame(file: Path, index: int, number: int, values: dict[str, str]) -> Frame:
+    spacing_mm = _numbers(values, "PixelSpacing", 2)
+    if not (spacing_mm > 0).all():  # a negative one would mirror the head
+        raise _TagMissingError("PixelSpacing above 0")
+    slope, intercept = float(values["RescaleSlope"] or 1.0), float(values["RescaleIntercept"] or 0.0)
+    if slope == 0 or not np.isfinite([slope, intercept]).all():  # the slice would be blank
+        raise _TagMissingError("RescaleSlope and RescaleIntercept by which values differ")
     return Frame(
         path=file,
         index=index,
         number=number,
         position_mm=_numbers(values, "ImagePositionPatient", 3),
         orientation=_numbers(values, "ImageOrientationPatient", 6),
-        spacing_mm=_numbers(values, "PixelSpacing", 2),
-        slope=float(values["RescaleSlope"] or 1.0),
-        intercept=float(values["RescaleIntercept"] or 0.0),
+        spacing_mm=spacing_mm,
+        slope=slope,
+        intercept=intercept,
     )
 
 
