@@ -356,6 +356,24 @@ def test_22_a_series_with_and_without_contrast_is_refused_unless_the_tag_is_pass
     assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
 
 
+@pytest.mark.parametrize(("tag", "value", "code"), [
+    ("Modality", "CT", "wrong_modality"),
+    ("SeriesDescription", "t2 tse", "wrong_sequence"),
+    ("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7", "burned_in"),
+    ("FrameOfReferenceUID", "1.2.3", "mixed_coordinates"),
+])  # fmt: skip
+@pytest.mark.parametrize("last", [False, True])
+def test_22_a_series_is_judged_by_all_of_its_files_and_not_by_the_first(tmp_path, tag, value, code, last):
+    def change(index: int, header: pydicom.Dataset) -> None:
+        if index == 29 * last:
+            setattr(header, tag, value)
+
+    site = Site(tmp_path)
+    for index, file in enumerate(a_series(site, change=change)):
+        file.rename(file.with_name(f"IM{index:04d}"))
+    assert codes(site) == [code]
+
+
 def test_22_a_projection_among_the_slices_of_a_series_is_refused(tmp_path):
     def project(index: int, header: pydicom.Dataset) -> None:
         if index == 29:

@@ -65,19 +65,20 @@ def _eligible(series: Sequence[list[Instance]], name: str, rule: SeriesParameter
 def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[Finding]:
     """Why a series is not the contrast-enhanced T1 of the study."""
     first, where = _first_whole(members), f"series {members[0].series_number}"
-    kinds = "\n".join(sorted({member.image_type for member in members}))
-    if first.modality != rule.modality:
-        yield Finding("wrong_modality", where, first.modality, rule.modality)
-    for tag, text in (("description", first.description), ("ImageType", kinds)):
-        if rule.refuse_description and re.search(rule.refuse_description, text, re.IGNORECASE):
+    others = sorted({member.modality for member in members} - {rule.modality})
+    descriptions, kinds = {member.description for member in members}, {member.image_type for member in members}
+    if others:
+        yield Finding("wrong_modality", where, " and ".join(others), rule.modality)
+    for tag, texts in (("description", descriptions), ("ImageType", kinds)):
+        if rule.refuse_description and any(_says(rule.refuse_description, text) for text in texts):
             found, expected = "one that is refused", "a contrast-enhanced T1, as acquired"
             remedy = "Export that, correct slices.series.refuse_description, or exclude the patient."
             yield Finding("wrong_sequence", f"{tag} of {where}", found, expected, remedy)
-    if rule.description and not re.search(rule.description, first.description, re.IGNORECASE):
+    if rule.description and not all(_says(rule.description, text) for text in descriptions):
         yield Finding("wrong_sequence", f"description of {where}", "another", "one that fits slices.series.description")
     if rule.orientation != "any" and first.frames and (plane := _plane(first)) != rule.orientation:
         yield Finding("wrong_orientation", where, plane, rule.orientation)
-    if any(member.burned_in for member in members) or first.sop_class.startswith(SECONDARY_CAPTURE):
+    if any(member.burned_in or member.sop_class.startswith(SECONDARY_CAPTURE) for member in members):
         yield Finding("burned_in", where, "a screenshot, or text within the pixels", "an image as acquired")
     if any(member.samples != 1 for member in members):
         yield Finding("not_scalar", where, f"{first.samples} values a pixel", "one grey value a pixel")
@@ -87,6 +88,10 @@ def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[
         yield Finding("not_bright", tag, found, f"{BRIGHT_IS_LARGE} (large values are bright)", remedy)
     if rule.contrast != "ignore":
         yield from _without_contrast(members, f"ContrastBolusAgent of {where}", kept=rule.contrast == "warn")
+
+
+def _says(pattern: str, text: str) -> bool:
+    return re.search(pattern, text, re.IGNORECASE) is not None
 
 
 def _without_contrast(members: Sequence[Instance], tag: str, kept: bool) -> Iterator[Finding]:
@@ -147,6 +152,9 @@ def _n_frames(members: Sequence[Instance]) -> int:
 def _mixed(instances: Sequence[Instance]) -> Iterator[Finding]:
     if len({instance.patient_digest for instance in instances}) > 1:
         yield _mixed_patients("the series")
+    if len({instance.frame_of_reference for instance in instances}) > 1:
+        found, expected = "more than one in the series", "one, in which all positions are told"
+        yield Finding("mixed_coordinates", "FrameOfReferenceUID", found, expected, "Separate the files.")
     shapes = sorted({instance.shape for instance in instances})
     if len(shapes) > 1:
         yield Finding("mixed_shapes", "Rows and Columns", " and ".join(map(str, shapes)), "one size in the series")
