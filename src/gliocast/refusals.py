@@ -8,7 +8,12 @@ from typing import Any
 from gliocast.errors import ConfigurationError, InputError, Problem
 from gliocast.raw_data import NEEDED_FOR
 
-KEDROS_NAMES = ("kedro.framework.", "kedro.pipeline.", "kedro.config.")  # its modules that look names up
+KEDROS_NAMES = (
+    "kedro.framework.",
+    "kedro.pipeline.",
+    "kedro.config.",
+    "kedro.io.catalog_config_resolver",
+)  # its modules that look names up
 
 
 def users_error(error: BaseException) -> InputError | None:
@@ -45,12 +50,12 @@ def unreadable_raw_entry(error: BaseException) -> InputError | None:
 
 
 def kedros_refusal(error: BaseException) -> InputError | None:
-    """What Kedro says of a pipeline, a node, an environment or a file of conf/ that it cannot make sense of."""
+    """What Kedro says of a pipeline, node, environment, credential or file of conf/ that it cannot make sense of."""
     from kedro.config import MissingConfigException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    unknown_name = isinstance(error, ValueError) and raised_in(error, KEDROS_NAMES)
+    unknown_name = isinstance(error, (ValueError, KeyError)) and raised_in(error, KEDROS_NAMES)
     if not unknown_name and not isinstance(error, (MissingConfigException, OmegaConfBaseException, YAMLError)):
         return None
     expected, remedy = "names that the project knows, and valid YAML", "Correct it; docs/reference lists what there is."

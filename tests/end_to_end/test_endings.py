@@ -100,11 +100,15 @@ cohort: {type: gliocast.datasets.TableDataset, path: b.csv}
         ),
         ("clinical_table: /data/patients.csv", ("conf/local/catalog.yml, line 1: clinical_table", "a value")),
         (
+            "tuning_study: {type: gliocast.datasets.StudyDataset, filepath: a.log, credentials: the_database}",
+            ("Unable to find credentials 'the_database'",),
+        ),
+        (
             "clinical_tabel: {type: gliocast.datasets.ClinicalTableDataset, filepath: a.csv}",
             ("clinical_tabel", "`clinical_table`, which points to no data of yours"),
         ),
     ],
-    ids=["wrong entries", "no YAML", "no encoding", "a path in place of an entry", "a misspelt name"],
+    ids=["wrong entries", "no YAML", "no encoding", "a path in place of an entry", "no credentials", "a misspelt name"],
 )
 def test_a_wrong_catalog_ends_before_any_work(project, catalog, said):
     project.write("conf/local/catalog.yml", catalog)

@@ -10,6 +10,7 @@ import pytest
 from test_tuning_processes import started
 from tuning_fakes import Falling, a_search
 
+from gliocast.datasets.study import StudyDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.objective import Report
@@ -47,7 +48,13 @@ def test_a_database_that_does_not_answer_is_an_error_without_its_password(tmp_pa
 
 
 @pytest.mark.parametrize(
-    "url", ["no url at all", "nothing://someone:s3cret@host/name", "postgresql+absent://a:s3cret@h/n"]
+    "url",
+    [
+        "no url at all",
+        "nothing://someone:s3cret@host/name",
+        "postgresql+absent://a:s3cret@h/n",
+        "sqlite://someone:s3cret@host:port/name",
+    ],
 )
 def test_a_wrong_url_is_an_error_without_its_password(tmp_path: Path, url: str):
     with pytest.raises(ConfigurationError, match="tuning_study: url") as caught:
@@ -91,6 +98,20 @@ def test_a_disk_that_fills_up_while_searching_ends_in_a_sentence_and_the_search_
     assert hyperparameters["n_complete"] == 5
     complete = trials[trials["state"] == "complete"]
     assert complete["value"].tolist() == undisturbed["value"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "found"),
+    [
+        ({"urls": "sqlite:///s3cret"}, "urls"),
+        ({"url": "sqlite:///s3cret", "password": "s3cret"}, "url, password"),
+        ("sqlite:///s3cret", "a value without a name"),
+    ],
+)
+def test_credentials_without_a_url_are_no_reason_to_search_in_the_journal(credentials, found):
+    with pytest.raises(ConfigurationError, match=rf"is {found}; expected `url` alone") as caught:
+        StudyDataset("study.log", credentials=credentials)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_url_is_shown_without_its_secrets():

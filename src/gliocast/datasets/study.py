@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gliocast.datasets.workspace import WorkspaceDataset
+from gliocast.errors import ConfigurationError, Problem
 from gliocast.tuning.storage import StudyStorage
 
 
@@ -25,11 +26,11 @@ class StudyDataset(WorkspaceDataset):
         self,
         filepath: str,
         url: str | None = None,
-        credentials: dict[str, str] | None = None,
+        credentials: dict[str, Any] | str | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath, metadata)
-        self.storage = StudyStorage(Path(filepath), (credentials or {}).get("url", url))
+        self.storage = StudyStorage(Path(filepath), url if credentials is None else url_of(credentials))
 
     def load(self) -> StudyStorage:
         """The handle."""
@@ -37,3 +38,16 @@ class StudyDataset(WorkspaceDataset):
 
     def _describe(self) -> dict[str, Any]:
         return {"storage": str(self.storage)}
+
+
+def url_of(credentials: dict[str, Any] | str) -> str:
+    """The URL that credentials hold.
+
+    Raises:
+        ConfigurationError: they hold none, or something besides; a search would go on in the journal, unsaid.
+    """
+    if isinstance(credentials, dict) and set(credentials) == {"url"}:
+        return str(credentials["url"])
+    found = ", ".join(credentials) if isinstance(credentials, dict) else "a value without a name"
+    remedy = "Correct conf/local/credentials.yml."
+    raise ConfigurationError(Problem("–", "the credentials of tuning_study", found, "`url` alone", remedy))

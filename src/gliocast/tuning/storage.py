@@ -75,7 +75,7 @@ class StudyStorage:
             return OpenStorage(storage, JournalPresence(Path(f"{self.journal}.workers")), repairs)
         try:
             return OpenStorage(self._open_database(self.url), DatabasePresence(), [])
-        except ImportError as error:
+        except (ImportError, ValueError) as error:
             raise ConfigurationError(_unreachable(self, error)) from None
 
     def _open_database(self, url: str) -> BaseStorage:
@@ -109,7 +109,7 @@ def shown_url(url: str) -> str:
 
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # of a port that is no number
         return "a database URL that cannot be read"
     return f"{parsed.drivername}, database {Path(parsed.database or '?').name}"
 
