@@ -98,7 +98,7 @@ def published(monkeypatch, release):
 
 def test_fetched_weights_are_pinned_and_used_without_a_network(tmp_path, monkeypatch):
     published(monkeypatch, Release(tmp_path))
-    folder = tmp_path / "pretrained"
+    folder = tmp_path / "06_models" / "pretrained"  # neither is there in a fresh clone
     path = fetch_weights("test_byobnet", folder)
     assert json.loads((folder / "test_byobnet.json").read_text())["sha256"] == sha256_of_file(path)
     loaded = pretrained_weights(tiny(weights="imagenet", weights_folder=str(folder)))
