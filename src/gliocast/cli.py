@@ -160,9 +160,12 @@ def problem_table(error: InputError) -> str:
 
 
 def command_line() -> str:
-    """The command that the user typed."""
+    """The command that the user typed; the program by its name only where that is enough to find it."""
     import shlex
+    import shutil
 
-    started = Path(sys.argv[0]).name
-    command = ["python", "-m", "gliocast"] if started == "__main__.py" else [started]
-    return shlex.join([*command, *sys.argv[1:]])
+    is_module = Path(sys.argv[0]).name == "__main__.py"
+    program = sys.executable if is_module else sys.argv[0]
+    name = Path(program).name
+    typed = name if shutil.which(name) == program else program
+    return shlex.join([typed, *(["-m", "gliocast"] if is_module else []), *sys.argv[1:]])

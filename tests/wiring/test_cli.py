@@ -111,9 +111,16 @@ def test_gliocast_as_a_module_says_where_there_is_no_project(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
-    [("/venv/bin/kedro", "kedro --seed 1"), ("/src/gliocast/__main__.py", "python -m gliocast --seed 1")],
+    ("script", "python", "said"),
+    [
+        ("/found/kedro", "/found/python", "kedro"),
+        (".venv/bin/kedro", "/work/.venv/bin/python", ".venv/bin/kedro"),
+        ("/src/gliocast/__main__.py", "/found/python", "python -m gliocast"),
+        ("/src/gliocast/__main__.py", "/work/.venv/bin/python", "/work/.venv/bin/python -m gliocast"),
+    ],
 )
-def test_the_command_that_resumes_is_one_that_can_be_typed(monkeypatch, path, said):
-    monkeypatch.setattr(sys, "argv", [path, "--seed", "1"])
-    assert command_line() == said
+def test_the_command_that_resumes_is_one_that_can_be_typed(monkeypatch, script, python, said):
+    monkeypatch.setattr(sys, "argv", [script, "--seed", "1"])
+    monkeypatch.setattr(sys, "executable", python)
+    monkeypatch.setattr("shutil.which", lambda name: f"/found/{name}")
+    assert command_line() == f"{said} --seed 1"
