@@ -47,7 +47,7 @@ def reliability(
     return pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
 
 
-NO_INTERVAL = "an error in bins is raised by chance, and a resample's by more: no bootstrap interval holds the truth"
+NO_INTERVAL = "an error in bins is raised by chance, and a resample's by more: a bootstrap interval misses the truth"
 MEASURES = ("brier", "calibration_slope", "calibration_intercept", "ece")
 
 

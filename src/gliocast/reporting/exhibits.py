@@ -144,7 +144,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "trust",
         "Calibration, as it is and recalibrated",
         "Recalibration is learnt from training patients' out-of-fold predictions. Chance raises the calibration error "
-        "(ECE), the more so the fewer patients there are, and no bootstrap interval of it holds the truth.",
+        "(ECE), the more so the fewer patients there are; so it has no interval.",
     ),
     Exhibit("subgroup_table", "hybrid", "trust", "Subgroups", "Groups of too few patients are named, not judged."),
     Exhibit(
