@@ -34,7 +34,7 @@ PATIENTS = (
 )
 UNDETERMINED = (
     "Who dies early is known to have died, however short the follow-up; who lives long, only where it was long enough. "
-    "Without the undetermined, long-term survivors so look rarer than they are: they make up {known} of the patients "
+    "Without the undetermined, long-term survivors look rarer than they are: they make up {known} of the patients "
     "with a known outcome, and {lowest} to {highest} of all. Accuracy, PPV, NPV and calibration are those of patients "
     "with a known outcome."
 )
