@@ -39,13 +39,13 @@ def test_an_interval_below_the_relevant_gain_says_that_mri_does_not_add():
 
 
 def test_an_interval_that_begins_at_zero_or_ends_at_the_relevant_gain_says_neither():
-    assert verdict(estimate(0.1, (0.0, 0.2)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 patients"
-    assert verdict(estimate(0.0, (-0.05, 0.05)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 patients"
+    assert verdict(estimate(0.1, (0.0, 0.2)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 test patients"
+    assert verdict(estimate(0.0, (-0.05, 0.05)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 test patients"
 
 
 def test_a_wide_interval_says_that_it_cannot_be_told_and_how_many_would_be_needed():
     sentence = verdict(estimate(0.02, (-0.06, 0.10)), 35, 412, MRI_ADDS, 0.05)
-    assert sentence == "cannot be told with 35 patients; about 412 would be needed to find a gain of 0.05 in AUC"
+    assert sentence == "cannot be told with 35 test patients; about 412 would be needed to find a gain of 0.05 in AUC"
 
 
 def test_a_strong_gain_among_many_patients_is_found():
@@ -65,7 +65,7 @@ def test_the_difference_in_brier_score_by_hand():
 def test_no_gain_among_few_patients_cannot_be_told():
     outcome = rng.random(35) < 0.5
     result = compare_paired(outcome, rng.random(35), rng.random(35))
-    assert result["verdict"].startswith("cannot be told with 35 patients")
+    assert result["verdict"].startswith("cannot be told with 35 test patients")
     assert result["n_needed"] > 35
 
 

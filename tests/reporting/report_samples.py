@@ -110,7 +110,7 @@ def all_metrics() -> dict[str, Any]:
     cohort = {"n_patients": 176, "n_excluded": 3, "n_long_term": 89, "n_short_term": 86, "n_undetermined": 1}
     protocol = {"name": "honest", "partition_sha256": "ab" * 32, "seed": 1, "n_test_patients": 40}
     delta = {"value": 0.03, "ci95": [-0.05, 0.11]}
-    hybrid = {"delta_auc": delta, "p_value": 0.4, "verdict": "cannot be told with 40 patients"}
+    hybrid = {"delta_auc": delta, "p_value": 0.4, "verdict": "cannot be told with 40 test patients"}
     models = {name: {"patient": a_performance()} for name in ("majority", "surgery_rule", "clinical", "hybrid")}
     return {
         "schema_version": 1,

@@ -113,27 +113,27 @@ def paired_delong(
 
 
 def verdict(delta: Estimate, n: int, n_needed: int | None, question: Question, relevant_delta_auc: float) -> str:
-    """The plain sentence: yes, no, or that it cannot be told with so many patients.
+    """The plain sentence: yes, no, or that it cannot be told with so many test patients.
 
     Yes where the whole interval lies above zero; no where it lies below the relevant gain; else it cannot be told.
     """
     if delta["ci95"] is None:
-        return f"cannot be told with {n} patients: {delta['reason']}"
+        return f"cannot be told with {n} test patients: {delta['reason']}"
     low, high = delta["ci95"]
     if low > 0:
         return question.yes
     if high < relevant_delta_auc:
         return f"{question.no} (a gain of {relevant_delta_auc:g} in AUC is ruled out)"
     needed = f"; about {n_needed} would be needed to find a gain of {relevant_delta_auc:g} in AUC" if n_needed else ""
-    return f"cannot be told with {n} patients{needed}"
+    return f"cannot be told with {n} test patients{needed}"
 
 
 def patients_needed(error: float, n: int, relevant_delta_auc: float, power: float) -> int | None:
-    """Patients needed to find a relevant gain (two-sided, 5 %), from the standard error that `n` patients gave.
+    """Test patients needed to find a relevant gain (two-sided, 5 %), from the standard error that `n` of them gave.
 
-    The standard error shrinks with the square root of n. Never fewer than the gain that counts demands; the observed
-    difference does not enter, since power computed from an observed effect only repeats its p-value
-    (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
+    Those who are learnt from come on top of them. The standard error shrinks with the square root of n. Never fewer
+    than the gain that counts demands; the observed difference does not enter, since power computed from an observed
+    effect only repeats its p-value (Hoenig and Heisey 2001, doi:10.1198/000313001300339897).
     """
     from scipy.special import ndtri
 
