@@ -38,6 +38,14 @@ def test_an_interval_below_the_relevant_gain_says_that_mri_does_not_add():
     assert sentence == "MRI does not add (a gain of 0.05 in AUC is ruled out)"
 
 
+def test_no_fewer_patients_are_asked_for_than_were_tested():
+    """A gain of 0.03 ± 0.033: 112 patients give the power to find 0.05, for which 102 would have been enough."""
+    needed = patients_needed(0.017, 112, 0.05, 0.8)
+    assert needed == 102
+    sentence = verdict(estimate(0.03, (0.03 - 1.96 * 0.017, 0.03 + 1.96 * 0.017)), 112, needed, MRI_ADDS, 0.05)
+    assert sentence == "cannot be told with 112 test patients"
+
+
 def test_an_interval_that_begins_at_zero_or_ends_at_the_relevant_gain_says_neither():
     assert verdict(estimate(0.1, (0.0, 0.2)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 test patients"
     assert verdict(estimate(0.0, (-0.05, 0.05)), 70, None, MRI_ADDS, 0.05) == "cannot be told with 70 test patients"

@@ -124,8 +124,10 @@ def verdict(delta: Estimate, n: int, n_needed: int | None, question: Question, r
         return question.yes
     if high < relevant_delta_auc:
         return f"{question.no} (a gain of {relevant_delta_auc:g} in AUC is ruled out)"
-    needed = f"; about {n_needed} would be needed to find a gain of {relevant_delta_auc:g} in AUC" if n_needed else ""
-    return f"cannot be told with {n} test patients{needed}"
+    if n_needed is None or n_needed <= n:  # enough for the relevant gain; the one that was found is smaller
+        return f"cannot be told with {n} test patients"
+    gain = f"a gain of {relevant_delta_auc:g} in AUC"
+    return f"cannot be told with {n} test patients; about {n_needed} would be needed to find {gain}"
 
 
 def patients_needed(error: float, n: int, relevant_delta_auc: float, power: float) -> int | None:
