@@ -150,6 +150,23 @@ def test_a_cohort_with_one_kind_of_surgery_is_described_without_tests(cohort):
     json.dumps(survival, allow_nan=False)
 
 
+def test_a_median_that_is_not_reached_and_a_spread_of_one_are_none_in_the_record():
+    """Biopsies: one of two died on day 100. Complete resections: one of three died on day 400, so most are alive."""
+    patients = pd.DataFrame(
+        {
+            "survival_days": [100, 500, 400, 700, 800],
+            "event_observed": [True, False, True, False, False],
+            "surgery": ["biopsy", "biopsy", "complete", "complete", "complete"],
+        }
+    )
+    survival, bars, _ = nodes.compare_surgeries(patients, PAPER)
+    json.dumps(survival, allow_nan=False)
+    biopsy, complete = survival["summary"]
+    assert (biopsy["median_days"], biopsy["sd_days"]) == (100.0, None)
+    assert (complete["mean_days"], complete["median_days"]) == (400.0, None)
+    assert "Complete resection: 400 days" in bars["layout"]["meta"]["alt"]
+
+
 def test_training_and_test_patients_stand_side_by_side():
     patients = pd.DataFrame(
         {

@@ -29,7 +29,8 @@ def summary(cohort: pd.DataFrame) -> pd.DataFrame:
         }
         for name, days in died.items()
     ]
-    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype({"n": int})
+    days = dict.fromkeys(SUMMARY_COLUMNS[2:], float)  # also where no group has a spread, or reaches its median
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype({"n": int, **days})
 
 
 def printed_summary(figure1: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

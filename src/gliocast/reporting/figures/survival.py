@@ -40,7 +40,7 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
     """
     labels = [f"{name_of(row.surgery).replace(' ', '<br>', 1)}<br>n = {row.n}" for row in summary.itertuples()]
     shown = summary.dropna(subset=["mean_days"]).itertuples()
-    alt = "; ".join(f"{name_of(row.surgery)}: {row.mean_days:.0f} ± {row.sd_days:.0f} days" for row in shown)
+    alt = "; ".join(f"{name_of(row.surgery)}: {_mean_in_words(row)} days" for row in shown)
     tested = f"analysis of variance {p_text(p_value)}" if p_text(p_value) else ""
     title = " · ".join(filter(None, ["Survival by surgery, mean and standard deviation", tested]))
     ticks = {
@@ -51,6 +51,11 @@ def survival_by_surgery(summary: pd.DataFrame, p_value: float | None = None) -> 
     }
     axes: dict[str, Any] = {"xaxis": axis("", **ticks), "yaxis": axis("Survival (days)", rangemode="tozero")}
     return figure([_bars(summary), _paper_means(summary)], title, f"{alt}. {p_text(p_value)}", bargap=0.5, **axes)
+
+
+def _mean_in_words(row: Any) -> str:
+    mean = f"{row.mean_days:.0f}"
+    return mean if pd.isna(row.sd_days) else f"{mean} ± {row.sd_days:.0f}"  # one patient has no spread
 
 
 def _bars(summary: pd.DataFrame) -> dict[str, Any]:
