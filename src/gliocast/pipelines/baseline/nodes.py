@@ -28,9 +28,7 @@ def compare_surgeries(cohort: pd.DataFrame, paper: Mapping[str, Any]) -> tuple[d
     summary, tests = surgery.summary(cohort), surgery.compare_survival(cohort)
     printed = surgery.printed_summary(paper["figure1"])
     survival = {
-        "summary": summary.astype(object)
-        .where(summary.notna(), None)
-        .to_dict("records"),  # a median may not be reached
+        "summary": summary.astype(object).where(summary.notna(), None).to_dict("records"),  # JSON knows no NaN
         "tests": tests,
         "left_out": surgery.left_out(cohort),
         "paper": {"summary": printed.to_dict("records"), "tests": surgery.compare_printed(printed)},
