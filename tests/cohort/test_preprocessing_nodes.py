@@ -173,7 +173,7 @@ def test_images_of_nobody_are_counted(selected):
     findings = exclusions(["P8", "P8", "P000"], "imaging", "patient_missing", "nobody's image")
     _, flow, *_ = selected(findings=findings)
     assert flow["images"]["without_patient"] == 1
-    assert any("1 images belong to nobody" in warning for warning in flow["warnings"])
+    assert any("1 image belongs to nobody" in warning for warning in flow["warnings"])
 
 
 def test_slices_that_were_located_without_a_mask_are_told_with_how_many_unsurely(selected, four):

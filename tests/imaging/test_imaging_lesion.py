@@ -62,3 +62,9 @@ def test_of_equally_large_slices_a_stacked_mask_gives_the_one_nearest_to_the_cen
 def test_of_equally_large_planes_an_oblique_mask_gives_the_middle_one():
     lesion = squares((0, 0, 20, 20, 20, 0, 0, 0, 0), turned_degrees=(1.0, 0.0, 0.0))
     assert largest_section_mm(lesion, 2, lesion.grid)[0] == pytest.approx(15.0, abs=0.02)
+
+
+def test_a_voxel_that_the_lesion_fills_in_part_counts_from_one_half_on():
+    grid = a_grid("RAS", (9, 1, 1))
+    fractions = np.array([0.0, 0.1, 0.49, 0.5, 1.0, 0.6, 0.4, 0.2, 0.0]).reshape(grid.shape)
+    assert cut_out(fractions, grid, (), "the phantom").volume_mm3 == pytest.approx(3.0)

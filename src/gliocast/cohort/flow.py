@@ -139,7 +139,8 @@ def image_warnings(images: Mapping[str, Any]) -> list[str]:
     """What a reader of the results should be told about the images, in words."""
     told = []
     if strangers := images.get("without_patient"):
-        told.append(f"{strangers} images belong to nobody in the cohort: not in the clinical table, or left out of it.")
+        belong = "image belongs" if strangers == 1 else "images belong"
+        told.append(f"{strangers} {belong} to nobody in the cohort: not in the clinical table, or left out of it.")
     if unmasked := images.get("located_by", {}).get("localiser"):
         surely = f"{images['located_unsurely']} of them unsurely, least confidence {images['lowest_confidence']:.2f}"
         told.append(f"{unmasked} patients without lesion mask: slices located by the image, {surely}.")

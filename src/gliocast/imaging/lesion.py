@@ -12,6 +12,7 @@ from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid, Region
 
 EVEN_STEP = 4  # an oblique lesion's area is measured on this many planes a voxel
+HALF = 0.5  # a voxel that the lesion fills in part, or may belong to it, counts from one half on
 LEVEL = 0.01  # of a slice's height, by which a slice may climb across the lesion; headers round as much away
 
 
@@ -59,18 +60,19 @@ def not_among(kind: str, parts: Mapping[int, str], name: str, labels: tuple[int 
 
 
 def cut_out(labels: Shaped[np.ndarray, "i j k"], grid: Grid, chosen: tuple[int, ...], name: str) -> Lesion:
-    """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any above 0.
+    """The lesion of a labelled volume: the voxels with one of the `chosen` values, or with any from one half on.
 
-    A value below 0 marks what is unknown or outside, and is the 255 of a mask that was stored as signed bytes.
+    Fractions are those of a mask that was resampled, or of a probability. A value below 0 marks what is unknown or
+    outside, and is the 255 of a mask that was stored as signed bytes.
 
     Raises:
         Refused: there is no such voxel.
     """
     box = _box(labels)
     inside = labels[box]
-    voxels = np.isin(inside, chosen) if chosen else inside > 0
+    voxels = np.isin(inside, chosen) if chosen else inside >= HALF
     if not voxels.any():
-        expected = f"voxels with {' or '.join(map(str, chosen))}" if chosen else "voxels above 0"
+        expected = f"voxels with {' or '.join(map(str, chosen))}" if chosen else f"voxels of {HALF} or more"
         raise Refused(Finding("empty_lesion_mask", name, "no lesion voxel", expected, "Redo the mask or remove it."))
     smaller = _box(voxels)
     return Lesion(np.ascontiguousarray(voxels[smaller]), grid.cropped(box).cropped(smaller))

@@ -10,10 +10,8 @@ from jaxtyping import Bool, Float64
 from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
-from gliocast.imaging.lesion import Lesion, cut_out, is_chosen, not_among
+from gliocast.imaging.lesion import HALF, Lesion, cut_out, is_chosen, not_among
 from gliocast.imaging.parameters import GeometryParameters
-
-HALF = 0.5  # a fractional voxel belongs to the lesion from half of its volume on
 
 
 def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], rules: GeometryParameters) -> Lesion:
