@@ -51,6 +51,7 @@ def run(project: Any, /, **options: Any) -> None:
     with clear_endings():
         refuse_unknown_runner(options["runner"])
         refuse_unknown_pipelines(options["pipelines"])
+        refuse_async(options["is_async"])
         work_in(project.project_path)
         _kedro_run(pipeline=None, **options)
 
@@ -139,6 +140,17 @@ def refuse_unknown_pipelines(names: Iterable[str]) -> None:
     remedy = "Correct it; docs/reference/commands.md says what there is."
     unknown = [name for name in names if name not in pipelines]
     raise_if_any([Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy) for name in unknown], ConfigurationError)
+
+
+def refuse_async(is_async: bool) -> None:
+    """Refuse to load and save in threads: Kedro breaks off at the first node that gives patient after patient.
+
+    Raises:
+        ConfigurationError: it was asked for.
+    """
+    if is_async:
+        expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
+        raise ConfigurationError(Problem(NOT_APPLICABLE, "--async", "given", expected, remedy))
 
 
 def problem_table(error: InputError) -> str:

@@ -86,6 +86,12 @@ def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
     assert "hybird" in ended.stderr
 
 
+def test_loading_and_saving_in_threads_is_refused_before_any_stage():
+    ended = CliRunner().invoke(cli, ["run", "--async"])
+    assert ended.exit_code == gliocast.cli.USERS_INPUT
+    assert "--async" in ended.output
+
+
 @pytest.mark.parametrize("command", [["-m", "gliocast"], ["-m", "kedro", "run"]], ids=["gliocast", "kedro"])
 def test_a_run_from_a_folder_inside_the_project_is_one_from_its_top(project, command):
     inside = project.folder / "notebooks"
