@@ -19,11 +19,13 @@ from gliocast.cohort.simulation.head import (
     MARROW,
     MUSCLE,
     SKIN,
+    VESSEL,
     WHITE,
     Head,
     below_the_brain,
     brain,
     bright_vessels,
+    choroid,
     drawn_head,
     ellipsoid,
     in_brain,
@@ -122,6 +124,12 @@ def test_a_centre_lies_off_the_midline_and_deep_enough_in_the_brain():
     assert abs(at[0]).min() == pytest.approx(12.5, abs=0.5)  # 0.6 of the radius
 
 
+def test_tissues_shine_as_after_gadolinium():
+    assert (AIR, CSF, GREY, DEEP_GREY, WHITE) == (0.02, 0.2, 0.55, 0.6, 0.75)
+    assert (BONE, MARROW, MUSCLE, SKIN, FAT) == (0.12, 0.34, 0.42, 0.6, 1.0)
+    assert (CHOROID, VESSEL) == (1.1, 1.35)
+
+
 def test_depth_below_the_skin_is_82_mm_in_the_middle_and_none_at_the_ends_of_each_half_axis():
     ends = [(0, 0, 0), (-70, 0, 0), (80, 0, 0), (0, -90, 0), (0, 100, 0), (0, 0, -120), (0, 0, 85), (160, 0, 0)]
     assert flat(a_head().depth(points(*ends))) == pytest.approx([82, 0, 0, 0, 0, 0, 0, -82], abs=1e-4)
@@ -211,12 +219,12 @@ def test_below_the_base_lie_muscle_bone_and_air_and_in_front_two_eyes_in_fat():
 
 
 def test_under_the_brains_surface_lie_fluid_four_millimetres_of_grey_matter_and_white_matter():
-    inside = grid(0.5, 3, 5.5)
-    at = points(*[(40, -60, 40)] * 3)
-    shown = brain(at, inside, grid(1, 1, 1), grid(0, 0, 0), a_head(), SHARP)
-    assert flat(shown) == pytest.approx([CSF, GREY, WHITE])
-    mottled = brain(at, inside, grid(1, 1, 1), grid(1, 1, 1), a_head(), SHARP)
-    assert flat(mottled) == pytest.approx([1.05 * CSF, 1.05 * GREY, 1.05 * WHITE])
+    inside = grid(0.8, 1, 4.8, 5)  # 0.9 mm of fluid
+    at, folds = points(*[(40, -60, 40)] * 4), grid(1, 1, 1, 1)
+    shown = brain(at, inside, folds, grid(0, 0, 0, 0), a_head(), SHARP)
+    assert flat(shown) == pytest.approx([CSF, GREY, GREY, WHITE])
+    mottled = brain(at, inside, folds, grid(1, 1, 1, 1), a_head(), SHARP)
+    assert flat(mottled) == pytest.approx([1.05 * level for level in (CSF, GREY, GREY, WHITE)])
 
 
 def test_a_fold_of_the_cortex_reaches_18_mm_deep():
@@ -225,7 +233,8 @@ def test_a_fold_of_the_cortex_reaches_18_mm_deep():
 
 
 def test_a_cleft_parts_the_hemispheres_but_for_the_bridge_between_them():
-    assert flat(midline_distance(points((0, 0, 6), (0, 24, 6), (0, 48, 6), (-5, 0, 36)))) == [40, 30, 0, 5]
+    at = points((0, 0, 6), (0, 24, 6), (0, 48, 6), (0, 0, 21), (-5, 0, 36))
+    assert flat(midline_distance(at)) == [40, 30, 0, 30, 5]
 
 
 def test_an_ellipsoid_is_as_deep_as_its_shortest_half_axis():
@@ -237,6 +246,10 @@ def test_nuclei_ventricles_and_choroid_plexus_lie_in_both_hemispheres():
     thalamus, putamen, plexus = (-11, -9, 4), (-26, 6, 2), (-13, -18, 13)
     both = [(side * x, y, z) for x, y, z in (thalamus, putamen) for side in (1, -1)]
     assert flat(nuclei(points(*both))) == pytest.approx([8, 8, 6, 6])
+    ends = [(19, -9, 4), (11, 5, 4), (11, -9, 13), (32, 6, 2), (26, 23, 2), (26, 6, 12)]
+    assert flat(nuclei(points(*ends))) == pytest.approx([0] * 6, abs=1e-5)
+    ends = [(16.5, -18, 13), (13, -8, 13), (13, -18, 17)]
+    assert flat(choroid(points(plexus, *ends))) == pytest.approx([3.5, 0, 0, 0], abs=1e-5)
     shown = brain(points(thalamus, putamen, plexus), *[grid(30, 30, 30)] * 2, grid(0, 0, 0), a_head(), SHARP)
     assert flat(shown) == pytest.approx([DEEP_GREY, DEEP_GREY, CHOROID])
 
@@ -245,12 +258,15 @@ def test_the_ventricles_bend_outwards_at_the_back_and_each_has_its_own_width():
     middle = (8 + 0.0045 * 10**2, 2, 15 - 0.002 * 3**2)
     at = points(middle, (middle[0] + 5, *middle[1:]), (-middle[0] - 5, *middle[1:]), (0, -6, 0), (2.2, -6, 0))
     assert flat(ventricles(at, a_head())) == pytest.approx([5, 2.5, 0, 2.2, 0], abs=1e-4)
+    front, top = (-8 - 0.0045 * 28**2, 40, 15 - 0.002 * 35**2), (-middle[0], 2, middle[2] + 9)
+    assert flat(ventricles(points(front, top, (0, 7, 0), (0, -6, 10)), a_head())) == pytest.approx([0] * 4, abs=1e-4)
 
 
 def test_the_great_sinus_runs_along_the_midline_and_arteries_where_two_sheets_cross():
-    at = points((0, 0, 50), (5, 0, 50), (0, 0, -20), (40, 0, 50), (40, 0, 50), (40, 0, 50))
-    inside, cortex, vessels = grid(0, 0, 0, 8, 8, 20), grid(1, 1, 1, 0.1, 0.2, 0.1), grid(1, 1, 1, 0.09, 0.05, 0.09)
-    assert flat(bright_vessels(at, inside, cortex, vessels, SHARP)) == [1, 0, 0, 1, 0, 0]
+    along = points((0, 0, 50), (5, 0, 50), (0, 0, -16), (0, 0, -20))
+    assert flat(bright_vessels(along, grid(0, 0, 0, 0), grid(1, 1, 1, 1), grid(1, 1, 1, 1), SHARP)) == [1, 0, 1, 0]
+    inside, cortex, vessels = grid(8, 8, 20), grid(0.1, 0.2, 0.1), grid(0.09, 0.05, 0.09)
+    assert flat(bright_vessels(points(*[(40, 0, 50)] * 3), inside, cortex, vessels, SHARP)) == [1, 0, 0]
 
 
 def test_a_field_joins_its_lattice_points_smoothly():
