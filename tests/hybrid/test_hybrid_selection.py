@@ -16,6 +16,7 @@ from gliocast.hybrid.classifiers import build_classifier, effective_settings
 from gliocast.hybrid.features import build_preprocessor, encode, outcome_codes
 from gliocast.hybrid.forests import grow_forests
 from gliocast.hybrid.selection import Candidate, Selection, fit_candidate, inner_folds, list_candidates, select
+from gliocast.hybrid.shared_fits import FoldMatrices, responses
 
 COHORT = a_cohort(60)
 FACTS = [configured().predictor_facts[predictor] for predictor in configured().predictors]
@@ -206,6 +207,15 @@ def test_too_few_patients_of_a_class_stop_before_any_fit():
     hybrid = configured()
     with pytest.raises(TrainingError, match="3 long-term and 57 short-term"):
         select(ENCODED, outcome, FACTS, hybrid, seed=0)
+
+
+def test_a_covariance_that_cannot_be_inverted_is_passed_over_and_not_blamed_on_the_grid():
+    """Two columns that say the same: scikit-learn's eigen solver fails, the solver by singular values does not."""
+    twice = np.repeat(np.arange(6.0)[:, None], 2, axis=1)
+    fold = FoldMatrices(twice, np.array([0, 0, 1, 0, 1, 1]), twice, np.array([0, 0, 1, 0, 1, 1]))
+    by_eigen, by_svd = responses("lda", [{"solver": "eigen"}, {"solver": "svd"}], fold, ranks=False, seed=0)
+    assert by_eigen is None
+    assert by_svd.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_value_that_scikit_learn_refuses_is_an_error_of_the_configuration():

@@ -64,7 +64,10 @@ def _answers(
         yield from _boosted(grid, fold, ranks, seed)
     else:
         for key, settings in grid:
-            fitted = build_classifier(name, settings, seed).fit(fold.fit, fold.fit_outcome)
+            try:
+                fitted = build_classifier(name, settings, seed).fit(fold.fit, fold.fit_outcome)
+            except np.linalg.LinAlgError:  # a covariance of patients so few or alike that it cannot be inverted
+                continue
             yield key, response(fitted, fold.held_out, ranks)
 
 
