@@ -19,6 +19,7 @@ from gliocast.hybrid.classifiers import build_classifier, keeps_rows, with_proba
 from gliocast.hybrid.fit import fit_models
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import score_features
+from gliocast.hybrid.image_scores import no_scores
 from gliocast.hybrid.parameters import ClassifierName
 from gliocast.hybrid.selection import Candidate
 from gliocast.model.backbone import build_network
@@ -29,10 +30,11 @@ from gliocast.types import PATIENT_LEVEL, Split
 
 
 @pytest.fixture(scope="module")
-def bundle(fitting):
+def bundle(fitting, cohort):
     params = ModelParameters(**section("cnn_training", "demo", "model"))
     member = Member("holdout/fold0", "holdout", {"head": torch.ones(2)}, ("P001", "P002"), 0.3)
-    return build_bundle(Ensemble(params, (member,)), (), fitting.models, {"partition_sha256": "abc", "parameters": {}})
+    record = {"partition_sha256": "abc", "parameters": {}}
+    return build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, record)
 
 
 def test_a_bundle_answers_as_the_models_that_went_into_it(tmp_path, bundle, cohort, fitting):
@@ -43,6 +45,22 @@ def test_a_bundle_answers_as_the_models_that_went_into_it(tmp_path, bundle, coho
         np.testing.assert_array_equal(before.probability(patients), after.probability(patients))
     assert torch.equal(restored.image_model.members[0].weights["head"], torch.ones(2))
     assert restored.record["positive_class"] == "long_term"
+
+
+def test_an_answer_says_what_it_comes_from(tmp_path, bundle, cohort):
+    dataset = BundleDataset(str(tmp_path / "bundle"))
+    dataset.save(bundle)
+    answers = dataset.load().score(cohort.head(1).drop(columns="outcome"), no_scores()).set_index("name")
+    assert answers.loc["clinical", "fitted_on_sha256"] == bundle.record["fitted_on_sha256"]["holdout/clinical"]
+    assert answers["bundle_sha256"].unique().tolist() == [dataset.load().sha256]
+    assert answers["use"].str.startswith("Research use only").all()
+
+
+def test_a_bundle_knows_what_those_were_like_whom_its_models_were_fitted_on(bundle, cohort, fitting):
+    clinical = next(model for model in fitting.models.models if model.name == "clinical")
+    ages = cohort.set_index("patient_id").loc[list(clinical.fitted_on), "age_years"]
+    assert bundle.record["known"]["holdout/clinical"]["age_years"] == {"min": ages.min(), "max": ages.max()}
+    assert (cohort["age_years"].min(), cohort["age_years"].max()) != (ages.min(), ages.max())
 
 
 def test_no_patient_is_named_anywhere_in_a_bundle(tmp_path, bundle, cohort):
@@ -90,11 +108,11 @@ def test_a_linear_support_vector_classifier_answers_by_its_weights_as_before(pos
     np.testing.assert_allclose(without_rows(fitted).predict_proba(rows), before, rtol=1e-9)
 
 
-def test_a_bundle_says_which_of_its_models_keep_rows_of_patients(bundle, fitting, caplog):
+def test_a_bundle_says_which_of_its_models_keep_rows_of_patients(bundle, fitting, cohort, caplog):
     assert bundle.record["keep_rows_of_patients"] == []
     neighbours = Candidate("k_neighbours", {})
     models = FittedModels(tuple(replace(model, candidate=neighbours) for model in fitting.models.models[-1:]))
-    marked = build_bundle(bundle.image_model, (), models, {})
+    marked = build_bundle(bundle.image_model, (), models, cohort, {})
     assert marked.record["keep_rows_of_patients"] == [models.models[0].key]
     assert "holds training patients' predictors and outcomes" in caplog.text
 
@@ -129,11 +147,11 @@ def test_a_bundle_of_another_version_is_refused(tmp_path, bundle):
         dataset.read(tmp_path / "bundle")
 
 
-def test_a_bundle_scores_new_patients_from_their_slices(tmp_path, fitting):
+def test_a_bundle_scores_new_patients_from_their_slices(tmp_path, fitting, cohort):
     params = ModelParameters(**section("cnn_training", "demo", "model"))
     member = Member("holdout/fold0", "holdout", build_network(params, 0.3).state_dict(), ("P001",), 0.3)
     dataset = BundleDataset(str(tmp_path / "bundle"))
-    dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, {}))
+    dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, {}))
     restored, patients = dataset.load(), a_cohort(3).drop(columns="outcome").assign(patient_id=["N1", "N2", "N3"])
     stacks = np.random.default_rng(0).random((3, 9, 32, 32), dtype=np.float32)
     scores = score_patients(restored.image_model, stacks, ("N1", "N2", "N3"), Split("holdout", (), ()))
@@ -152,7 +170,7 @@ def study_of_features(cohort, partition):
     predictions = models.score(predictors_of(cohort, partition), scores, partition).table
     ensemble = Ensemble(ModelParameters(**section("cnn_training", "demo", "model")), (), "image_score is features")
     record = {"parameters": {"hybrid": hybrid.model_dump(mode="json")}}
-    return predictions, build_bundle(ensemble, feature_models, models, record)
+    return predictions, build_bundle(ensemble, feature_models, models, training, record)
 
 
 @pytest.fixture
@@ -168,7 +186,10 @@ def test_a_bundle_says_of_image_features_what_the_study_said(restored, study_of_
     shuffled = image_features[image_features.columns[::-1]].assign(another=1.0)  # by name, not by place
     answers = restored.score(patients, restored.score_images(shuffled))
     assert {"image_features", "hybrid"} <= set(answers["name"])
-    pd.testing.assert_frame_equal(answers, study_of_features[0])
+    alike = answers["unlike_training"] == ""  # of the others it says nothing, and the study does
+    found = answers.loc[alike, study_of_features[0].columns].astype({"predicted": bool, "probability": float})
+    assert alike.mean() > 0.8
+    pd.testing.assert_frame_equal(found, study_of_features[0][alike])
 
 
 def test_a_bundle_without_a_patients_features_answers_and_says_so(restored, cohort, partition):
@@ -176,7 +197,8 @@ def test_a_bundle_without_a_patients_features_answers_and_says_so(restored, coho
     answers = restored.score(patients, restored.score_images(features_of(cohort).tail(19)))
     hybrid = answers[answers["name"] == "hybrid"].set_index("patient_id")
     assert hybrid["image_score_missing"].sum() == 1
-    assert hybrid["probability"].notna().all()
+    assert (hybrid["probability"].notna() == (hybrid["unlike_training"] == "")).all()
+    assert hybrid.loc[hybrid["image_score_missing"], "probability"].notna().all()
 
 
 def test_a_bundle_refuses_image_features_that_lack_one(restored, cohort):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from gliocast.errors import CohortError, InputError
 from gliocast.hybrid.bundle import Bundle
 from gliocast.hybrid.image_scores import no_scores, score_rows
+from gliocast.hybrid.new_patients import known_of, unlike
+from gliocast.hybrid.parameters import PredictorFacts
 from gliocast.types import Scores
 
 RANGES = {"age_years": {"min": 10.0, "max": 110.0}}
@@ -118,3 +122,30 @@ def test_those_who_do_not_match_are_counted_where_others_do(bundle, caplog):
 def test_nobodys_image_scores_are_no_fault(bundle, caplog):
     bundle.score(a_patient(), no_scores())
     assert not caplog.messages
+
+
+AGE = PredictorFacts(kind="number", known_when="pre_operative", values=())
+SEX = PredictorFacts(kind="category", known_when="pre_operative", values=("F", "M"))
+LEARNT_FROM = pd.DataFrame({"age_years": [41.0, 70.0, np.nan], "sex": ["F", "F", None]})
+
+
+def test_what_training_patients_were_like_is_their_range_and_their_values():
+    known = known_of(LEARNT_FROM, {"age_years": AGE, "sex": SEX, "image_score": AGE})
+    assert known == {"age_years": {"min": 41.0, "max": 70.0}, "sex": {"values": ["F"]}}
+
+
+def test_patients_unlike_all_who_are_known_are_told_by_predictor():
+    new = pd.DataFrame({"age_years": [41.0, 70.0, 70.5, np.nan], "sex": ["F", "M", "M", None]})
+    told = unlike(new, known_of(LEARNT_FROM, {"age_years": AGE, "sex": SEX}))
+    assert told.tolist() == ["", "sex", "age_years, sex", ""]
+
+
+def test_no_model_answers_for_a_patient_unlike_all_whom_it_has_learnt_from(bundle):
+    known = {"holdout/clinical": {"age_years": {"min": 40.0, "max": 70.0}}}
+    patients = pd.concat([a_patient(age_years=71.0), a_patient(patient_id="N5", age_years=70.0)])
+    answers = replace(bundle, record={**bundle.record, "known": known}).score(patients, no_scores())
+    clinical = answers[answers["name"] == "clinical"].set_index("patient_id")
+    assert clinical["unlike_training"].to_dict() == {"0101": "age_years", "N5": ""}
+    assert clinical.loc["0101", ["probability", "logit", "predicted"]].isna().all()
+    assert clinical.loc["N5", ["probability", "logit", "predicted"]].notna().all()
+    assert answers.loc[answers["name"] == "majority", "probability"].notna().all()

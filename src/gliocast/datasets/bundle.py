@@ -46,7 +46,8 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
         raise_if_any(problems, ArtefactError)
         image_model = CnnEnsembleDataset("cnn").read(path / "cnn")
         feature_models = FeatureModelsDataset("features").read(path / "features")
-        return Bundle(image_model, feature_models, read_models(path / "models"), record)
+        models, sha256 = read_models(path / "models"), sha256_of_value(manifest["sha256"])
+        return Bundle(image_model, feature_models, models, record, sha256)
 
 
 def _digests(path: Path, record: dict[str, Any]) -> dict[str, str]:

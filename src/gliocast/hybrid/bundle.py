@@ -18,7 +18,7 @@ from gliocast.hybrid.classifiers import keeps_rows
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
 from gliocast.hybrid.image_scores import joined, no_scores
-from gliocast.hybrid.new_patients import refuse_numbers, refuse_strangers, refuse_unfit
+from gliocast.hybrid.new_patients import known_of, refuse_numbers, refuse_strangers, refuse_unfit, unlike
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
@@ -38,16 +38,22 @@ class Bundle:
         image_model: the networks' ensemble; empty where no network was trained.
         feature_models: each split's model of precomputed image features; none unless `image_score` is `features`.
         models: the fitted models of every split.
-        record: the positive class, the parameters, the fingerprints of the partition and of the patients fitted on.
+        record: the positive class, the parameters, the fingerprints of the partition and of the patients fitted on,
+            and what those patients were like.
+        sha256: of all its parts; None of one that was never stored.
     """
 
     image_model: Any
     feature_models: tuple[FeatureModel, ...]
     models: FittedModels
     record: Mapping[str, Any]
+    sha256: str | None = None
 
     def score(self, patients: pd.DataFrame, image_scores: Scores) -> pd.DataFrame:
         """What every model says of new patients: one row a split, model and patient, as of `FittedModels.score`.
+
+        A model does not answer for a patient unlike all whom it has learnt from: `unlike_training` names the
+        predictors, and there is no probability. `bundle_sha256`, `fitted_on_sha256` and `use` go with every answer.
 
         Args:
             patients: one row a patient: `patient_id` and the predictors.
@@ -65,7 +71,21 @@ class Bundle:
         refuse_strangers(everyone, names, joined(image_scores))
         splits = tuple(Split(name, everyone, ()) for name in names)
         new = Partition("new", 0, splits, Fold((), (), ()))
-        return self.models.score(patients, joined(image_scores), new).table
+        return self._within_bounds(self.models.score(patients, joined(image_scores), new).table, patients)
+
+    def _within_bounds(self, answers: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+        """The answers, without those that no model can vouch for, and with what they come from."""
+        known, fitted_on = self.record.get("known", {}), self.record.get("fitted_on_sha256", {})
+        strange = {key: unlike(patients, of).set_axis(patients["patient_id"]) for key, of in known.items()}
+        names = [
+            strange[key].loc[who] if key in strange else ""
+            for key, who in zip(answers["model"], answers["patient_id"], strict=True)
+        ]
+        marked = answers.assign(predicted=answers["predicted"].astype("boolean"), unlike_training=names)
+        marked.loc[marked["unlike_training"] != "", ["probability", "logit", "predicted"]] = None
+        return marked.assign(
+            bundle_sha256=self.sha256, fitted_on_sha256=marked["model"].map(fitted_on), use=RESEARCH_USE
+        )
 
     def score_images(self, image_features: pd.DataFrame) -> Scores:
         """New patients' image scores from their precomputed features; nobody's where the bundle reads none.
@@ -85,7 +105,11 @@ class Bundle:
 
 
 def build_bundle(
-    image_model: Any, feature_models: Sequence[FeatureModel], models: FittedModels, record: Mapping[str, Any]
+    image_model: Any,
+    feature_models: Sequence[FeatureModel],
+    models: FittedModels,
+    training: pd.DataFrame,
+    record: Mapping[str, Any],
 ) -> Bundle:
     """Put the parts together; the patients that they were fitted on are replaced by their fingerprint.
 
@@ -93,6 +117,7 @@ def build_bundle(
         image_model: with `members`, each with `fitted_on`.
         feature_models: the models of image features.
         models: the fitted models.
+        training: predictors of everyone whom a model was fitted on.
         record: parameters and fingerprints of the run.
     """
     holding = [
@@ -103,10 +128,15 @@ def build_bundle(
     if holding:
         log.warning(HOLDS_ROWS, ", ".join(holding))
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
+    known = {
+        model.key: known_of(training[training["patient_id"].isin(model.fitted_on)], model.facts)
+        for model in models.models
+    }
     facts = {
         "positive_class": LONG_TERM,
         "use": RESEARCH_USE,
         "fitted_on_sha256": fitted_on,
+        "known": known,
         "keep_rows_of_patients": holding,
     }
     return Bundle(

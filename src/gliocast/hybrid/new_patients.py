@@ -1,4 +1,7 @@
-"""What new patients must be before a model answers: told apart, with every predictor, within what a patient can be."""
+"""What new patients must be before a model answers: told apart, with every predictor, within what a patient can be.
+
+A patient who can be, but is unlike all whom a model has learnt from, is told, and the model does not answer.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SUR
 AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
 Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
 Limits: TypeAlias = Mapping[str, float]
+Known: TypeAlias = Mapping[str, Mapping[str, Any]]  # of each predictor `min` and `max`, or `values`
 
 
 def refuse_unfit(patients: pd.DataFrame, models: FittedModels, ranges: Mapping[str, Limits]) -> None:
@@ -41,6 +45,28 @@ def refuse_unfit(patients: pd.DataFrame, models: FittedModels, ranges: Mapping[s
     for name in facts.keys() & set(patients.columns):
         problems += cell_problems(name, patients[name], names, facts[name], ranges.get(name))
     raise_if_any(sorted(problems), CohortError)
+
+
+def known_of(training: pd.DataFrame, facts: Mapping[str, PredictorFacts]) -> dict[str, dict[str, Any]]:
+    """What training patients were like: the lowest and the highest of a number, the values of anything else."""
+    known: dict[str, dict[str, Any]] = {}
+    for name in facts.keys() & set(training.columns):
+        cells = training[name].dropna()
+        if facts[name].kind != "number":
+            known[name] = {"values": [value for value in facts[name].values if value in set(cells)]}
+        elif len(cells):
+            known[name] = {"min": float(cells.min()), "max": float(cells.max())}
+    return dict(sorted(known.items()))
+
+
+def unlike(patients: pd.DataFrame, known: Known) -> pd.Series:
+    """For each patient the predictors, joined by commas, in which they are unlike all who are known; empty for none."""
+    names = pd.Series("", index=patients.index)
+    for name, of in known.items():
+        cells = patients[name]
+        within = cells.isin(of["values"]) if "values" in of else cells.astype(float).between(of["min"], of["max"])
+        names += (within | cells.isna()).map({True: "", False: f"{name}, "})
+    return names.str.removesuffix(", ")
 
 
 def facts_read(models: FittedModels) -> dict[str, PredictorFacts]:

@@ -75,6 +75,7 @@ def build_bundle(
     cnn_ensemble: Ensemble,
     image_feature_models: tuple[FeatureModel, ...],
     fitted_models: FittedModels,
+    training_cohort: Table,
     partition: Partition,
     cohort: CohortParameters,
     slices: SliceParameters,
@@ -91,7 +92,7 @@ def build_bundle(
         "partition_sha256": partition_sha256(partition),
         "parameters": {name: section.model_dump(mode="json") for name, section in sections.items()},
     }
-    return bundle.build_bundle(cnn_ensemble, image_feature_models, fitted_models, record)
+    return bundle.build_bundle(cnn_ensemble, image_feature_models, fitted_models, training_cohort, record)
 
 
 def score_test_patients(

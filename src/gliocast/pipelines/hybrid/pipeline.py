@@ -54,6 +54,7 @@ def fitting() -> Pipeline:
                     "cnn_ensemble",
                     "image_feature_models",
                     "fitted_models",
+                    "training_cohort",
                     "partition",
                     "params:cohort",
                     "params:slices",
