@@ -68,11 +68,12 @@ def test_trainings_with_another_dropout_each_are_all_compiled(monkeypatch):
         return graph.forward
 
     compiled_by(monkeypatch, counting)
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 1)  # values after which the compiler gives up
-    for number in range(3):
-        train(tiny(epochs=1, compile=True, dropout=0.05 * number), fold=FoldIndices(np.arange(6), np.arange(12, 18)))
-        assert made, f"training {number} was left as it is"
-        made.clear()
+    with torch._dynamo.config.patch(recompile_limit=1):  # values after which the compiler gives up
+        for number in range(3):
+            params = tiny(epochs=1, compile=True, dropout=0.05 * number)
+            train(params, fold=FoldIndices(np.arange(6), np.arange(12, 18)))
+            assert made, f"training {number} was left as it is"
+            made.clear()
 
 
 def test_a_network_that_cannot_be_compiled_ends_in_a_sentence(monkeypatch):

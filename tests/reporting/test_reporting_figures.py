@@ -130,7 +130,7 @@ def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str
 
 
 def test_a_learning_curve_is_drawn_on_the_whole_scale_so_that_a_thousandth_does_not_look_like_a_rise() -> None:
-    points = pd.DataFrame({"series": ["hybrid"] * 2, "x": [35, 69], "y": [0.896, 0.897]})
+    points = pd.DataFrame({"series": ["hybrid"] * 2, "x": [35, 69], "y": [0.896, 0.897], "lower": 0.89, "upper": 0.9})
     low, high = figures.dots(points, "Learning curve", "Patients", "AUC")["layout"]["yaxis"]["range"]
     assert low <= 0 and high >= 1
 
