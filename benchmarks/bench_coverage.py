@@ -1,0 +1,135 @@
+"""Do intervals and tests keep what they promise, where the truth is known?
+
+Probabilities drawn without any model give the calibration error of right ones. Cohorts whose patients train each
+other's models in five folds, as `nested_cv` has it, give how often the AUC's interval holds the truth, and how often
+groups that a model of noise calls differ by a log-rank test. Takes a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from gliocast.evidence import metrics
+from gliocast.evidence.bootstrap import bootstrap
+from gliocast.evidence.classification import area_within_splits
+from gliocast.evidence.survival_curves import logrank
+
+PATIENTS, PREDICTORS, FOLDS, N_BINS, N_BOOTSTRAP = 100, 6, 5, 10, 400
+NEW_PATIENTS = 4000  # who tell what a model is worth
+THRESHOLD_DAYS, MEAN_DAYS = 332.0, 480.0  # exponential survival, half of it long-term
+
+Rows = Float[np.ndarray, "patients predictors"]
+Outcome = Bool[np.ndarray, " patients"]
+Folds = Int[np.ndarray, " patients"]
+
+
+def main() -> None:
+    """Print one JSON line a question."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--samples", type=int, default=1000)
+    samples = asked.parse_args().samples
+    for patients in (35, 112):
+        say("calibration error of right probabilities", calibration_error(patients, samples), patients=patients)
+    for shift in (0.0, 0.6):
+        say("AUC over folds", area_over_folds(shift, samples), patients=PATIENTS, shift_sd=shift)
+    say("log-rank of groups called by noise, over folds", groups_of_noise(samples), patients=PATIENTS)
+
+
+def say(question: str, found: dict[str, float], **setting: float) -> None:
+    """One line."""
+    print(json.dumps({"benchmark": "coverage", "question": question, **setting, **found}), flush=True)
+
+
+def calibration_error(patients: int, samples: int) -> dict[str, float]:
+    """Mean of the error where the truth is 0, and how often a bootstrap's interval would hold it."""
+    rng, error = np.random.default_rng(0), metrics.expected_calibration_error(N_BINS)
+    values, held = [], []
+    for seed in range(samples):
+        probability = 1 / (1 + np.exp(-rng.normal(0, 1.2, patients)))
+        outcome = rng.random(patients) < probability
+        found = bootstrap(partial(error, outcome, probability), np.arange(patients), N_BOOTSTRAP, seed)
+        values.append(found["value"])
+        held.append(found["ci95"] is not None and found["ci95"][0] <= 0)
+    return {"mean": round(float(np.mean(values)), 3), "share of intervals with the truth": float(np.mean(held))}
+
+
+def area_over_folds(shift_sd: float, samples: int) -> dict[str, float]:
+    """How often the interval holds the mean of what the folds' models are worth on new patients.
+
+    Args:
+        shift_sd: by which the first predictor of long-term survivors differs, in standard deviations.
+        samples: number of cohorts.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    rng, held = np.random.default_rng(0), []
+    for seed in range(samples):
+        rows, outcome = drawn(PATIENTS, shift_sd, rng)
+        new_rows, new_outcome = drawn(NEW_PATIENTS, shift_sd, rng)
+        folds = stratified(outcome, rng)
+        probability, models = scored_by_others(rows, outcome, folds)
+        truth = np.mean([roc_auc_score(new_outcome, model(new_rows)) for model in models])
+        who = np.arange(PATIENTS).astype(str)
+        low, high = area_within_splits(outcome, probability, N_BOOTSTRAP, seed, who, folds.astype(str))["ci95"]
+        held.append(low <= truth <= high)
+    return {"share of intervals with the truth": round(float(np.mean(held)), 3)}
+
+
+def groups_of_noise(samples: int) -> dict[str, float]:
+    """How often groups that mean nothing differ at p < 0.05."""
+    rng, rejected = np.random.default_rng(0), []
+    for _ in range(samples):
+        rows, days = rng.normal(size=(PATIENTS, PREDICTORS)), rng.exponential(MEAN_DAYS, PATIENTS)
+        called = scored_by_others(rows, days >= THRESHOLD_DAYS, rng.permutation(PATIENTS) % FOLDS)[0] >= 0.5
+        died = np.ones(PATIENTS, dtype=bool)
+        p_value = logrank({str(group): (days[called == group], died[called == group]) for group in (True, False)})["p"]
+        rejected.append(p_value is not None and p_value < 0.05)
+    return {"share with p below 0.05": round(float(np.mean(rejected)), 3)}
+
+
+def drawn(patients: int, shift_sd: float, rng: np.random.Generator) -> tuple[Rows, Outcome]:
+    """Patients, of whom every other one is a long-term survivor."""
+    outcome = np.arange(patients) % 2 == 0
+    rows = rng.normal(size=(patients, PREDICTORS))
+    rows[:, 0] += shift_sd * outcome
+    return rows, outcome
+
+
+def stratified(outcome: Outcome, rng: np.random.Generator) -> Folds:
+    """A fold for each patient, with the same share of long-term survivors in each."""
+    folds = np.zeros(len(outcome), dtype=np.int64)
+    for group in (True, False):
+        members = rng.permutation(np.flatnonzero(outcome == group))
+        folds[members] = np.arange(len(members)) % FOLDS
+    return folds
+
+
+def scored_by_others(
+    rows: Rows, outcome: Outcome, folds: Folds
+) -> tuple[Float[np.ndarray, " patients"], list[Callable[[Rows], Any]]]:
+    """Each patient's probability by the logistic regression that has not seen them, and these models."""
+    from sklearn.linear_model import LogisticRegression
+
+    probability, models = np.zeros(len(outcome)), []
+    for fold in range(FOLDS):
+        fitted = LogisticRegression().fit(rows[folds != fold], outcome[folds != fold])
+        model = partial(_long_term, fitted)
+        probability[folds == fold] = model(rows[folds == fold])
+        models.append(model)
+    return probability, models
+
+
+def _long_term(fitted: Any, rows: Rows) -> Float[np.ndarray, " patients"]:
+    scores: Float[np.ndarray, " patients"] = fitted.predict_proba(rows)[:, 1]
+    return scores
+
+
+if __name__ == "__main__":
+    main()
