@@ -117,5 +117,12 @@ def bootstrap(statistic: Statistic, clusters: Clusters, n_resamples: int, seed: 
     value = float(statistic(np.ones((1, len(clusters))))[0])
     if not np.isfinite(value):
         return estimate(None)
-    interval = bca_interval(value, statistic(resampled(clusters, n_resamples, seed)), statistic(jackknifed(clusters)))
+    return bca_estimate(value, statistic(resampled(clusters, n_resamples, seed)), statistic(jackknifed(clusters)))
+
+
+def bca_estimate(
+    value: float, resamples: Float[np.ndarray, " resamples"], leave_one_out: Float[np.ndarray, " patients"]
+) -> Estimate:
+    """A value with its `bca_interval`, or with the reason why there is none."""
+    interval = bca_interval(value, resamples, leave_one_out)
     return estimate(value, reason=interval) if isinstance(interval, str) else estimate(value, interval)

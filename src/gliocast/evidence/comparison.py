@@ -13,7 +13,15 @@ from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
 from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, ONE_PATIENT, delong_covariance, has_lone_patient
-from gliocast.evidence.bootstrap import as_clusters, as_splits, bca_p_value, bootstrap, jackknifed, resampled
+from gliocast.evidence.bootstrap import (
+    as_clusters,
+    as_splits,
+    bca_estimate,
+    bca_p_value,
+    bootstrap,
+    jackknifed,
+    resampled,
+)
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
@@ -211,12 +219,13 @@ def _bootstrapped_delta(
     def difference(weights: metrics.Weights) -> metrics.PerResample:
         return area(outcome, probability_a, weights) - area(outcome, probability_b, weights)
 
-    delta = bootstrap(difference, clusters, n_bootstrap, seed)
-    drawn = difference(resampled(clusters, n_bootstrap, seed))
-    if delta["ci95"] is None:
-        return delta, float("nan"), None
-    p_value = bca_p_value(delta["value"], drawn, difference(jackknifed(clusters)))
-    return delta, float(np.nanstd(drawn, ddof=1)), p_value
+    value = float(difference(np.ones((1, len(clusters))))[0])
+    if not np.isfinite(value):
+        return estimate(None), float("nan"), None
+    drawn, without_one = difference(resampled(clusters, n_bootstrap, seed)), difference(jackknifed(clusters))
+    delta = bca_estimate(value, drawn, without_one)
+    error = float("nan") if delta["ci95"] is None else float(np.nanstd(drawn, ddof=1))
+    return delta, error, bca_p_value(value, drawn, without_one)
 
 
 def _mean_difference(
