@@ -62,7 +62,7 @@ def _numbers(labels: tuple[int | str, ...]) -> tuple[int, ...]:
     names = [label for label in labels if isinstance(label, str) and not label.isdecimal()]
     if names:
         expected = "numbers, since lesion masks in NIfTI, NRRD and MetaImage files have no names"
-        remedy = "Give the values of the lesion's voxels, or an empty list where all above 0 are lesion."
+        remedy = "Give the values of the lesion's voxels, or an empty list where all from one half on are lesion."
         where = "`lesion_labels` of the catalog entry imaging"
         raise ConfigurationError(Problem(NOT_APPLICABLE, where, ", ".join(map(repr, names)), expected, remedy))
     return tuple(int(label) for label in labels)
