@@ -200,16 +200,22 @@ def test_18_an_nrrd_file_without_orientation_is_refused(tmp_path, missing):
     assert codes(site, 20.5)[0] in ("no_orientation", "unreadable")
 
 
-@pytest.mark.parametrize("suffix", ["nrrd", "mha"])
-def test_18_pixels_in_another_file_are_refused(tmp_path, suffix):
+LONG_HEADER = {"nrrd": b"# of which nobody reads more than the beginning\n", "mha": b"Comment = as above\n"}
+
+
+@pytest.mark.parametrize("n_lines", [0, 60_000])
+@pytest.mark.parametrize(
+    ("suffix", "pointer"),
+    [("nrrd", b"data file: "), ("mha", b"ElementDataFile = "), ("mha", b"ElementDataFile : ")],
+    ids=["nrrd", "mha", "mha with a colon"],
+)
+def test_18_pixels_in_another_file_are_refused(tmp_path, suffix, pointer, n_lines):
     site = Site(tmp_path)
-    path = site.add("P1", GRID, suffix=suffix)
-    content = path.read_bytes()
-    if suffix == "nrrd":
-        path.write_bytes(content.replace(b"encoding:", b"data file: /etc/passwd\nencoding:", 1))
-    else:
-        path.write_bytes(content.replace(b"ElementDataFile = LOCAL", b"ElementDataFile = /etc/passwd", 1))
-    assert codes(site, 20.5) == ["external_pixels"]
+    path, elsewhere = site.add("P1", GRID, suffix=suffix), tmp_path / "of another patient.raw"
+    head, _, pixels = path.read_bytes().partition({"nrrd": b"\n\n", "mha": b"\nElementDataFile = LOCAL\n"}[suffix])
+    elsewhere.write_bytes(pixels)
+    path.write_bytes(head + b"\n" + LONG_HEADER[suffix] * n_lines + pointer + str(elsewhere).encode() + b"\n\n")
+    assert codes(site, 20.5)[0] in ("external_pixels", "unreadable")
 
 
 @pytest.mark.parametrize(("offset", "form", "values", "code"), [

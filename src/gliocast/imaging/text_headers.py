@@ -13,17 +13,21 @@ from gliocast.imaging import nifti
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
 
-HEADER_LIMIT = 1 << 16
+HEADER_LIMIT = 1 << 20
 NEEDED = {  # without these ITK assumes a spacing of 1 mm and an orientation
     ".nrrd": ("space", "space directions", "space origin"),
     ".mha": ("elementspacing", "transformmatrix", "offset"),
 }
 ALIASES = {"position": "offset", "origin": "offset", "orientation": "transformmatrix", "rotation": "transformmatrix"}
-EXTERNAL = {"data file", "datafile"}  # NRRD: pixels elsewhere; MetaImage says it by its ElementDataFile
+EXTERNAL = {"data file", "datafile"}  # NRRD: pixels elsewhere
+PIXELS, LOCAL = "elementdatafile", "LOCAL"  # MetaImage: where they are
 
 
 def fields(path: Path) -> dict[str, str]:
-    """The header's `name: value` (NRRD) or `Name = Value` (MetaImage) lines, names in lower case."""
+    """The header's `name: value` (NRRD) or `Name = Value` (MetaImage) lines, names in lower case.
+
+    Only one that was read to its end says where its pixels are: what stands further behind may name another file.
+    """
     with path.open("rb") as file:
         head = file.read(HEADER_LIMIT)
     separator = b":" if path.suffix.lower() == ".nrrd" else b"="
@@ -31,12 +35,13 @@ def fields(path: Path) -> dict[str, str]:
     for line in head.split(b"\n"):
         if separator not in line:
             if not line.strip() and separator == b":":
+                found[PIXELS] = LOCAL
                 break  # NRRD: an empty line ends the header
             continue
         name, _, value = line.partition(separator)
         key = name.decode("latin-1").strip().lower()
         found[ALIASES.get(key, key)] = value.decode("latin-1").strip()
-        if key == "elementdatafile":
+        if key == PIXELS and separator == b"=":
             break
     return found
 
@@ -50,7 +55,9 @@ def describe(path: Path) -> tuple[Grid, int]:
     import SimpleITK
 
     header, suffix = fields(path), path.suffix.lower()
-    if header.get("elementdatafile", "LOCAL") != "LOCAL" or EXTERNAL & header.keys():
+    if PIXELS not in header:
+        raise Refused(nifti.unreadable(path))
+    if header[PIXELS] != LOCAL or EXTERNAL & header.keys():
         raise Refused(Finding("external_pixels", path.name, "pixels in another file", "header and pixels in one file"))
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(path))
