@@ -69,6 +69,14 @@ def test_every_missing_network_is_named(stored):
         stored.load()
 
 
+@pytest.mark.parametrize("elsewhere", ["../model_0.safetensors", "/model_0.safetensors"], ids=["relative", "absolute"])
+def test_a_network_is_read_from_its_own_folder_wherever_the_manifest_points(stored, elsewhere):
+    """What was checked is what is read: else a manifest from elsewhere would name any file of the machine."""
+    manifest = stored.filepath / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"model_0.safetensors"', json.dumps(elsewhere)))
+    assert torch.equal(stored.load().members[0].weights["weight"], torch.zeros(2, 2))
+
+
 def test_networks_of_another_version_are_refused(stored):
     manifest = stored.filepath / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"schema_version": 99}))

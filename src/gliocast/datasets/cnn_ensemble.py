@@ -55,7 +55,7 @@ class CnnEnsembleDataset(AtomicFolderDataset[Ensemble]):
             Member(
                 name=entry["name"],
                 split=entry["split"],
-                weights=load_file(path / entry["file"]),
+                weights=load_file(_place(path, entry)),
                 fitted_on=tuple(entry["fitted_on"]),
                 dropout=entry["dropout"],
             )
@@ -84,7 +84,11 @@ def _parameters(stored: dict[str, Any]) -> ModelParameters:
 
 
 def _findings(path: Path, entry: dict[str, Any]) -> list[Problem]:
-    return file_problems(path / Path(entry["file"]).name, entry["sha256"], _problem)
+    return file_problems(_place(path, entry), entry["sha256"], _problem)
+
+
+def _place(path: Path, entry: dict[str, Any]) -> Path:
+    return path / Path(entry["file"]).name  # a name, never a path
 
 
 def _problem(file: str, found: str, expected: str) -> Problem:
