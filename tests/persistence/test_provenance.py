@@ -38,16 +38,30 @@ def test_sources_in_no_repository_have_no_commit_and_differ_from_none(tmp_path, 
     assert version_control() == {"commit": None, "changed": None}
 
 
+def git(folder, *arguments):
+    identity = ("-c", "user.name=A", "-c", "user.email=a@b.example")
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+def test_sources_installed_inside_another_repository_are_not_of_its_commit(tmp_path, monkeypatch):
+    """A virtual environment in a site's own repository, which git ignores."""
+    installed = tmp_path / ".venv" / "gliocast"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").touch()
+    (tmp_path / ".gitignore").write_text(".venv/\n")
+    git(tmp_path, "init")
+    git(tmp_path, "add", ".gitignore")
+    git(tmp_path, "commit", "-m", "the site's own")
+    monkeypatch.setattr(provenance, "SOURCE", installed)
+    assert version_control() == {"commit": None, "changed": None}
+
+
 @pytest.mark.parametrize(("edited", "changed"), [(False, False), (True, True)])
 def test_sources_differ_from_their_commit_where_one_was_edited(tmp_path, monkeypatch, edited, changed):
-    def git(*arguments):
-        identity = ("-c", "user.name=A", "-c", "user.email=a@b.example")
-        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
-
     (tmp_path / "module.py").write_text("")
-    git("init")
-    git("add", "module.py")
-    git("commit", "-m", "first")
+    git(tmp_path, "init")
+    git(tmp_path, "add", "module.py")
+    git(tmp_path, "commit", "-m", "first")
     (tmp_path / "module.py").write_text("edited = True" if edited else "")
     monkeypatch.setattr(provenance, "SOURCE", tmp_path)
     found = version_control()

@@ -40,7 +40,9 @@ def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str])
 
 
 def version_control() -> dict[str, Any]:
-    """The commit, and whether the sources differ from it; None for what git cannot tell."""
+    """The commit, and whether the sources differ from it; None for what git cannot tell, or does not keep."""
+    if not git("ls-files", "--", str(SOURCE)):  # installed inside somebody's own repository, or in none
+        return {"commit": None, "changed": None}
     commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--", str(SOURCE))
     return {"commit": commit, "changed": None if commit is None or changes is None else changes != ""}
 
