@@ -64,6 +64,18 @@ def test_a_new_folder_takes_the_place_of_the_old_one(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["kept"]
 
 
+def test_a_link_in_the_place_of_a_folder_is_replaced_and_what_it_leads_to_stays(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old").touch()
+    (tmp_path / "ensemble").symlink_to(tmp_path / "elsewhere")
+    for _ in range(2):
+        with atomic_folder(tmp_path / "ensemble") as temporary:
+            (temporary / "new").touch()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "ensemble"]
+        assert [path.name for path in (tmp_path / "ensemble").iterdir()] == ["new"]
+        assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["old"]
+
+
 def test_a_crash_between_the_two_renames_brings_the_old_folder_back(tmp_path):
     (tmp_path / ".ensemble.old").mkdir()
     recover_folder(tmp_path / "ensemble")

@@ -69,7 +69,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             path.rename(_aside(path))
         temporary.rename(path)
         flush(path.parent)
-        shutil.rmtree(_aside(path), ignore_errors=True)
+        with suppress(OSError):
+            _remove(_aside(path))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -89,7 +90,7 @@ def recover_folder(path: Path) -> None:
     if not aside.exists():
         return
     if path.exists():
-        shutil.rmtree(aside)
+        _remove(aside)
     else:
         aside.rename(path)
 
@@ -99,7 +100,7 @@ def remove_forgotten(folder: Path, pattern: str) -> None:
     for path in forgotten(folder):
         if path.match(pattern):
             with suppress(FileNotFoundError):  # another run may remove it as well
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                _remove(path)
 
 
 @cache  # a look at every write would take the square of a folder's files
@@ -130,6 +131,11 @@ def flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a folder, or a link: what a link leads to stays."""
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _aside(path: Path) -> Path:
