@@ -106,6 +106,8 @@ def test_a_disk_that_fills_up_while_searching_ends_in_a_sentence_and_the_search_
         ({"urls": "sqlite:///s3cret"}, "urls"),
         ({"url": "sqlite:///s3cret", "password": "s3cret"}, "url, password"),
         ("sqlite:///s3cret", "a value without a name"),
+        (None, "nothing"),  # `tuning_study:` and no more in credentials.yml
+        ({}, "nothing"),
     ],
 )
 def test_credentials_without_a_url_are_no_reason_to_search_in_the_journal(credentials, found):

@@ -9,6 +9,8 @@ from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.tuning.storage import StudyStorage
 
+NONE_NAMED: dict[str, Any] = {}  # the entry names no credentials; those that it names may be empty
+
 
 class StudyDataset(WorkspaceDataset):
     """A journal file, or any database that SQLAlchemy reaches.
@@ -26,11 +28,11 @@ class StudyDataset(WorkspaceDataset):
         self,
         filepath: str,
         url: str | None = None,
-        credentials: dict[str, Any] | str | None = None,
+        credentials: dict[str, Any] | str | None = NONE_NAMED,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath, metadata)
-        self.storage = StudyStorage(Path(filepath), url if credentials is None else url_of(credentials))
+        self.storage = StudyStorage(Path(filepath), url if credentials is NONE_NAMED else url_of(credentials))
 
     def load(self) -> StudyStorage:
         """The handle."""
@@ -40,7 +42,7 @@ class StudyDataset(WorkspaceDataset):
         return {"storage": str(self.storage)}
 
 
-def url_of(credentials: dict[str, Any] | str) -> str:
+def url_of(credentials: dict[str, Any] | str | None) -> str:
     """The URL that credentials hold.
 
     Raises:
@@ -48,6 +50,6 @@ def url_of(credentials: dict[str, Any] | str) -> str:
     """
     if isinstance(credentials, dict) and set(credentials) == {"url"}:
         return str(credentials["url"])
-    found = ", ".join(credentials) if isinstance(credentials, dict) else "a value without a name"
+    found = "a value without a name" if isinstance(credentials, str) else ", ".join(credentials or ["nothing"])
     remedy = "Correct conf/local/credentials.yml."
     raise ConfigurationError(Problem("–", "the credentials of tuning_study", found, "`url` alone", remedy))
