@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from glob import has_magic
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -15,11 +16,15 @@ A_SECTION, A_LIST = "a section of `name: value` lines", "a list"
 
 
 def refuse_faulty_files(config_loader: Any) -> None:
-    """Refuse files of the run's environment that Kedro could not read or merge, before it tries.
+    """Refuse files of the run's environment that Kedro could not find, read or merge, before it tries.
 
     Raises:
         ConfigurationError: all of their problems at once, each with file and line.
     """
+    if has_magic(str(config_loader.conf_source)):  # Kedro seeks them by a pattern that begins with it
+        found, expected = str(Path(config_loader.conf_source).parent), "a path without *, ? and ["
+        remedy = "Rename the folder, or move the project."
+        raise ConfigurationError(Problem(NOT_APPLICABLE, "the project's folder", found, expected, remedy))
     folder = Path(config_loader.conf_source) / (config_loader.env or config_loader.default_run_env)
     paths = sorted(path for kind in KINDS for path in folder.rglob(f"{kind}*.y*ml") if path.is_file())
     raise_if_any([problem for path in dict.fromkeys(paths) for problem in file_problems(path)], ConfigurationError)

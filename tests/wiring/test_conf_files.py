@@ -91,3 +91,10 @@ def test_a_single_value_in_place_of_a_list_is_told(argument, remedy):
     with pytest.raises(ConfigurationError) as error:
         refuse_single_values(argument | {"lesion_masks": None})
     assert (error.value.problems[0].expected, error.value.problems[0].remedy) == ("a list", remedy)
+
+
+@pytest.mark.parametrize("name", ["glioma [2026]", "study*", "which?"])
+def test_a_folder_whose_name_kedro_takes_for_a_pattern_is_told(name):
+    loader = SimpleNamespace(conf_source=f"/home/anna/{name}/conf", env=None, default_run_env="local")
+    with pytest.raises(ConfigurationError, match=r"the project's folder is .*; expected a path without \*, \? and \["):
+        refuse_faulty_files(loader)
