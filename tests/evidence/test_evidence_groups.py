@@ -175,3 +175,12 @@ def test_logrank_of_three_groups_is_that_of_scikit_survival():
 def test_logrank_without_deaths_says_why_there_is_none():
     alive = (np.array([10.0, 20.0]), np.array([False, False]))
     assert logrank({"a": alive, "b": alive})["p"] is None
+
+
+def test_a_group_that_is_gone_before_the_first_death_changes_no_log_rank_test():
+    """Nobody of it is ever at risk beside a death: one more degree of freedom would double the p-value and more."""
+    gone = (np.array([0.2, 0.5]), np.array([False, False]))  # the first relapse is in week 1
+    assert logrank({"6-MP": treated, "placebo": placebo, "gone": gone}) == logrank(
+        {"6-MP": treated, "placebo": placebo}
+    )
+    assert logrank({"placebo": placebo, "gone": gone})["reason"] == "fewer than two groups, or nobody has died"

@@ -56,16 +56,19 @@ def median_survival_days(curve: pd.DataFrame) -> float | None:
 def logrank(groups: Mapping[str, tuple[Days, Events]]) -> dict[str, Any]:
     """Log-rank test of equal survival in all groups: `chi2`, `p`, `df`; None with a reason where it cannot be done.
 
+    A group that nobody is left of when the first patient dies says nothing of survival, and does not count.
+
     Source: Mantel 1966; k groups as in Kalbfleisch and Prentice 2002, section 1.4 (doi:10.1002/9781118032985).
     """
     from scipy.special import chdtrc
 
-    filled = {name: pair for name, pair in groups.items() if len(pair[0])}
-    if len(filled) < 2 or not any(events.any() for _, events in filled.values()):
+    first_death = min((days[events].min(initial=np.inf) for days, events in groups.values()), default=np.inf)
+    at_risk = {name: pair for name, pair in groups.items() if (pair[0] >= first_death).any()}
+    if len(at_risk) < 2:
         return {"chi2": None, "p": None, "df": None, "reason": "fewer than two groups, or nobody has died"}
-    excess, covariance = _excess_deaths(filled)
+    excess, covariance = _excess_deaths(at_risk)
     chi2 = float(excess[:-1] @ np.linalg.pinv(covariance[:-1, :-1]) @ excess[:-1])
-    return {"chi2": chi2, "p": float(chdtrc(len(filled) - 1, chi2)), "df": len(filled) - 1}
+    return {"chi2": chi2, "p": float(chdtrc(len(at_risk) - 1, chi2)), "df": len(at_risk) - 1}
 
 
 def _life_table(
