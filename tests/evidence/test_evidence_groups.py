@@ -105,14 +105,28 @@ def test_a_group_of_one_patient_has_no_spread_and_is_left_out(test):
     assert test(two | {"c": np.array([9.0])}) == test(two)
 
 
-def test_no_pairs_are_compared_where_a_group_has_no_variance():
-    assert of_values(tukey)({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])}) == []
+SAME_DAY = {"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])}  # means 2, 4 and 2.8; squares 4.8 and 2
 
 
-@pytest.mark.parametrize("test", [of_values(one_way_anova), of_values(welch_anova)])
-def test_one_group_without_variance_is_enough_to_have_no_test(test):
-    result = test({"a": np.array([1.0, 2.0, 3.0]), "b": np.array([4.0, 4.0])})
+def test_a_group_without_variance_is_enough_to_have_no_test_of_welch():
+    result = of_values(welch_anova)(SAME_DAY)
     assert (result["p"], result["reason"]) == (None, "a group has no variance")
+
+
+def test_a_pooled_variance_needs_but_one_group_that_has_one():
+    from scipy.stats import f_oneway, tukey_hsd
+
+    result = of_values(one_way_anova)(SAME_DAY)
+    assert (result["f"], result["eta2"]) == pytest.approx((4.8 / (2 / 3), 4.8 / 6.8))
+    assert result["p"] == pytest.approx(f_oneway(*SAME_DAY.values()).pvalue)
+    (pair,) = of_values(tukey)(SAME_DAY)
+    assert pair["p"] == pytest.approx(tukey_hsd(*SAME_DAY.values()).pvalue[0, 1])
+
+
+def test_groups_none_of_which_has_a_variance_cannot_be_tested():
+    alike = {"a": np.array([1.0, 1.0]), "b": np.array([4.0, 4.0])}
+    assert of_values(one_way_anova)(alike)["reason"] == "a group has no variance"
+    assert of_values(tukey)(alike) == []
 
 
 def test_kaplan_meier_is_the_textbook_curve_of_freireichs_trial():

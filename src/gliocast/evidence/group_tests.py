@@ -6,7 +6,7 @@ can be tested like patients' own values. A test that cannot be done gives None f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, TypeAlias
@@ -41,7 +41,7 @@ def one_way_anova(groups: Sequence[GroupSummary]) -> TestResult:
     """Classical one-way analysis of variance: `f`, `p`, `df` [between, within] and `eta2`, the share of variance."""
     from scipy.special import fdtrc
 
-    if reason := _untestable(groups):
+    if reason := _untestable(groups, any):
         return {"f": None, "p": None, "df": None, "eta2": None, "reason": reason}
     n, mean, variance = _arrays(groups)
     between = float((n * (mean - (n @ mean) / n.sum()) ** 2).sum())
@@ -55,7 +55,7 @@ def welch_anova(groups: Sequence[GroupSummary]) -> TestResult:
     """Welch's analysis of variance, which allows unequal variances: `f`, `p`, `df`. doi:10.1093/biomet/38.3-4.330."""
     from scipy.special import fdtrc
 
-    if reason := _untestable(groups):
+    if reason := _untestable(groups, all):
         return {"f": None, "p": None, "df": None, "reason": reason}
     n, mean, variance = _arrays(groups)
     k, weight = len(groups), n / variance
@@ -85,7 +85,7 @@ def tukey(groups: Sequence[GroupSummary]) -> list[TestResult]:
     """
     from scipy.stats import studentized_range
 
-    if _untestable(groups):
+    if _untestable(groups, any):
         return []
     n, _, variance = _arrays(groups)
     k, df = len(groups), int(n.sum()) - len(groups)
@@ -112,7 +112,8 @@ def _arrays(groups: Sequence[GroupSummary]) -> tuple[np.ndarray, np.ndarray, np.
     )
 
 
-def _untestable(groups: Sequence[GroupSummary]) -> str | None:
+def _untestable(groups: Sequence[GroupSummary], needed: Callable[[Iterable[bool]], bool]) -> str | None:
+    """Why there is no test, if there is none: a pooled variance needs `any` group to have one, Welch's test `all`."""
     if len(groups) < 2:
         return "fewer than two groups with two patients or more"
-    return "a group has no variance" if any(group.sd == 0 for group in groups) else None
+    return None if needed(group.sd > 0 for group in groups) else "a group has no variance"
