@@ -25,6 +25,10 @@ def pr_auc(outcome, probability, weights):
     return metrics.pr_auc_within(np.zeros(len(outcome), dtype=int))(outcome, probability, weights)
 
 
+def calibration_slope(outcome, probability, weights):
+    return metrics.calibration_slope_within(np.zeros(len(outcome), dtype=int))(outcome, probability, weights)
+
+
 def from_counts(tp, fp, fn, tn):
     outcome = np.repeat([True, False, True, False], [tp, fp, fn, tn])
     predicted = np.repeat([True, True, False, False], [tp, fp, fn, tn])
@@ -171,7 +175,7 @@ def test_drawing_a_patient_twice_equals_having_two_of_them():
     weights = np.ones((1, 120))
     weights[0, :5] = 2
     twice = np.r_[np.arange(120), np.arange(5)]
-    for measure in (auc, pr_auc, metrics.calibration_slope, metrics.log_loss):
+    for measure in (auc, pr_auc, calibration_slope, metrics.log_loss):
         repeated = measure(OUTCOME[twice], PROBABILITY[twice], np.ones((1, 125)))
         assert measure(OUTCOME, PROBABILITY, weights) == pytest.approx(repeated)
 
@@ -182,7 +186,7 @@ def test_calibration_is_that_of_a_logistic_regression_in_statsmodels():
     logit = np.log(PROBABILITY / (1 - PROBABILITY))
     slope = sm.GLM(OUTCOME.astype(float), sm.add_constant(logit), family=sm.families.Binomial()).fit().params[1]
     offset = sm.GLM(OUTCOME.astype(float), np.ones(120), family=sm.families.Binomial(), offset=logit).fit().params[0]
-    assert metrics.calibration_slope(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(slope, abs=1e-6)
+    assert calibration_slope(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(slope, abs=1e-6)
     assert metrics.calibration_intercept(OUTCOME, PROBABILITY, ALL)[0] == pytest.approx(offset, abs=1e-6)
 
 
@@ -201,7 +205,7 @@ def test_certain_probabilities_that_err_have_a_calibration_intercept():
 
 def test_classes_that_lie_apart_have_no_calibration_slope():
     outcome = np.array([False] * 5 + [True] * 5)
-    assert np.isnan(metrics.calibration_slope(outcome, np.linspace(0.1, 0.9, 10), np.ones((1, 10)))[0])
+    assert np.isnan(calibration_slope(outcome, np.linspace(0.1, 0.9, 10), np.ones((1, 10)))[0])
 
 
 def test_expected_calibration_error_by_hand():
@@ -254,8 +258,36 @@ def test_one_probability_for_everyone_of_a_split_has_no_calibration_slope():
     share = np.repeat([0.75, 0.25], 20)
     assert performance(outcome, share, share > 0.5, 300, 1)["calibration_slope"]["value"] == pytest.approx(-1)
     found = performance(outcome, share, share > 0.5, 300, 1, splits=splits)
-    assert found["calibration_slope"] == estimate(None, reason="one probability for everyone of a split has no slope")
+    assert found["calibration_slope"]["value"] is None
+    assert found["calibration_slope"]["reason"].startswith("everyone of a split is told the same")
     assert found["calibration_intercept"]["value"] == pytest.approx(0)
+
+
+def test_a_split_whose_patients_live_longer_than_those_learnt_from_bends_no_calibration_slope():
+    """Of those who are told 0.2, 0.5 and 0.8 just so many live long: the slope is 1.
+
+    The second split's model says the same with each logit 3 too low: it is too hopeless, but not too sure.
+    """
+    said = np.repeat([0.2, 0.5, 0.8], 20)
+    outcome = np.concatenate([np.arange(20) < n_long for n_long in (4, 10, 16)])
+    lowered = 1 / (1 + np.exp(3 - metrics.logit(said)))
+    splits, twice = np.repeat(["first", "second"], 60), np.tile(outcome, 2)
+    both = np.r_[said, lowered]
+    within = performance(twice, both, both > 0.5, 300, 1, splits=splits)["calibration_slope"]
+    assert within["value"] == pytest.approx(1)
+    assert within["ci95"][0] < 1 < within["ci95"][1]
+    assert performance(twice, both, both > 0.5, 300, 1)["calibration_slope"]["value"] < 0.4
+
+
+def test_a_calibration_slope_over_splits_is_that_of_a_regression_with_their_indicators_in_statsmodels():
+    import statsmodels.api as sm
+
+    splits = np.repeat([0, 1, 2], [50, 60, 10])
+    outcome = np.where(splits == 2, True, OUTCOME)  # the last lives long throughout, and tells nothing of the slope
+    logit, told = metrics.logit(PROBABILITY), splits < 2
+    design = np.column_stack([splits == 0, splits == 1, logit])[told].astype(float)
+    expected = sm.GLM(outcome[told].astype(float), design, family=sm.families.Binomial()).fit().params[2]
+    assert metrics.calibration_slope_within(splits)(outcome, PROBABILITY, ALL)[0] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
-from gliocast.evidence.bootstrap import as_clusters, bootstrap
+from gliocast.evidence.bootstrap import as_clusters, as_splits, bootstrap
 from gliocast.evidence.guard import check_not_fitted_on
 from gliocast.evidence.intervals import NOBODY, Estimate, as_columns, estimate, wilson
 from gliocast.evidence.metrics import PROBABILITY_FLOOR, logit
@@ -55,12 +55,14 @@ def calibration_row(
     outcome: Bool[np.ndarray, " observations"],
     probability: Float[np.ndarray, " observations"],
     patients: Sequence[str] | np.ndarray,
+    splits: Sequence[str] | np.ndarray,
     n_bins: int,
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, float | None]:
     """Brier score, calibration slope and intercept with bootstrap intervals by patient, and ECE without one, flat."""
-    measures = (metrics.brier, metrics.calibration_slope, metrics.calibration_intercept)
+    slope = metrics.calibration_slope_within(as_splits(splits, len(outcome)))
+    measures = (metrics.brier, slope, metrics.calibration_intercept)
     clusters = as_clusters(patients, len(outcome))
     found = [bootstrap(partial(measure, outcome, probability), clusters, n_bootstrap, seed) for measure in measures]
     return as_columns(dict(zip(MEASURES, [*found, calibration_error(outcome, probability, n_bins)], strict=True)))

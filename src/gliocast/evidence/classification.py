@@ -13,11 +13,11 @@ from gliocast.evidence import metrics
 from gliocast.evidence.auc import delong
 from gliocast.evidence.bootstrap import Clusters, Statistic, as_clusters, as_splits, bootstrap
 from gliocast.evidence.calibration import calibration_error
-from gliocast.evidence.intervals import NOBODY, Estimate, estimate, wilson
+from gliocast.evidence.intervals import Estimate, estimate, wilson
 
 N_BINS = 10
 NO_PROBABILITY = "the rule answers yes or no, without a probability"
-ONE_PROBABILITY = "one probability for everyone of a split has no slope"
+NO_SLOPE = "everyone of a split is told the same or lives alike, or the probabilities separate the classes"
 NO_PAIR = "no long-term and short-term survivor in one split"
 PROPORTIONS: dict[str, Callable[[metrics.Counts], metrics.PerResample]] = {
     "accuracy": metrics.accuracy,
@@ -48,8 +48,8 @@ def performance(
 
     Intervals: Wilson for proportions, DeLong for the AUC, none for the ECE, BCa bootstrap for the rest. Where a
     patient has several observations (slices, repeats), these are all BCa bootstraps over whole patients. Where several
-    splits scored, each by a model of its own, AUC and PR-AUC rank the patients of one split alone, and the AUC's
-    interval is bootstrapped too.
+    splits scored, each by a model of its own, AUC and PR-AUC rank the patients of one split alone, the calibration
+    slope has an intercept for each, and the AUC's interval is bootstrapped too.
 
     Args:
         outcome: True for long-term survivors.
@@ -157,13 +157,12 @@ def _of_probabilities(
         metrics.pr_auc_within(splits),
         metrics.brier,
         metrics.log_loss,
-        metrics.calibration_slope,
+        metrics.calibration_slope_within(splits),
         metrics.calibration_intercept,
     )
     found = [boot(partial(measure, outcome, probability)) for measure in measures]
     error = calibration_error(outcome, probability, n_bins)
     estimates = dict(zip(PROBABILITY_MEASURES, [*found, error], strict=True))
-    if not any(np.ptp(probability[splits == split]) for split in np.unique(splits)):
-        # a split that tests more of a class trains on fewer of it: across splits a constant's slope is below zero
-        estimates["calibration_slope"] = estimate(None, reason=ONE_PROBABILITY if len(outcome) else NOBODY)
+    if len(outcome) and estimates["calibration_slope"]["value"] is None:
+        estimates["calibration_slope"] = estimate(None, reason=NO_SLOPE)
     return estimates

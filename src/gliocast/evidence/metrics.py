@@ -152,12 +152,24 @@ def log_loss(outcome: Outcome, probability: Probability, weights: Weights) -> Pe
     return ratio(weights @ -np.log(np.where(outcome, kept, 1 - kept)), weights.sum(axis=1))
 
 
-def calibration_slope(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+def calibration_slope_within(splits: Splits) -> Callable[[Outcome, Probability, Weights], PerResample]:
     """Slope of the logistic regression of the outcome on the logit; 1 is ideal, below 1 means too extreme.
+
+    Each split has an intercept of its own: a model learnt where more patients live long than where it is tested says
+    too much to all of them, and that is no slope. A split tells nothing where all say the same, or live alike.
+
+    Args:
+        splits: the split of each observation, by name or number.
 
     Source: Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7.
     """
-    return _logistic_regression(outcome, logit(probability), weights)[1]
+    member = (splits[:, None] == np.unique(splits)).astype(float)
+
+    def slope(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
+        telling = ((weights * outcome) @ member > 0) & ((weights * ~outcome) @ member > 0)
+        return _logistic_regression(outcome, logit(probability), weights * (telling @ member.T), member)[1]
+
+    return slope
 
 
 def calibration_intercept(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
@@ -165,7 +177,8 @@ def calibration_intercept(outcome: Outcome, probability: Probability, weights: W
 
     Source: Van Calster et al. 2019, doi:10.1186/s12916-019-1466-7 (calibration-in-the-large).
     """
-    return _logistic_regression(outcome, logit(probability), weights, slope=1.0)[0]
+    everyone = np.ones((len(outcome), 1))
+    return _logistic_regression(outcome, logit(probability), weights, everyone, slope=1.0)[0][:, 0]
 
 
 def expected_calibration_error(n_bins: int) -> Callable[[Outcome, Probability, Weights], PerResample]:
@@ -200,32 +213,43 @@ def _weight_by_score(
 
 
 def _logistic_regression(
-    outcome: Outcome, covariate: Probability, weights: Weights, slope: float | None = None
-) -> tuple[PerResample, PerResample]:
-    """Intercept and slope by Newton's method for all resamples at once; NaN where they are infinite (classes apart)."""
+    outcome: Outcome,
+    covariate: Probability,
+    weights: Weights,
+    member: Float[np.ndarray, "observations splits"],
+    slope: float | None = None,
+) -> tuple[Float[np.ndarray, "resamples splits"], PerResample]:
+    """Intercepts and slope by Newton's method for all resamples at once; NaN where they are infinite."""
     free = slope is None
-    intercepts = np.zeros(len(weights))
+    intercepts = np.zeros((len(weights), member.shape[1]))
     slopes = np.zeros(len(weights)) if slope is None else np.full(len(weights), slope)
-    step = np.ones((2, len(weights)))
+    moves = np.ones((len(weights), 1))
     for _ in range(50):
-        expected = 1 / (1 + np.exp(-np.clip(intercepts[:, None] + slopes[:, None] * covariate, -500, 500)))
+        score = intercepts @ member.T + slopes[:, None] * covariate
+        expected = 1 / (1 + np.exp(-np.clip(score, -500, 500)))
         residual, curvature = weights * (outcome - expected), weights * expected * (1 - expected)
-        step = _newton_step(residual, curvature, covariate, free)
+        step = _newton_step(residual, curvature, covariate, member, free)
         intercepts, slopes = intercepts + step[0], slopes + step[1]
-        if not (np.abs(step) > 1e-10).any():  # NaN never moves again
+        moves = np.abs(np.column_stack(step))
+        if not (moves > 1e-10).any():  # NaN never moves again
             break
-    settled = np.abs(step).max(axis=0) < 1e-6
-    return np.where(settled, intercepts, np.nan), np.where(settled, slopes, np.nan)
+    settled = moves.max(axis=1) < 1e-6
+    return np.where(settled[:, None], intercepts, np.nan), np.where(settled, slopes, np.nan)
 
 
 def _newton_step(
-    residual: Weights, curvature: Weights, covariate: Probability, free: bool
-) -> Float[np.ndarray, "two resamples"]:
-    gradient, a = residual.sum(axis=1), curvature.sum(axis=1)
+    residual: Weights,
+    curvature: Weights,
+    covariate: Probability,
+    member: Float[np.ndarray, "observations splits"],
+    free: bool,
+) -> tuple[Float[np.ndarray, "resamples splits"], PerResample]:
+    gradient, a = residual @ member, curvature @ member
     if not free:
         step = np.clip(ratio(gradient, a), -1, 1)  # from logits far apart Newton leaps beyond the root for good
-        return np.stack([step, np.zeros(len(a))])
-    b, c = curvature @ covariate, curvature @ covariate**2
-    gradient_slope, determinant = residual @ covariate, a * c - b**2
-    determinant = np.where(determinant > 1e-10, determinant, np.nan)
-    return np.stack([c * gradient - b * gradient_slope, a * gradient_slope - b * gradient]) / determinant
+        return step, np.zeros(len(a))
+    b = (curvature * covariate) @ member
+    mean = np.divide(b, a, out=np.zeros_like(a), where=a > 0)  # 0 where a split tells nothing
+    determinant = curvature @ covariate**2 - (mean * b).sum(axis=1)
+    slope = (residual @ covariate - (mean * gradient).sum(axis=1)) / np.where(determinant > 1e-10, determinant, np.nan)
+    return np.divide(gradient, a, out=np.zeros_like(a), where=a > 0) - mean * slope[:, None], slope

@@ -17,7 +17,7 @@ from gliocast.evidence.guard import count_openings
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.subgroups import by_subgroup
 from gliocast.evidence.threshold_sweep import sweep_threshold
-from gliocast.hybrid.evaluate import answers, by_model, ranking, truth
+from gliocast.hybrid.evaluate import answers, by_model, ranking, splits_of, truth
 from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.reporting import figures
 from gliocast.types import Figure, Partition, Scores, Table
@@ -76,6 +76,7 @@ def assess_calibration(
                 truth(tested),
                 probability,
                 tested["patient_id"].to_numpy(dtype=str),
+                splits_of(tested),
                 evidence.calibration_bins,
                 evidence.n_bootstrap,
                 seed,
