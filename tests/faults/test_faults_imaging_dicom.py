@@ -314,6 +314,8 @@ def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
     ({"ImageType": ["DERIVED", "PRIMARY", "M", "SUB"]}, "wrong_sequence"),
     ({"ImageType": ["DERIVED", "SECONDARY", "CSA MIP"]}, "wrong_sequence"),
     ({"ImageType": ["DERIVED", "PRIMARY", "PROJECTION IMAGE"]}, "wrong_sequence"),
+    ({"ImageType": ["ORIGINAL", "PRIMARY", "P", "ND"]}, "wrong_sequence"),
+    ({"ImageType": ["ORIGINAL", "PRIMARY", "PHASE MAP", "NONE"]}, "wrong_sequence"),
     ({"ContrastBolusAgent": "NONE"}, "no_contrast"),
     ({"ContrastBolusAgent": "no contrast"}, "no_contrast"),
     ({"Modality": "CT"}, "wrong_modality"),
@@ -392,9 +394,17 @@ def test_22_beside_its_projection_a_series_is_the_one_that_was_acquired(tmp_path
     assert stack.record["series"] == "series 5 of 2, 1 eligible"
 
 
-def test_22_a_series_that_was_cut_anew_from_the_acquired_one_is_taken(tmp_path):
+@pytest.mark.parametrize(
+    "image_type",
+    [
+        ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"],
+        ["ORIGINAL", "PRIMARY", "M_FFE", "M", "FFE"],
+        ["DERIVED", "PRIMARY", "MPR", "NORM"],
+    ],
+)
+def test_22_a_series_as_acquired_or_cut_anew_from_one_is_taken(tmp_path, image_type):
     site = Site(tmp_path)
-    a_series(site, ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"])
+    a_series(site, ImageType=image_type)
     assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
 
 
