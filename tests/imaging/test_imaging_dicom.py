@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -306,6 +307,26 @@ def test_a_segmentation_in_other_coordinates_is_refused(tmp_path):
     segmentation.ReferencedSeriesSequence[0].SeriesInstanceUID = "1.2.4"
     segmentation.save_as(segmentation.filename)
     assert codes(site) == ["lesion_mask_elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "tag", "change"),
+    [
+        ("PlanePositionSequence", "ImagePositionPatient", (0.0, 0.0, 0.3)),
+        ("PlanePositionSequence", "ImagePositionPatient", (5.0, 0.0, 0.0)),
+        ("PlaneOrientationSequence", "ImageOrientationPatient", (-1.0, 1.0, 0.0, 1.0, -1.0, 0.0)),
+        ("PixelMeasuresSequence", "PixelSpacing", (0.5, 0.0)),
+    ],
+    ids=["higher", "shifted", "turned", "scaled"],
+)
+def test_a_segmentation_of_which_one_frame_lies_otherwise_than_the_others_is_refused(tmp_path, sequence, tag, change):
+    site, segmentation = a_segmented_series(tmp_path)
+    frames, shared = segmentation.PerFrameFunctionalGroupsSequence, segmentation.SharedFunctionalGroupsSequence[0]
+    item = deepcopy((frames[3].get(sequence) or shared[sequence].value)[0])
+    setattr(item, tag, [value + more for value, more in zip(item[tag].value, change, strict=True)])
+    setattr(frames[3], sequence, [item])
+    segmentation.save_as(segmentation.filename)
+    assert codes(site) == ["lesion_mask_irregular"]
 
 
 @pytest.mark.parametrize("refers_to_the_series", [False, True])

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from gliocast.imaging.checks import grid_findings
+from gliocast.imaging.dicom_series import PARALLEL
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.lesion import HALF, Lesion, cut_out, is_chosen, not_among
@@ -34,20 +35,23 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
     frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
     if not frames:
         raise Refused(Finding("empty_lesion_mask", name, "no frame of the chosen segments", "one at least"))
-    origins = np.array(
-        [_numbers(groups, stored, "PlanePositionSequence", "ImagePositionPatient") for _, groups in frames]
-    )
-    measures = _numbers(frames[0][1], stored, "PixelMeasuresSequence", "PixelSpacing")
-    axes = _numbers(frames[0][1], stored, "PlaneOrientationSequence", "ImageOrientationPatient")
-    normal = np.cross(axes[:3], axes[3:])
+    origins = _of_frames(frames, stored, "PlanePositionSequence", "ImagePositionPatient")
+    spacings = _of_frames(frames, stored, "PixelMeasuresSequence", "PixelSpacing")
+    axes = _of_frames(frames, stored, "PlaneOrientationSequence", "ImageOrientationPatient")
+    across, down = axes[0, :3], axes[0, 3:]
+    normal = np.cross(across, down)
     depths = origins @ normal
+    first = origins[depths.argmin()]
     step_mm = _step_mm(depths, frames[0][1], stored)
     places = np.round((depths - depths.min()) / step_mm).astype(int)
-    if np.abs(places * step_mm - (depths - depths.min())).max() > 0.01 * step_mm * max(1, places.max()):
-        raise Refused(Finding("lesion_mask_irregular", name, "unevenly spaced frames", "frames on one regular grid"))
+    off_mm = np.linalg.norm(origins - first - places[:, None] * step_mm * normal, axis=1)
+    uneven = off_mm.max() > 0.01 * step_mm * max(1, places.max())
+    if uneven or max(np.ptp(axes, axis=0).max(), np.ptp(spacings, axis=0).max()) > PARALLEL:
+        found = "frames that are unevenly spaced, shifted or turned"
+        raise Refused(Finding("lesion_mask_irregular", name, found, "frames on one regular grid"))
     shape = (*frames[0][0].shape[::-1], int(places.max()) + 1)
-    columns = np.stack([axes[:3] * measures[1], axes[3:] * measures[0], normal * step_mm], axis=1)
-    grid = Grid.from_lps(shape, columns, origins[depths.argmin()])
+    columns = np.stack([across * spacings[0, 1], down * spacings[0, 0], normal * step_mm], axis=1)
+    grid = Grid.from_lps(shape, columns, first)
     refuse_if_any(grid_findings(grid, name, rules))
     return cut_out(_stacked([plane for plane, _ in frames], places, shape), grid, (), name)
 
@@ -69,8 +73,11 @@ def _item(groups: Any, stored: Any, sequence: str) -> Any:
     return (groups.get(sequence) or shared[0].get(sequence))[0]
 
 
-def _numbers(groups: Any, stored: Any, sequence: str, tag: str) -> Float64[np.ndarray, " numbers"]:
-    return np.array([float(value) for value in getattr(_item(groups, stored, sequence), tag)])
+def _of_frames(
+    frames: list[tuple[Bool[np.ndarray, "rows columns"], Any]], stored: Any, sequence: str, tag: str
+) -> Float64[np.ndarray, "frames numbers"]:
+    items = (_item(groups, stored, sequence) for _, groups in frames)
+    return np.array([[float(value) for value in getattr(item, tag)] for item in items])
 
 
 def _step_mm(depths: Float64[np.ndarray, " frames"], groups: Any, stored: Any) -> float:
