@@ -32,12 +32,12 @@ class Run:
 
     Attributes:
         arguments: the catalog, and what else Kedro gives to a runner.
-        ran: the nodes that ran.
+        has_run: whether a node of it has run.
         seen: the fingerprints of the results that it has made or reused, by catalog name.
     """
 
     arguments: tuple[Any, Any, str | None]
-    ran: set[Node] = field(default_factory=set)
+    has_run: bool = False
     seen: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -60,12 +60,11 @@ class Run:
         replaced = [name for name, fingerprint in found.items() if self.seen.get(name, fingerprint) != fingerprint]
         raise_if_any([mixed(name) for name in replaced], ArtefactError)
 
-    def why_stale(self, node: Node, chain: Pipeline, before: StageRecord | None, now: StageRecord) -> str | None:
+    def why_stale(self, node: Node, before: StageRecord | None, now: StageRecord) -> str | None:
         """Why `node` has to run, in words; None where its stored results are complete and up to date.
 
         Args:
             node: the stage.
-            chain: the pipeline that it stands in.
             before: what its stored results were made from; None where there is no valid record.
             now: what they would be made from.
 
@@ -74,8 +73,6 @@ class Run:
         """
         if before is None:
             return "it has no valid result"
-        if earlier := chain.node_dependencies[node] & self.ran:
-            return f"{', '.join(sorted(ran.name for ran in earlier))} ran"
         if change := before.difference(now):
             return change
         absent = [name for name in node.outputs if not self.catalog.exists(name)]
@@ -114,7 +111,7 @@ class ReusingRunner(SequentialRunner):
                 for number, node in enumerate(chain.nodes, start=1):
                     self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, run)
         except Exception as error:
-            if run.ran and (wrong := input_error(error)):
+            if run.has_run and (wrong := input_error(error)):
                 wrong.say_what_is_kept()
             raise
         return {name: catalog[name] for name in pipeline.outputs()}
@@ -129,7 +126,7 @@ class ReusingRunner(SequentialRunner):
     def _decide(self, node: Node, place: str, chain: Pipeline, run: Run) -> None:
         before, now = run.records.read(node.name), observe(node, run.catalog)
         run.refuse_mixture(now.inputs)
-        reason = run.why_stale(node, chain, before, now)
+        reason = run.why_stale(node, before, now)
         if before and reason is None and not is_unsettled(node, run.catalog):
             _log.info("stage %s %s: reused, nothing has changed", place, node.name)
             run.seen |= before.outputs
@@ -140,8 +137,7 @@ class ReusingRunner(SequentialRunner):
             run.records.forget(stale.name)
         super().run(Pipeline([node]), *run.arguments)
         outputs = outputs_of(node, run.catalog)
-        if reason or before is None or before.outputs != outputs:
-            run.ran.add(node)
+        run.has_run = True
         # The lock is this stage's alone: what it has read may have been replaced meanwhile.
         run.refuse_mixture({name: dataset_fingerprint(name, run.catalog) for name in now.inputs if name in run.seen})
         run.records.write(node.name, StageRecord(now.code, now.parameters, now.inputs, outputs))

@@ -116,12 +116,31 @@ def test_a_run_that_looks_between_the_two_renames_finds_the_old_folder_and_leave
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["new"]
 
 
-def test_a_folder_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, monkeypatch):
-    flush, flushed = atomic.flush, []
-    monkeypatch.setattr(atomic, "flush", lambda path: (flushed.append(path), flush(path)))
-    with atomic_folder(tmp_path / "ensemble") as temporary:
-        (temporary / "model").touch()
-    assert flushed == [temporary / "model", temporary, tmp_path]
+@pytest.fixture
+def flushed(monkeypatch):
+    """What is forced onto the disk, in this order, and whether the new results were in their place by then."""
+    flush, noted = atomic.flush, []
+
+    def note(path):
+        flush(path)
+        noted.append((path, (path / "results").exists()))
+
+    monkeypatch.setattr(atomic, "flush", note)
+    return noted
+
+
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, flushed):
+    with atomic_write(tmp_path / "results") as temporary:
+        temporary.write_text("new")
+    assert flushed == [(temporary, False), (tmp_path, True)]
+
+
+def test_a_folder_is_on_the_disk_before_it_takes_the_place_of_the_old_one(tmp_path, flushed):
+    with atomic_folder(tmp_path / "results") as temporary:
+        (temporary / "fold").mkdir()
+        (temporary / "fold" / "model").touch()
+    written = [temporary / "fold", temporary / "fold" / "model", temporary]
+    assert flushed == [*((path, False) for path in written), (tmp_path, True)]
 
 
 @pytest.mark.parametrize(("mask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])

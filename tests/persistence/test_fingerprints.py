@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial, wraps
+from importlib.util import find_spec
 
 import pytest
 
@@ -19,7 +20,14 @@ from gliocast.persistence.code import (
     libraries_of,
     module_fingerprint,
 )
-from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_folder, sha256_of_value
+from gliocast.persistence.fingerprints import (
+    CHUNK_BYTES,
+    sha256_of_bytes,
+    sha256_of_file,
+    sha256_of_folder,
+    sha256_of_value,
+)
+from gliocast.persistence.libraries import COMPUTING, module_of, version_of
 
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  # NIST FIPS 180-4, the empty message
 
@@ -30,6 +38,11 @@ def test_the_empty_file_has_the_published_fingerprint(tmp_path):
     assert sha256_of_file(path) == EMPTY
 
 
+def test_every_byte_of_a_large_file_counts(tmp_path):
+    (tmp_path / "large").write_bytes(bytes(CHUNK_BYTES) + b"1")
+    assert sha256_of_file(tmp_path / "large") == sha256_of_bytes(bytes(CHUNK_BYTES) + b"1")
+
+
 def test_the_order_of_keys_does_not_matter():
     assert sha256_of_value({"a": 1, "b": 2}) == sha256_of_value({"b": 2, "a": 1})
 
@@ -38,14 +51,18 @@ def test_another_value_has_another_fingerprint():
     assert sha256_of_value({"a": 1}) != sha256_of_value({"a": 1.5})
 
 
-@pytest.mark.parametrize("change", ["rename", "content"])
-def test_a_folder_changes_with_names_and_contents(tmp_path, change):
-    (tmp_path / "one").write_text("1")
+@pytest.mark.parametrize("folder", ["", "room"])
+@pytest.mark.parametrize("change", ["rename", "content", "move"])
+def test_a_folder_changes_with_names_and_contents(tmp_path, folder, change):
+    (tmp_path / "room").mkdir()
+    (tmp_path / "other room").mkdir()
+    file = tmp_path / folder / "one"
+    file.write_text("1")
     before = sha256_of_folder(tmp_path)
-    if change == "rename":
-        (tmp_path / "one").rename(tmp_path / "two")
+    if change == "content":
+        file.write_text("2")
     else:
-        (tmp_path / "one").write_text("2")
+        file.rename(file.with_name("two") if change == "rename" else tmp_path / "other room" / "one")
     assert sha256_of_folder(tmp_path) != before
 
 
@@ -118,6 +135,16 @@ def test_the_order_in_which_a_disk_lists_a_folder_does_not_matter(tmp_path, monk
 def test_a_module_that_is_imported_from_its_room_counts_among_the_imports():
     """`from gliocast.evidence import metrics`: a change of the metrics makes what was counted with them stale."""
     assert "gliocast.evidence.metrics" in imports_of("gliocast.hybrid.nested")
+
+
+def test_what_is_imported_inside_a_function_counts_among_the_imports():
+    """`torch` is imported there alone: another version of it makes what it computed stale."""
+    assert "gliocast.model.weights" in imports_of("gliocast.hooks")
+
+
+def test_every_library_that_computes_is_known_by_the_name_it_is_imported_by():
+    installed = [library for library in COMPUTING if version_of(library)]
+    assert [library for library in installed if find_spec(module_of(library)) is None] == []
 
 
 def test_a_function_below_decorators_and_partial_has_the_fingerprint_of_its_own_module():

@@ -20,7 +20,14 @@ from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
 from gliocast.persistence.stages import StageRecord, StageRecords
-from gliocast.runner import ReusingRunner, dataset_fingerprint, file_fingerprint, reading_and_writing
+from gliocast.runner import (
+    ReusingRunner,
+    configuration,
+    dataset_fingerprint,
+    file_fingerprint,
+    observe,
+    reading_and_writing,
+)
 
 CALLS: list[str] = []
 MEANWHILE: list[Callable[[], object]] = []  # what happens while the second node runs
@@ -255,13 +262,42 @@ def test_a_run_that_reuses_a_result_which_another_run_then_replaces_ends(workpla
         workplace()
 
 
-def test_a_stage_that_does_not_follow_what_ran_is_reused(workplace, monkeypatch):
-    apart = Pipeline([PIPELINE.nodes[0], Node(double, "others", "doubled", name="double")])
-    monkeypatch.setattr(sys.modules[__name__], "PIPELINE", apart)
+@pytest.fixture
+def apart(workplace, monkeypatch):
+    """Two stages that do not follow each other; the second reads a file of its own."""
+    separate = Pipeline([PIPELINE.nodes[0], Node(double, "others", "doubled", name="double")])
+    monkeypatch.setattr(sys.modules[__name__], "PIPELINE", separate)
     (workplace.folder / "others.json").write_text("5")
     assert workplace() == ["add", "double"]
-    (workplace.folder / "numbers.json").write_text("[1, 3]")
-    assert workplace() == ["add"]
+    return workplace
+
+
+def test_a_stage_that_does_not_follow_what_ran_is_reused(apart):
+    (apart.folder / "numbers.json").write_text("[1, 3]")
+    assert apart() == ["add"]
+
+
+def test_what_is_made_while_somebody_changes_its_raw_data_is_stale(apart):
+    MEANWHILE.append(lambda: (apart.folder / "others.json").write_text("7"))
+    assert apart(double="v2") == ["double"]
+    assert apart() == ["double"]
+    assert json.loads((apart.folder / "doubled.json").read_text()) == 14
+
+
+def test_another_way_of_taking_fingerprints_runs_every_stage_once(workplace, monkeypatch):
+    workplace()
+    monkeypatch.setattr(gliocast.runner, "FINGERPRINTS", gliocast.runner.FINGERPRINTS + 1)
+    assert [workplace(), workplace()] == [["add", "double"], []]
+
+
+@pytest.mark.parametrize("name", ["total", "doubled"])
+def test_a_stage_depends_on_the_code_by_which_each_of_its_entries_is_read_or_written(workplace, monkeypatch, name):
+    def code_of(kind):
+        entries = {"total": MemoryDataset(1), "doubled": MemoryDataset(1), name: kind()}
+        return observe(PIPELINE.nodes[1], DataCatalog(entries)).code
+
+    monkeypatch.setattr(gliocast.runner, "class_fingerprint", lambda kind: kind.__name__)
+    assert code_of(MemoryDataset) != code_of(type("Other", (MemoryDataset,), {}))
 
 
 def test_a_result_that_another_stage_has_written_since_is_made_anew(workplace):
@@ -296,6 +332,21 @@ def test_a_file_below_a_dataset_of_kedro_s_own_is_known_by_its_content(tmp_path)
     assert dataset_fingerprint("table", DataCatalog({"table": CSVDataset(filepath=str(path))})) == before
     path.write_text("a\n2\n")
     assert dataset_fingerprint("table", DataCatalog({"table": CSVDataset(filepath=str(path))})) != before
+
+
+def test_a_dataset_is_known_by_its_content_and_its_entry_wherever_it_lies_and_whoever_opens_it(tmp_path):
+    from kedro_datasets.pandas import CSVDataset
+
+    def fingerprint(folder="here", **entry):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "table.csv").write_text("a\n1\n")
+        dataset = CSVDataset(filepath=str(tmp_path / folder / "table.csv"), **entry)
+        return dataset_fingerprint("table", DataCatalog({"table": dataset}))
+
+    assert fingerprint() == fingerprint("there") == fingerprint(credentials={"auto_mkdir": True})
+    assert fingerprint() != fingerprint(load_args={"sep": ";"})
+    one, other = (JsonDataset(str(tmp_path / name)) for name in ("one.json", "other.json"))
+    assert configuration(one) == configuration(other) == {"type": "gliocast.datasets.files.JsonDataset"}
 
 
 def test_what_lies_in_no_file_counts_as_changed_every_time():

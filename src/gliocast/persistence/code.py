@@ -27,8 +27,8 @@ def class_fingerprint(kind: type) -> str:
 
 
 def inspected(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function itself, below `functools.partial` and decorators."""
-    while inner := getattr(function, "__wrapped__", None) or getattr(function, "func", None):
+    """The function itself, below `functools.partial`; a decorator leaves it the name of its module."""
+    while inner := getattr(function, "func", None):
         function = inner
     return function
 
