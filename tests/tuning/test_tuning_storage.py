@@ -14,7 +14,7 @@ from gliocast.datasets.study import StudyDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.model.parameters import Hyperparameters
 from gliocast.tuning.objective import Report
-from gliocast.tuning.storage import StudyStorage, shown_url
+from gliocast.tuning.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, StudyStorage, shown_url
 from gliocast.tuning.study import run_search
 
 
@@ -27,6 +27,13 @@ def test_a_database_serves_as_well_as_the_journal(tmp_path: Path):
     in_journal = run_search(a_search(tmp_path, trials=3))[1]
     assert in_database.drop(columns="duration_s").equals(in_journal.drop(columns="duration_s"))
     assert not (tmp_path / "unused.log").exists()
+
+
+def test_a_process_says_that_it_is_alive_more_often_than_it_is_waited_for(tmp_path: Path):
+    """The other way round, trials of living processes would count as cut off."""
+    with a_database(tmp_path).opened() as storage:
+        assert (storage.optuna_storage.heartbeat_interval, storage.optuna_storage.grace_period) == (1, 2)
+    assert HEARTBEAT_SECONDS < GRACE_SECONDS
 
 
 def test_a_trial_killed_in_a_database_is_repeated_once_its_heart_has_stopped(tmp_path: Path):

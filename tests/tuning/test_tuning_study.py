@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tuning_fakes import CONFIGURED, Failing, Falling, a_search, a_tuning, floor
 
 from gliocast.errors import ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.model.parameters import Hyperparameters
+from gliocast.tuning import presence
 from gliocast.tuning.figures import as_power, powers_within, study_figures
 from gliocast.tuning.fingerprint import digest_of_array, fingerprint_of_search
 from gliocast.tuning.ledger import (
@@ -18,6 +20,7 @@ from gliocast.tuning.ledger import (
     REASON,
     REPEATS,
     SURPLUS,
+    WORKER,
     give_back_failed,
     has_place,
     place_of,
@@ -25,7 +28,7 @@ from gliocast.tuning.ledger import (
     state_of,
 )
 from gliocast.tuning.objective import REASON_LENGTH, reason_of
-from gliocast.tuning.presence import end_cut_off
+from gliocast.tuning.presence import end_cut_off, running, signature
 from gliocast.tuning.pruning import build_pruner
 from gliocast.tuning.results import TRIAL_COLUMNS, trials_table
 from gliocast.tuning.search import REPAIRS, record_repairs
@@ -244,6 +247,15 @@ def test_a_journal_cut_anywhere_in_its_last_line_goes_on(tmp_path: Path, cut: in
     assert run_search(a_search(tmp_path, trials=3))[0]["n_complete"] == 3
 
 
+@pytest.mark.parametrize("left", [bytes(30), bytes(30) + b"\n"])
+def test_space_at_the_end_of_a_journal_that_was_never_written_to_is_removed(tmp_path: Path, left: bytes):
+    """So a power cut leaves it on some file systems."""
+    run_search(a_search(tmp_path, trials=1))
+    with (tmp_path / "study.log").open("ab") as file:
+        file.write(left)
+    assert run_search(a_search(tmp_path, trials=2))[0]["n_complete"] == 2
+
+
 def test_a_line_torn_by_another_process_is_mended_before_the_next_is_added(tmp_path: Path):
     class Tearing(Falling):
         def __call__(self, fold: int, hyperparameters: Hyperparameters, report):
@@ -392,6 +404,26 @@ def test_a_trial_that_two_processes_find_cut_off_is_ended_once(tmp_path: Path):
         end_cut_off(study, found)
         end_cut_off(study, found)
         assert [state_of(trial) for trial in study.trials] == ["cut_off", "waiting"]
+
+
+def test_a_trial_that_nobody_has_signed_is_cut_off_after_a_minute_where_another_process_lives(tmp_path, monkeypatch):
+    with a_search(tmp_path).opened() as (study, storage):
+        study.ask()
+        with storage.presence.signed_in() as one, storage.presence.signed_in():
+            assert storage.presence.others(one) == 1
+            storage.presence.release_cut_off(study, one)
+            assert len(running(study)) == 1, "the other one may have begun it"
+            monkeypatch.setattr(presence, "UNSIGNED_AFTER", timedelta(0))
+            storage.presence.release_cut_off(study, one)
+            assert running(study) == []
+    assert list((tmp_path / "study.log.workers").iterdir()) == []
+
+
+def test_a_signature_in_a_study_names_no_file_elsewhere():
+    import optuna
+
+    trials = [optuna.trial.create_trial(value=0.5, user_attrs={WORKER: name}) for name in ("0f" * 16, "../notes")]
+    assert [signature(trial) for trial in trials] == ["0f" * 16, ""]
 
 
 def test_importance_is_not_shown_where_all_trials_have_one_value():
@@ -553,6 +585,8 @@ def test_places_of_trials_that_failed_surplus_were_cut_off_or_gave_theirs_back()
     trials[4].set_user_attr(REPEATS, 3)
     study.tell(trials[4], state=failed)
     assert places_taken(study) == 3  # cut off for the second time, it is not repeated and keeps its place
+    give_back_failed(study)
+    assert study.user_attrs[GIVEN_BACK] == [1]  # it has not failed
 
 
 def test_repairs_are_recorded_once_after_those_before_them():

@@ -135,8 +135,6 @@ def end_cut_off(study: Study, trials: Sequence[FrozenTrial]) -> None:
 
 def repeat(study: Study, trial: FrozenTrial | Trial) -> None:
     """Enqueue a cut-off trial again with its hyperparameters: once, and only where it has any."""
-    trials = study.get_trials(deepcopy=False)
-    done = REPEATS in trial.user_attrs or is_repeated(trial.number, trials)
-    point = trial.params or trials[trial.number].system_attrs.get("fixed_params")  # enqueued, and nothing drawn yet
-    if point and not done:
-        study.enqueue_trial(point, user_attrs={REPEATS: trial.number})
+    done = REPEATS in trial.user_attrs or is_repeated(trial.number, study.get_trials(deepcopy=False))
+    if trial.params and not done:
+        study.enqueue_trial(trial.params, user_attrs={REPEATS: trial.number})
