@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
@@ -86,8 +88,22 @@ def test_a_full_disk_is_told_in_our_words_and_leaves_the_old_value(case, monkeyp
     monkeypatch.setattr(dataset, "write", full)
     with pytest.raises(DatasetError) as raised:
         dataset.save(another)
-    assert "No space left on device; expected a writable disk" in str(input_error(raised.value))
+    told = str(input_error(raised.value))
+    assert "No space left on device; expected a writable disk" in told
+    assert str(dataset.filepath.parent) not in told
     assert same(dataset.load(), value)
+
+
+def test_an_error_of_ours_is_not_told_as_one_of_the_disk(case, monkeypatch):
+    dataset, value, _ = case
+
+    def faulty(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(dataset, "write", faulty)
+    with pytest.raises(DatasetError) as raised:
+        dataset.save(value)
+    assert input_error(raised.value) is None
 
 
 def test_something_else_in_the_place_of_a_result_is_told_and_left_alone(case):

@@ -121,16 +121,24 @@ def test_trainings_do_not_see_each_others_checkpoints(folder):
     assert folder.load("holdout/fold1") is None
 
 
-@pytest.mark.parametrize("suffix", ["safetensors", "json"])
-def test_a_damaged_last_checkpoint_is_warned_of_and_the_one_before_is_taken(folder, suffix, caplog):
-    for number in (1, 2):
+@pytest.mark.parametrize(
+    ("suffix", "damaged"),
+    [
+        ("safetensors", lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+        ("json", lambda content: content.replace(b'"loss_sum": 0.1', b'"loss_sum": 0.3')),
+        ("json", lambda content: content[:-1]),
+        ("json", lambda _: b"[]"),
+        ("json", lambda _: b"{}"),
+    ],
+    ids=["a flipped bit", "another number", "cut short", "a list", "nothing"],
+)
+def test_a_damaged_last_checkpoint_is_warned_of_and_the_one_before_is_taken(folder, suffix, damaged, caplog):
+    for number in (1, 2, 3):
         folder.save("fold", moment(number))
     last = sorted(folder.folder.rglob(f"*.{suffix}"))[-1]
-    content = bytearray(last.read_bytes())
-    content[-4] ^= 1
-    last.write_bytes(content)
+    last.write_bytes(damaged(last.read_bytes()))
     with caplog.at_level(logging.WARNING):
-        assert folder.load("fold").record["epoch"] == 1
+        assert folder.load("fold").record["epoch"] == 2
     assert "damaged; the one before is taken" in caplog.text
 
 

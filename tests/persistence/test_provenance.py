@@ -56,6 +56,11 @@ def test_sources_installed_inside_another_repository_are_not_of_its_commit(tmp_p
     assert version_control() == {"commit": None, "changed": None}
 
 
+def test_where_there_is_no_git_nothing_is_said_of_the_commit(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert version_control() == {"commit": None, "changed": None}
+
+
 @pytest.mark.parametrize(("edited", "changed"), [(False, False), (True, True)])
 def test_sources_differ_from_their_commit_where_one_was_edited(tmp_path, monkeypatch, edited, changed):
     (tmp_path / "module.py").write_text("")

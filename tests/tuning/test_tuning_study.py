@@ -91,6 +91,26 @@ def test_the_configured_hyperparameters_are_taken_once_whoever_begins_the_study(
     assert len(set(drawn)) == 3
 
 
+def test_where_the_first_trial_is_cut_off_before_its_draw_the_next_takes_its_place_and_its_point(tmp_path: Path):
+    search = a_search(tmp_path, trials=3, try_configured=True)
+    with search.opened() as (study, _):
+        study.ask()
+        end_cut_off(study, study.trials)
+    trials = run_search(search)[1]["learning_rate"].tolist()[1:]
+    assert trials[0] == CONFIGURED.learning_rate
+    undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=3, try_configured=True))[1]
+    assert trials == undisturbed["learning_rate"].tolist()
+
+
+def test_the_estimator_guides_the_search_once_the_trials_drawn_at_random_are_over(tmp_path: Path):
+    three, five = (
+        run_search(a_search(tmp_path / str(count), trials=5, startup_trials=count))[1]["learning_rate"].tolist()
+        for count in (3, 5)
+    )
+    assert three[:3] == five[:3]
+    assert three[3] != five[3]
+
+
 def test_the_value_of_a_trial_is_the_mean_over_its_folds(tmp_path: Path):
     one = run_search(a_search(tmp_path / "one", trials=1))[1]
     two = run_search(a_search(tmp_path / "two", trials=1, folds=2))[1]
