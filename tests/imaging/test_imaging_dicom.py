@@ -277,12 +277,43 @@ def test_overlapping_segments_are_joined_or_chosen(tmp_path):
         assert extracted(site, chosen).record["lesion_volume_mm3"] == rim.sum()
 
 
-def a_segmented_series(tmp_path) -> tuple[Site, Dataset]:
+def a_segmented_series(
+    tmp_path, grid: Grid | None = None, mask: np.ndarray | None = None, **kind
+) -> tuple[Site, Dataset]:
     """A series with its segmentation, which a test spoils and stores again."""
-    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    site, grid = Site(tmp_path), grid or a_grid("LPS", (56, 56, 40))
     images = a_series(site.root, grid)
-    mask = ellipsoid(grid, LESION_MM, RADII_MM)
-    return site, pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask]))
+    mask = ellipsoid(grid, LESION_MM, RADII_MM) if mask is None else mask
+    return site, pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], **kind))
+
+
+@pytest.mark.parametrize("places", [(20,), (20, 22, 24)], ids=["one slice", "every other slice"])
+def test_slices_that_a_segmentation_leaves_out_hold_no_lesion(tmp_path, places):
+    grid = a_grid("LPS", (56, 56, 40), (1.0, 1.0, 3.0))
+    mask = np.zeros(grid.shape, dtype=bool)
+    mask[30:34, 30:35, list(places)] = True
+    site, _ = a_segmented_series(tmp_path, grid, mask)
+    assert extracted(site).record["lesion_volume_mm3"] == pytest.approx(len(places) * 4 * 5 * 3)
+
+
+def test_a_distance_of_slices_that_the_frames_of_a_segmentation_contradict_is_passed_over(tmp_path):
+    site, segmentation = a_segmented_series(tmp_path)
+    whole = extracted(site).record["lesion_volume_mm3"]
+    segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = 0.7
+    segmentation.save_as(segmentation.filename)
+    assert extracted(site).record["lesion_volume_mm3"] == whole
+
+
+@pytest.mark.parametrize(("stored", "counts"), [(49, False), (50, True)])
+def test_a_fraction_of_a_segmentation_is_one_of_its_greatest_value(tmp_path, stored, counts):
+    site, segmentation = a_segmented_series(tmp_path, fractional=True)
+    whole = extracted(site).record["lesion_volume_mm3"]
+    pixels = np.frombuffer(segmentation.PixelData, dtype=np.uint8).copy()
+    pixels[pixels == 255] = 100
+    pixels[np.flatnonzero(pixels)[0]] = stored
+    segmentation.PixelData, segmentation.MaximumFractionalValue = pixels.tobytes(), 100
+    segmentation.save_as(segmentation.filename)
+    assert extracted(site).record["lesion_volume_mm3"] == whole - (not counts)
 
 
 def test_the_segmentation_of_another_patient_is_refused_without_naming_either(tmp_path):
@@ -352,8 +383,9 @@ def square(centre: tuple[float, float], half: float, height: float) -> np.ndarra
     return np.column_stack([corners, np.full(4, height)])
 
 
-def test_contours_are_filled_and_inner_ones_are_holes(tmp_path):
-    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 41))
+@pytest.mark.parametrize(("orientation", "shape"), [("LPS", (56, 56, 41)), ("PIR", (56, 41, 56))])
+def test_contours_are_filled_and_inner_ones_are_holes(tmp_path, orientation, shape):
+    site, grid = Site(tmp_path), a_grid(orientation, shape)
     a_series(site.root, grid)
     contours = [square((8.0, -12.0), 5.0, 24.0), square((8.0, -12.0), 2.0, 24.0), square((-8.0, -2.0), 3.0, 24.0)]
     structures = {"GTV": contours, "brain": [square((3.0, -7.0), 20.0, 25.0)]}
@@ -402,6 +434,27 @@ def test_a_contour_that_is_stored_twice_is_no_hole(tmp_path):
 def test_a_contour_beyond_the_edge_of_its_slice_is_refused_and_not_cut(tmp_path):
     contours = square((8.0, -12.0), 3.0, 24.0), square((300.0, -12.0), 5.0, 25.0)
     assert codes(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)) == ["lesion_mask_elsewhere"]
+
+
+def test_a_contour_that_climbs_across_slices_is_refused(tmp_path):
+    contour = square((8.0, -12.0), 5.0, 24.0) + np.array([(0, 0, -2), (0, 0, 2), (0, 0, 2), (0, 0, -2)])
+    assert codes(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), contour)) == ["lesion_mask_elsewhere"]
+
+
+def test_a_hole_is_one_though_its_height_is_rounded_otherwise(tmp_path):
+    contours = square((8.0, -12.0), 5.0, 24.0), square((8.0, -12.0), 2.0, 24.002)
+    volume_mm3 = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)).record["lesion_volume_mm3"]
+    assert volume_mm3 == pytest.approx(10 * 10 - 4 * 4)
+
+
+def test_points_and_open_lines_of_a_structure_are_no_outlines(tmp_path):
+    site = drawn(
+        tmp_path, a_grid("LPS", (56, 56, 41)), square((8.0, -12.0), 5.0, 24.0), square((8.0, -12.0), 5.0, 25.0)
+    )
+    structures = pydicom.dcmread(site.root / "P1" / "lesion_mask" / "rt.dcm")
+    structures.ROIContourSequence[0].ContourSequence[1].ContourGeometricType = "OPEN_PLANAR"
+    structures.save_as(structures.filename)
+    assert extracted(site).record["lesion_volume_mm3"] == pytest.approx(10 * 10)
 
 
 def test_structures_that_are_chosen_together_are_joined(tmp_path):

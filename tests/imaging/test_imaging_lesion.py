@@ -59,6 +59,23 @@ def test_of_equally_large_slices_a_stacked_mask_gives_the_one_nearest_to_the_cen
     assert largest_section_mm(lesion, 2, lesion.grid)[0] == 15.0  # 10, 15 or 20 mm; it lies at 16.8 mm
 
 
+@pytest.mark.parametrize("thickness_mm", [5.0, 0.7, 0.3, 1.1])
+def test_of_two_slices_equally_near_to_the_centre_of_gravity_the_lower_counts(thickness_mm):
+    lesion = squares((0, 0, 20, 10, 20, 0, 0, 0, 0), thickness_mm)
+    assert largest_section_mm(lesion, 2, lesion.grid)[0] == pytest.approx(20.0 - 2 * thickness_mm)
+
+
+def test_a_largest_section_half_a_slice_beyond_the_volume_counts_at_its_last_slice():
+    lesion, volume = squares(thickness_mm=1.0), a_grid("RAS", (40, 40, 10), centre_mm=(3.0, -7.0, 24.0))
+    assert largest_section_mm(lesion, 2, volume)[0] == 19.5  # of 19.0; the volume begins at 19.5 mm
+
+
+def test_voxels_that_touch_at_a_corner_are_one_part():
+    voxels = np.zeros((9, 9, 9), dtype=bool)
+    voxels[[1, 2, 5], [1, 2, 5], [1, 2, 5]] = True
+    assert cut_out(voxels, a_grid("RAS", (9, 9, 9)), (), "the phantom").n_parts == 2
+
+
 def test_of_equally_large_planes_an_oblique_mask_gives_the_middle_one():
     lesion = squares((0, 0, 20, 20, 20, 0, 0, 0, 0), turned_degrees=(1.0, 0.0, 0.0))
     assert largest_section_mm(lesion, 2, lesion.grid)[0] == pytest.approx(15.0, abs=0.02)

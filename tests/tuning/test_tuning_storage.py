@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,13 @@ def test_a_wrong_url_is_an_error_without_its_password(tmp_path: Path, url: str):
     with pytest.raises(ConfigurationError, match="tuning_study: url") as caught:
         run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "unused.log", url)))
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_database_whose_driver_is_not_installed_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    storage = StudyStorage(tmp_path / "unused.log", "postgresql://someone:s3cret@host/name")
+    with pytest.raises(ConfigurationError, match="Install the database's driver"):
+        run_search(a_search(tmp_path, storage=storage))
 
 
 def test_a_journal_that_cannot_be_written_is_an_error(tmp_path: Path):

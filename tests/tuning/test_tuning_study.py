@@ -54,6 +54,12 @@ def test_draws_lie_in_their_ranges(tmp_path: Path):
     assert trials["dropout"].between(0.1, 0.5).all()
 
 
+def test_each_hyperparameter_of_a_trial_drawn_at_random_is_drawn_by_itself(tmp_path: Path):
+    trial = run_search(a_search(tmp_path, trials=1))[1].loc[0]
+    shares = [np.log10(trial["learning_rate"] / 1e-7) / 5, np.log10(trial["weight_decay"] / 1e-6) / 4]
+    assert abs(shares[0] - shares[1]) > 0.01  # one draw for both would lie at the same share of both ranges
+
+
 def test_the_same_seed_draws_the_same_trials_and_another_seed_others(tmp_path: Path):
     def drawn(folder: str, seed: int):
         return run_search(a_search(tmp_path / folder, trials=8, seed=seed))[1][DRAWN]
