@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from glob import has_magic
 from pathlib import Path
 from typing import Any, get_origin
@@ -25,16 +26,55 @@ def refuse_faulty_files(config_loader: Any) -> None:
         found, expected = str(Path(config_loader.conf_source).parent), "a path without *, ? and ["
         remedy = "Rename the folder, or move the project."
         raise ConfigurationError(Problem(NOT_APPLICABLE, "the project's folder", found, expected, remedy))
+    paths = files_of_the_run(config_loader, *KINDS)
+    raise_if_any([problem for path in paths for problem in file_problems(path)], ConfigurationError)
+
+
+def files_of_the_run(config_loader: Any, *kinds: str) -> list[Path]:
+    """The files of these kinds in the run's own environment."""
     folder = Path(config_loader.conf_source) / (config_loader.env or config_loader.default_run_env)
-    paths = sorted(path for kind in KINDS for path in folder.rglob(f"{kind}*.y*ml") if path.is_file())
-    raise_if_any([problem for path in dict.fromkeys(paths) for problem in file_problems(path)], ConfigurationError)
+    return sorted({path for kind in kinds for path in folder.rglob(f"{kind}*.y*ml") if path.is_file()})
+
+
+def located(problems: Iterable[Problem], config_loader: Any) -> list[Problem]:
+    """Problems of merged parameters, each with what has set it: a line of the run's own files, or `--params`."""
+    import yaml
+
+    places: dict[str, str] = {}
+    for path in files_of_the_run(config_loader, "parameters"):
+        places |= set_by(yaml.compose(path.read_bytes(), Loader=yaml.SafeLoader), named(path))
+    typed = yaml.representer.SafeRepresenter().represent_data(config_loader.runtime_params or {})
+    places |= set_by(typed, "--params")
+    return [
+        replace(problem, where=f"{places[problem.where]}: {problem.where}") if problem.where in places else problem
+        for problem in problems
+    ]
+
+
+def set_by(node: Any, where: str, prefix: str = "") -> dict[str, str]:
+    """The dotted name of everything that a file sets, with the line where it does."""
+    if node is None or node.id == "scalar":
+        return {}
+    if node.id == "mapping":
+        items = [(key.value, key.start_mark, value) for key, value in node.value]
+    else:
+        items = [(place, value.start_mark, value) for place, value in enumerate(node.value)]
+    places: dict[str, str] = {}
+    for name, mark, value in items:
+        places |= {f"{prefix}{name}": at(where, mark)} | set_by(value, where, f"{prefix}{name}.")
+    return places
+
+
+def named(path: Path) -> str:
+    """A file of the configuration as a reader knows it."""
+    return f"conf/{path.parent.name}/{path.name}"
 
 
 def file_problems(path: Path) -> Iterator[Problem]:
     """All that is wrong with the shape of one file."""
     import yaml
 
-    where = f"conf/{path.parent.name}/{path.name}"
+    where = named(path)
     try:
         root = yaml.compose(path.read_bytes().decode("utf-8"), Loader=yaml.SafeLoader)
     except UnicodeDecodeError as error:

@@ -15,12 +15,18 @@ class TypedParameterHooks:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Check the whole tree of parameters, and hand each node its own typed section."""
-        from gliocast.conf_files import refuse_faulty_files
+        from gliocast.conf_files import located, refuse_faulty_files
+        from gliocast.errors import ConfigurationError
         from gliocast.parameters import load_parameters, typed_parameters
 
-        refuse_faulty_files(context.config_loader)
-        # Kedro types only the sections of the pipeline asked for; the simulation may run before it, unasked.
-        context.config_loader["parameters"] = typed_parameters(load_parameters(context.config_loader))
+        loader = context.config_loader
+        refuse_faulty_files(loader)
+        parameters = load_parameters(loader)
+        try:
+            # Kedro types only the sections of the pipeline asked for; the simulation may run before it, unasked.
+            loader["parameters"] = typed_parameters(parameters)
+        except ConfigurationError as error:
+            raise ConfigurationError(located(error.problems, loader)) from None
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:

@@ -131,7 +131,9 @@ def violation(finding: Any) -> Problem:
         near = get_close_matches(str(finding["loc"][-1]), allowed, n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
         return Problem("–", where, "an unknown parameter", f"one of {', '.join(allowed)}", remedy)
-    found = "absent" if finding["type"] == "missing" else repr(finding["input"])[:80]
+    is_contradiction = finding["type"] == "value_error" and isinstance(finding["input"], dict)
+    given = "values that do not go together" if is_contradiction else repr(finding["input"])[:80]
+    found = "absent" if finding["type"] == "missing" else given
     expected = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return Problem("–", where, found, expected, f"Correct `{where}` in conf/local/parameters.yml, or in --params.")
 

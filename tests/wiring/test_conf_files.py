@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from kedro.config import OmegaConfigLoader
 
-from gliocast.conf_files import refuse_faulty_files
+from gliocast.conf_files import located, refuse_faulty_files
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.datasets.imaging import refuse_single_values
 from gliocast.errors import ConfigurationError, Problem
@@ -50,6 +51,37 @@ def test_a_slip_in_the_parameters_is_told_with_its_line(problems_in, text, where
     (problem,) = problems_in(parameters=text)
     assert problem.where == f"conf/local/parameters.yml, {where}"
     assert (problem.found, problem.expected) == (found, expected)
+
+
+@pytest.fixture
+def places_in(tmp_path):
+    """Where problems of parameters are said to lie, after a file of conf/local and the command's own parameters."""
+
+    def told(text: str, params: dict[str, Any], *names: str) -> list[str]:
+        (tmp_path / "local").mkdir()
+        (tmp_path / "local" / "parameters.yml").write_text(text, encoding="utf-8")
+        loader = OmegaConfigLoader(str(tmp_path), base_env="base", default_run_env="local", runtime_params=params)
+        problems = [Problem("–", name, "found", "expected", "remedy") for name in names]
+        return [problem.where for problem in located(problems, loader)]
+
+    return told
+
+
+def test_a_value_is_told_with_the_line_that_sets_it(places_in):
+    text = "seed: 1\nmodel:\n  epochs: 0\nhybrid:\n  predictors:\n  - sex\n  - shoe size\n"
+    names = ("model.epochs", "hybrid.predictors.1", "hybrid.choice")
+    assert places_in(text, {}, *names) == [
+        "conf/local/parameters.yml, line 3: model.epochs",
+        "conf/local/parameters.yml, line 7: hybrid.predictors.1",
+        "hybrid.choice",
+    ]
+
+
+def test_a_value_of_the_command_is_told_as_such_and_goes_before_that_of_a_file(places_in):
+    assert places_in("seed: 1\nmodel:\n  epochs: 9\n", {"model": {"epochs": 0}}, "model.epochs", "seed") == [
+        "--params: model.epochs",
+        "conf/local/parameters.yml, line 1: seed",
+    ]
 
 
 def test_a_path_in_place_of_an_entry_is_told_with_its_line(problems_in):

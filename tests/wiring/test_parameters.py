@@ -53,6 +53,14 @@ def test_spacings_that_no_volume_can_have_are_refused_before_every_volume_is():
         typed_parameters(given)
 
 
+def test_a_section_whose_values_contradict_each_other_is_not_printed_in_whole():
+    given = parameters({})
+    given["hybrid"]["predictors"] = ["sex", "shoe"]
+    with pytest.raises(ConfigurationError) as error:
+        typed_parameters(given)
+    assert error.value.problems[0].found == "values that do not go together"
+
+
 def test_configured_hyperparameters_that_the_search_is_to_try_lie_in_their_ranges():
     with pytest.raises(ConfigurationError, match=r"model.weight_decay is 0.02; expected 1e-06 to 0.01"):
         typed_parameters(parameters({"weight_decay": 0.02}))
