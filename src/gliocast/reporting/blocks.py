@@ -56,7 +56,7 @@ class Gallery:
             len(self.figures),
             meta.get("title", exhibit.title).rstrip("."),
             exhibit.caption,
-            in_words(meta.get("alt", "")),
+            folded("In words", meta["alt"]) if meta.get("alt") else "",
         )
 
     def frame(self, exhibit: Exhibit, content: pd.DataFrame) -> Markup:
@@ -79,22 +79,12 @@ def by_split(found: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return table.drop(columns=["source", "study_name", "repairs"], errors="ignore")
 
 
-def in_words(alt: str) -> Markup:
-    """The figure's content as text, folded."""
-    return Markup("<details><summary>In words</summary>{}</details>").format(alt) if alt else Markup("")
-
-
 def paragraph(text: str) -> Markup:
     """A paragraph of plain text."""
     return Markup("<p>{}</p>").format(text)
 
 
-def heading(text: str) -> Markup:
-    """A heading within a section."""
-    return Markup("<h3>{}</h3>").format(text)
-
-
-def folded(title: str, content: Markup) -> Markup:
+def folded(title: str, content: str) -> Markup:
     """Details that are opened on demand."""
     return Markup("<details><summary>{}</summary>{}</details>").format(title, content)
 

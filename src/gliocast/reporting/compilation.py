@@ -36,12 +36,8 @@ def compile_results(
         for part, found in parts.items():
             for name, value in stage.get(part, {}).items():
                 found[name] = {**found.get(name, {}), **value} if part == "models" else value
-    parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=_place)}
+    parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=MODEL_ORDER.index)}
     return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
-
-
-def _place(model: str) -> tuple[int, str]:
-    return (MODEL_ORDER.index(model), "") if model in MODEL_ORDER else (len(MODEL_ORDER), model)
 
 
 def cohort_counts(

@@ -10,9 +10,9 @@ from typing import Any
 MISSING = "–"
 
 
-def fraction(value: float | None) -> str:
+def fraction(value: float | None, places: int = 2) -> str:
     """`0.90`, `−0.02`; a dash where there is none."""
-    return MISSING if value is None else f"{value:z.2f}".replace("-", "−")
+    return MISSING if value is None else f"{value:z.{places}f}".replace("-", "−")
 
 
 def estimate(value: Mapping[str, Any] | None) -> str:

@@ -10,17 +10,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
-MEASURES = (
-    "accuracy",
-    "sensitivity",
-    "specificity",
-    "ppv",
-    "npv",
-    "auc",
-    "brier",
-    "calibration_slope",
-    "calibration_intercept",
-)
 
 
 class _Closed(BaseModel):

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from gliocast.evidence.classification import proportions
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.metrics import CELLS
+
+TABLE4 = ("n", *CELLS, "auc", "accuracy", "sensitivity", "specificity")
 
 
 def paper_performance(table: Mapping[str, Any], independent: bool = True) -> dict[str, Any]:
@@ -24,8 +29,19 @@ def paper_performance(table: Mapping[str, Any], independent: bool = True) -> dic
     return {"n": sum(counts.values()), **counts, **shares, "auc": auc}
 
 
-def paper_claims(paper: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """The paper's value of `metric` for each model that it has one for."""
-    rows = {"surgery_rule": ("table2", True), "cnn": ("table3", False), "hybrid": ("table4", True)}
-    claims = {model: paper_performance(paper[table], single)[metric] for model, (table, single) in rows.items()}
-    return {model: claim["value"] for model, claim in claims.items() if claim["value"] is not None}
+def paper_areas(paper: Mapping[str, Any]) -> dict[str, float]:
+    """The paper's AUC of the models that it has one for: of its CNN by slice, of its hybrid model by patient."""
+    return {"cnn": paper["table3"]["auc"], "hybrid": paper["table4"]["auc"]}
+
+
+def table4(models: Mapping[str, Any], paper: Mapping[str, Any]) -> pd.DataFrame:
+    """Table 4: one row a model, counts, then each measure with its limits as fractions; the paper's row last.
+
+    Args:
+        models: "models" of `metrics.json`.
+        paper: the paper's reported numbers (`params:paper`).
+    """
+    found = {name: levels["patient"] for name, levels in models.items()}
+    found["Moreau et al., Table 4"] = paper_performance(paper["table4"])
+    rows = [{"model": name, **as_columns({part: row[part] for part in TABLE4})} for name, row in found.items()]
+    return pd.DataFrame(rows)

@@ -16,7 +16,7 @@ from gliocast.reporting.exhibits import Exhibit, exhibits_in
 from gliocast.reporting.figures import audit, forest_of_models
 from gliocast.reporting.figures.theme import name_of
 from gliocast.reporting.measures import measures_html
-from gliocast.reporting.paper import paper_claims
+from gliocast.reporting.paper import paper_areas
 from gliocast.reporting.statistics import statistics_html
 
 
@@ -120,11 +120,11 @@ def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _forest(report: Report) -> Markup:
-    claims = {model: claim for model, claim in paper_claims(report.paper, "auc").items() if model in report.models}
+    claims = {model: claim for model, claim in paper_areas(report.paper).items() if model in report.models}
     diamonds = " diamonds are the paper's claims, its CNN's by slice;" if claims else ""
     caption = f"Squares with their intervals are this run's, by patient;{diamonds} the dotted line is chance."
     exhibit = Exhibit("forest_auc", "hybrid", "hybrid", "AUC of every model", report.marked(caption))
-    return report.gallery.figure(exhibit, forest_of_models(report.models, claims, "auc"))
+    return report.gallery.figure(exhibit, forest_of_models(report.models, claims))
 
 
 def patients(report: Report) -> list[Markup]:
@@ -163,16 +163,14 @@ def surgery(report: Report) -> list[Markup]:
     return [blocks.paragraph(prose.SURGERY), *figures, tested, rules]
 
 
-def step(key: str, command: str, text: str | Callable[[Report], str], missing: str) -> Builder:
-    """A section of exhibits that says, where they are absent, which pipeline adds them."""
+def step(key: str, text: str | Callable[[Report], str], missing: Markup | None = None) -> Builder:
+    """A section of exhibits; where this run has made none, what is `missing`, or no section."""
 
     def build(report: Report) -> list[Markup]:
         shown = report.shown(key)
-        return (
-            [blocks.paragraph(text if isinstance(text, str) else text(report)), *shown]
-            if shown
-            else [blocks.absent(command, missing)]
-        )
+        if not shown:
+            return [missing] if missing else []
+        return [blocks.paragraph(text if isinstance(text, str) else text(report)), *shown]
 
     return build
 
@@ -188,14 +186,13 @@ def of_the_network(exhibits: Builder) -> Builder:
     return build
 
 
-def model_step(model: str, table: str, level: str, title: str, exhibits: Builder) -> Builder:
+def model_step(model: str, title: str, exhibits: Builder) -> Builder:
     """A section about one model: its table beside the paper's, then its exhibits."""
 
     def build(report: Report) -> list[Markup]:
         if model not in report.models:
             return exhibits(report)
-        n_test = report.metrics["protocol"]["n_test_patients"]
-        rows = tables.beside_paper(report.models[model], model, report.paper[table], level, n_test)
+        rows = tables.beside_paper(model, report.metrics, report.paper)
         beside = report.gallery.table(tables.result_html(rows, title), report.marked(title))
         opening, *shown = exhibits(report)
         return [opening, beside, *shown]
@@ -224,16 +221,6 @@ def comparisons(report: Report) -> list[Markup]:
         blocks.paragraph(prose.COMPARISONS),
         report.gallery.table(html, report.marked("Paired differences between models")),
     ]
-
-
-def only_if_shown(key: str, text: str) -> Builder:
-    """A section that exists only where it has exhibits."""
-
-    def build(report: Report) -> list[Markup]:
-        shown = report.shown(key)
-        return [blocks.paragraph(text), *shown] if shown else []
-
-    return build
 
 
 def proof(report: Report) -> list[Markup]:
@@ -274,22 +261,22 @@ def provenance(report: Report) -> list[Markup]:
     return [blocks.paragraph(prose.PROVENANCE), tables.facts_html(simple), *parts]
 
 
-TUNING = of_the_network(step("tuning", "tuning", prose.TUNING, "the search for hyperparameters"))
-CNN = of_the_network(
-    step("cnn", "cnn_training", prose.CNN, "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
-)
-HYBRID = step("hybrid", "hybrid", hybrid_text, "deep hybrid learning (Table 4 and Figure 4 of the paper)")
+TUNING = of_the_network(step("tuning", prose.TUNING, blocks.absent("tuning", "the search for hyperparameters")))
+NO_CNN = blocks.absent("cnn_training", "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
+CNN = of_the_network(step("cnn", prose.CNN, NO_CNN))
+NO_DHL = blocks.absent("hybrid", "deep hybrid learning (Table 4 and Figure 4 of the paper)")
+HYBRID = step("hybrid", hybrid_text, NO_DHL)
 DHL = "Deep hybrid learning (the paper's Table 4)"
 BUILDERS: tuple[tuple[str, str, Builder], ...] = (
     ("result", "The result", result),
     ("patients", "Patients", patients),
     ("surgery", "Surgery alone", surgery),
     ("tuning", "Tuning", TUNING),
-    ("cnn", "MRI alone", model_step("cnn", "table3", "slice", "The CNN (the paper's Table 3)", CNN)),
-    ("hybrid", "MRI and clinical facts", model_step("hybrid", "table4", "patient", DHL, HYBRID)),
+    ("cnn", "MRI alone", model_step("cnn", "The CNN (the paper's Table 3)", CNN)),
+    ("hybrid", "MRI and clinical facts", model_step("hybrid", DHL, HYBRID)),
     ("comparisons", "Does MRI add?", comparisons),
-    ("leakage", "The leakage gap", only_if_shown("leakage", prose.LEAKAGE)),
-    ("trust", "How far to trust it", only_if_shown("trust", prose.TRUST)),
+    ("leakage", "The leakage gap", step("leakage", prose.LEAKAGE)),
+    ("trust", "How far to trust it", step("trust", prose.TRUST)),
     ("audit", "Proof by simulation", proof),
     ("methods", "How it was done", methods),
     ("provenance", "Provenance", provenance),

@@ -26,6 +26,7 @@ FRAME = Markup(
 LONG = 24  # rows from which on a table scrolls on a screen
 SENTENCE = 40  # characters from which on a text is no word
 PAPER_NAME = "Moreau et al."
+CLAIMS = {"surgery_rule": ("table2", "patient, all 175"), "cnn": ("table3", "slice"), "hybrid": ("table4", "patient")}
 REPEATED = "repeated"  # a patient was tested in several splits
 HEADERS = {
     "auc": "AUC",
@@ -119,7 +120,7 @@ def _form(column: str, values: Sequence[Any]) -> Callable[[Any], str]:
     if not re.fullmatch(SCORES, column) or len(scores) < len([value for value in values if value is not None]):
         return _text
     places = formatting.decimals(scores)
-    return lambda value: formatting.MISSING if value is None else f"{value:z.{places}f}".replace("-", "−")
+    return lambda value: formatting.fraction(value, places)
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
@@ -177,27 +178,22 @@ def result_row(name: str, level: str, performance: Mapping[str, Any], is_paper: 
 
 
 def result_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
-    """Every model on the test patients, each followed by the paper's claim for it."""
-    claims = {
-        "surgery_rule": result_row(PAPER_NAME, "patient, all 175", paper_performance(paper["table2"]), is_paper=True),
-        "cnn": result_row(PAPER_NAME, "slice", paper_performance(paper["table3"], independent=False), is_paper=True),
-        "hybrid": result_row(PAPER_NAME, "patient", paper_performance(paper["table4"]), is_paper=True),
-    }
-    rows = []
-    for model, levels in metrics["models"].items():
-        rows += own_rows(model, levels, metrics["protocol"]["n_test_patients"])
-        rows += [claims[model]] if model in claims else []
+    """Every model on the test patients, each above the paper's claim for it."""
+    return [row for model in metrics["models"] for row in beside_paper(model, metrics, paper)]
+
+
+def beside_paper(model: str, metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
+    """One model at each of its levels, above the paper's claim for it; more predictions than patients are repeated."""
+    n_test_patients, rows = metrics["protocol"]["n_test_patients"] or math.inf, []
+    for level, performance in metrics["models"][model].items():
+        if performance:
+            repeated = level == "patient" and performance["n"] > n_test_patients
+            rows.append(result_row(name_of(model), f"{level}, {REPEATED}" if repeated else level, performance))
+    if model in CLAIMS:
+        table, level = CLAIMS[model]
+        claimed = paper_performance(paper[table], independent=level != "slice")
+        rows.append(result_row(PAPER_NAME, level, claimed, is_paper=True))
     return rows
-
-
-def own_rows(model: str, levels: Mapping[str, Any], n_test_patients: int | None) -> list[Row]:
-    """One model at each of its levels; patients of whom there are more predictions than patients are repeated."""
-    found = {level: performance for level, performance in levels.items() if performance}
-    repeated = {level for level in found if level == "patient" and found[level]["n"] > (n_test_patients or math.inf)}
-    return [
-        result_row(name_of(model), f"{level}, {REPEATED}" if level in repeated else level, performance)
-        for level, performance in found.items()
-    ]
 
 
 def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]:
@@ -207,14 +203,6 @@ def rule_rows(metrics: Mapping[str, Any], paper: Mapping[str, Any]) -> list[Row]
         *rows,
         result_row(f"{PAPER_NAME}, surgery rule", "patient", paper_performance(paper["table2"]), is_paper=True),
     ]
-
-
-def beside_paper(
-    ours: Mapping[str, Any], model: str, claim: Mapping[str, Any], level: str, n_test_patients: int | None
-) -> list[Row]:
-    """One model at each of its levels, above the paper's counts for it."""
-    claimed = paper_performance(claim, independent=level == "patient")
-    return [*own_rows(model, ours, n_test_patients), result_row(PAPER_NAME, level, claimed, is_paper=True)]
 
 
 def result_html(rows: Sequence[Row], label: str) -> Markup:

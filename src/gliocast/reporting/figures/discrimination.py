@@ -125,32 +125,25 @@ def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
     return {"type": "bar", "name": name_of(outcome), "marker": marker, "hovertemplate": hover, **bars}
 
 
-def forest_of_models(models: Mapping[str, Any], paper: Mapping[str, float], metric: str = "auc") -> Figure:
-    """One metric of every model by patient, with its 95 % interval, beside the paper's claim.
+def forest_of_models(models: Mapping[str, Any], paper: Mapping[str, float]) -> Figure:
+    """The AUC of every model by patient, with its 95 % interval, beside the paper's claim.
 
     Args:
         models: `metrics.json`'s "models".
-        paper: the paper's value for the models that it has one for.
-        metric: `auc`, `accuracy`, `sensitivity`, …
+        paper: the paper's AUC of the models that it has one for.
     """
-    found = [(model, levels["patient"][metric]) for model, levels in models.items()]
+    found = [(model, levels["patient"]["auc"]) for model, levels in models.items()]
     rows = [(model, estimate) for model, estimate in found if estimate["value"] is not None][::-1]
     traces = [*(_estimate(model, estimate) for model, estimate in rows), *_paper_claims(rows, paper)]
     alt = "; ".join(f"{name_of(model)} {_interval_text(estimate)}" for model, estimate in rows)
-    label = metric.upper() if metric == "auc" else metric.replace("_", " ").capitalize()
-    axes: dict[str, Any] = {
-        "xaxis": axis(f"{label}, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", nticks=11, tickangle=0),
+    layout: dict[str, Any] = {
+        "shapes": [upright(0.5, GREY, 1)],
+        "height": 150 + 46 * len(rows),
+        "showlegend": bool(paper),
+        "xaxis": axis("AUC, 95 % interval", range=[-0.01, 1.01], tickformat=".1f", nticks=11, tickangle=0),
         "yaxis": axis("", type="category"),
     }
-    return figure(
-        traces,
-        f"{label} of every model",
-        alt,
-        shapes=[upright(0.5, GREY, 1)],
-        height=150 + 46 * len(rows),
-        showlegend=bool(paper),
-        **axes,
-    )
+    return figure(traces, "AUC of every model", alt, **layout)
 
 
 def _interval_text(estimate: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from gliocast.reporting import formatting
 from gliocast.types import Figure
 
 INK, MUTED, GRID, PAPER = "#1a1d21", "#5b6470", "#e3e6ea", "#ffffff"
@@ -141,9 +142,9 @@ def axis(title: str, **settings: Any) -> dict[str, Any]:
     return {"title": {"text": title}, **settings}
 
 
-def fraction_axis(title: str, **settings: Any) -> dict[str, Any]:
+def fraction_axis(title: str) -> dict[str, Any]:
     """An axis from 0 to 1, printed with one decimal."""
-    return axis(title, range=[-0.01, 1.01], dtick=0.2, tickformat=".1f") | settings
+    return axis(title, range=[-0.01, 1.01], dtick=0.2, tickformat=".1f")
 
 
 def name_of(key: object) -> str:
@@ -212,7 +213,6 @@ def upright(x: float, colour: str, width: float) -> dict[str, Any]:
 
 
 def p_text(p_value: float | None) -> str:
-    """`p = 0.014`, or `p = 5.2e-07` where it is small."""
-    if p_value is None or pd.isna(p_value):
-        return ""
-    return f"p = {p_value:.1e}" if p_value < 0.001 else f"p = {p_value:.3f}"
+    """`p = 0.014`, `p = 5.2e-07`, `p < 1e-16`; nothing where there is none."""
+    text = formatting.p_value(p_value)
+    return "" if text == formatting.MISSING else f"p {text}" if text.startswith("<") else f"p = {text}"

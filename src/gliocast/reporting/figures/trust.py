@@ -108,29 +108,17 @@ def leakage_gap(gap: pd.DataFrame, title: str) -> Figure:
     rows = gap[::-1].reset_index(drop=True)
     honest = _protocol(rows, "honest", BLUE, "circle", "Honest: patients never seen")
     claimed = _protocol(rows, "paper", VERMILION, "diamond", "Paper's protocol: leaking")
-    bridges = [
-        {"type": "line", "x0": row.honest, "x1": row.paper, "y0": place, "y1": place}
-        for place, row in enumerate(rows.itertuples())
-    ]
+    below = {"line": {"color": GREY, "width": 1.5, "dash": "dot"}, "layer": "below"}
     shapes = [
-        bridge | {"line": {"color": GREY, "width": 1.5, "dash": "dot"}, "layer": "below"}
-        for bridge in bridges
-        if not _any_missing(bridge)
+        {"type": "line", "x0": row.honest, "x1": row.paper, "y0": row.Index, "y1": row.Index, **below}
+        for row in rows.dropna(subset=["honest", "paper"]).itertuples()
     ]
     alt = "; ".join(
         f"{name_of(row.metric)}: honest {row.honest:.2f}, paper's protocol {row.paper:.2f}" for row in gap.itertuples()
     )
-    ticks = {"tickvals": list(range(len(rows))), "ticktext": [_metric_name(metric) for metric in rows["metric"]]}
+    ticks = {"tickvals": list(range(len(rows))), "ticktext": [name_of(metric) for metric in rows["metric"]]}
     axes: dict[str, Any] = {"xaxis": fraction_axis("Value"), "yaxis": axis("", range=[-0.6, len(rows) - 0.4], **ticks)}
     return figure([honest, claimed], title, alt, shapes=shapes, height=170 + 44 * len(rows), **axes)
-
-
-def _any_missing(shape: dict[str, Any]) -> bool:
-    return any(pd.isna(shape[edge]) for edge in ("x0", "x1"))
-
-
-def _metric_name(metric: str) -> str:
-    return metric.upper() if metric == "auc" else name_of(metric)
 
 
 def _protocol(rows: pd.DataFrame, protocol: str, colour: str, symbol: str, name: str) -> dict[str, Any]:
