@@ -55,12 +55,6 @@ def test_the_threshold_is_a_parameter(cohort_parameters):
     assert cohort["outcome"].tolist() == ["long_term"]
 
 
-def test_missing_predictors_stay_missing(cohort_parameters):
-    cohort, exclusions, _ = read_cohort(table("P1,,NA,Not Available,,331"), cohort_parameters(), "exclude")
-    assert cohort.loc[0, ["age_years", "sex", "who_status", "surgery"]].isna().all()
-    assert exclusions.empty
-
-
 def test_a_sites_own_names_values_and_decimal_mark_are_mapped(cohort_parameters):
     columns = {
         "patient_id": "Nr",

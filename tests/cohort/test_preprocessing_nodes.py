@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gliocast.cohort.flow import patient_flow
 from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
-from gliocast.errors import CohortError, ConfigurationError, InputError, PartitionError
+from gliocast.errors import CohortError, ConfigurationError, InputError
 from gliocast.pipelines.preprocessing import nodes
 
 NO_FINDINGS = exclusions((), "imaging", (), ())
@@ -292,10 +292,3 @@ def test_the_test_partition_opens_to_its_patients_outcomes_only(parted, cohort_p
     opened = nodes.open_test_partition(cohort, partition, cohort_parameters())
     assert list(opened) == ["patient_id", "survival_days", "event_observed", "outcome"]
     assert set(opened["patient_id"]) == set(partition.splits[0].test)
-
-
-@pytest.mark.parametrize("door", [nodes.separate_test_patients, nodes.open_test_partition])
-def test_a_changed_cohort_is_not_separated_by_an_old_partition(parted, cohort_parameters, door):
-    cohort, partition = parted
-    with pytest.raises(PartitionError, match="no longer in the cohort"):
-        door(cohort.iloc[1:], partition, cohort_parameters())

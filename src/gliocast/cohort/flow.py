@@ -40,7 +40,8 @@ def patient_flow(
         `stages`, each with its number, and beside it who left: every number is the one before less those who left.
         Then the counts of outcomes, of missing predictors, the notes, and warnings in words.
     """
-    stages = stages_of(len(cohort) + in_stages(exclusions, (ROW_SELECTION, CLINICAL_TABLE)), exclusions, image_score)
+    n_rows = len(cohort) + int(exclusions["stage"].isin([ROW_SELECTION, CLINICAL_TABLE]).sum())
+    stages = stages_of(n_rows, exclusions, image_score)
     missing = missing_predictors(study_cohort)
     return {
         "stages": stages,
@@ -121,11 +122,6 @@ def nobody_left(exclusions: pd.DataFrame) -> Problem:
     found = f"nobody of {len(exclusions)}; {most['n']} left for one reason ({most['stage']}): {most['reason']}"
     remedy = "Mend that; `--params check_only=true` names who and what."
     return Problem(NOT_APPLICABLE, "the patients of the study", found, "somebody with all that it needs", remedy)
-
-
-def in_stages(exclusions: pd.DataFrame, stages: tuple[str, ...]) -> int:
-    """How many left at the given stages."""
-    return int(exclusions["stage"].isin(stages).sum())
 
 
 def missing_predictors(study_cohort: pd.DataFrame) -> dict[str, dict[str, float]]:
