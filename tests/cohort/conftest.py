@@ -1,31 +1,22 @@
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pandas as pd
 import pytest
-import yaml
 
 from gliocast.cohort.parameters import CohortParameters, PartitionParameters
-
-PARAMETERS = Path(__file__).parents[2] / "conf" / "base" / "parameters_preprocessing.yml"
-
-
-def section(name: str, **changes: Any) -> dict[str, Any]:
-    return yaml.safe_load(PARAMETERS.read_text(encoding="utf-8"))[name] | changes
+from shipped import section
 
 
 @pytest.fixture(scope="session")
 def cohort_parameters():
     """The shipped section `cohort`, with single entries changed."""
-    return lambda **changes: CohortParameters(**section("cohort", **changes))
+    return lambda **changes: CohortParameters(**section("cohort", "preprocessing") | changes)
 
 
 @pytest.fixture(scope="session")
 def partition_parameters():
     """The shipped section `partition`, with single entries changed."""
-    return lambda **changes: PartitionParameters(**section("partition", **changes))
+    return lambda **changes: PartitionParameters(**section("partition", "preprocessing") | changes)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,10 @@
 """The evidence pages, from predictions of a small cohort to tables and figures."""
 
 import json
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import LeakageError
@@ -16,15 +13,10 @@ from gliocast.evidence.survival_models import MODELS
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence import nodes, survival_nodes
 from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
+from shipped import section
 
-CONF = Path(__file__).parents[2] / "conf" / "base"
 PATIENTS = [f"P{number:03d}" for number in range(120)]
 TRAINING, TEST = PATIENTS[:80], PATIENTS[80:]
-
-
-def section(name: str, file: str | None = None) -> Any:
-    loaded = OmegaConf.merge(OmegaConf.load(CONF / f"parameters_{file or name}.yml"), {"profile": "demo"})
-    return OmegaConf.to_container(loaded, resolve=True)[name]
 
 
 EVIDENCE = EvidenceParameters(**section("evidence") | {"n_bootstrap": 200})

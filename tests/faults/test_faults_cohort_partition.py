@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 from kedro.io import DatasetError
 
-from gliocast.cohort.parameters import PartitionParameters
+from gliocast.cohort.parameters import CohortParameters, PartitionParameters
 from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
 from gliocast.cohort.partition_json import partition_from_json, partition_to_json
 from gliocast.cohort.partitions import partition_patients
 from gliocast.datasets.partition import PartitionDataset
 from gliocast.errors import PartitionError
 from gliocast.pipelines.preprocessing.nodes import open_test_partition, separate_test_patients
+from shipped import section
 
 PARAMETERS = PartitionParameters(
     scheme="holdout", fractions={"train": 0.6, "validation": 0.2}, inner_folds=5, outer_folds=5, repeats=1
@@ -168,21 +169,8 @@ def test_patients_gained_and_lost_are_named_with_both_fingerprints_and_the_way_o
 
 
 @pytest.mark.parametrize("door", ["separate", "open"])
-def test_neither_door_opens_for_another_cohort(stored, door, cohort_parameters_fixed):
+def test_neither_door_opens_for_another_cohort(stored, door):
     partition = partition_from_json(stored)
     function = {"separate": separate_test_patients, "open": open_test_partition}[door]
     with pytest.raises(PartitionError, match="P039"):
-        function(cohort(20, 19), partition, cohort_parameters_fixed)
-
-
-@pytest.fixture
-def cohort_parameters_fixed():
-    """The shipped section `cohort`."""
-    from pathlib import Path
-
-    import yaml
-
-    from gliocast.cohort.parameters import CohortParameters
-
-    path = Path(__file__).parents[2] / "conf" / "base" / "parameters_preprocessing.yml"
-    return CohortParameters(**yaml.safe_load(path.read_text(encoding="utf-8"))["cohort"])
+        function(cohort(20, 19), partition, CohortParameters(**section("cohort", "preprocessing")))

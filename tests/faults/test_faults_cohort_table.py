@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
-import yaml
 from kedro.io import DatasetError
 
 from gliocast.cohort.flow import warnings
@@ -16,8 +13,8 @@ from gliocast.cohort.table import read_cohort
 from gliocast.cohort.text import legible_cells
 from gliocast.datasets.clinical_table import ClinicalTableDataset
 from gliocast.errors import CohortError, Problem
+from shipped import section
 
-BASE = Path(__file__).parents[2] / "conf" / "base" / "parameters_preprocessing.yml"
 HEADER = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed"
 SOUND = "P1,65,M,1,biopsy,331,1"
 
@@ -25,8 +22,8 @@ SOUND = "P1,65,M,1,biopsy,331,1"
 @pytest.fixture(scope="module")
 def parameters():
     """The shipped section `cohort`, with single entries changed."""
-    section = yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"]
-    return lambda **changes: CohortParameters(**section | changes)
+    shipped = section("cohort", "preprocessing")
+    return lambda **changes: CohortParameters(**shipped | changes)
 
 
 def table(*rows: str, header: str = HEADER) -> str:

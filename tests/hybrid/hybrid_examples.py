@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from gliocast.evidence.metrics import logit
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.parameters import FeatureParameters, HybridParameters
 from gliocast.types import PATIENT_LEVEL, Fold, Partition, Scores, Split
+from shipped import section
 
 SMALL_GRIDS = {
     "logistic_regression": {"plain": {"C": (0.1, 1.0)}},
@@ -22,19 +21,12 @@ SMALL_GRIDS = {
 
 def configured(profile: str = "demo", **changes: Any) -> HybridParameters:
     """The parameters as they stand in conf/base, with some leaves changed."""
-    return HybridParameters(**{**section("hybrid", profile), **changes})
+    return HybridParameters(**{**section("hybrid", profile=profile), **changes})
 
 
 def few_resamples() -> EvidenceParameters:
     """The evidence parameters of conf/base, with the fewest bootstrap resamples."""
-    return EvidenceParameters(**{**section("evidence", "demo"), "n_bootstrap": 200})
-
-
-def section(file: str, profile: str, name: str | None = None) -> dict[str, Any]:
-    """One section of conf/base, named like its file unless told otherwise."""
-    conf = Path(__file__).parents[2] / "conf" / "base" / f"parameters_{file}.yml"
-    values: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(conf), {"profile": profile}), resolve=True)
-    return dict(values[name or file])
+    return EvidenceParameters(**{**section("evidence"), "n_bootstrap": 200})
 
 
 def quick(**changes: Any) -> HybridParameters:

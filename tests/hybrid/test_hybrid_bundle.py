@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hybrid_examples import a_cohort, feature_parameters, features_of, predictors_of, quick, section, training_of
+from hybrid_examples import a_cohort, feature_parameters, features_of, predictors_of, quick, training_of
 
 from gliocast.datasets.bundle import BundleDataset
 from gliocast.errors import ArtefactError, CohortError, ConfigurationError
@@ -27,11 +27,12 @@ from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.scoring import score_patients
 from gliocast.types import PATIENT_LEVEL, Split
+from shipped import section
 
 
 @pytest.fixture(scope="module")
 def bundle(fitting, cohort):
-    params = ModelParameters(**section("cnn_training", "demo", "model"))
+    params = ModelParameters(**section("model", "cnn_training"))
     member = Member("holdout/fold0", "holdout", {"head": torch.ones(2)}, ("P001", "P002"), 0.3)
     record = {"partition_sha256": "abc", "parameters": {}}
     return build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, record)
@@ -148,7 +149,7 @@ def test_a_bundle_of_another_version_is_refused(tmp_path, bundle):
 
 
 def test_a_bundle_scores_new_patients_from_their_slices(tmp_path, fitting, cohort):
-    params = ModelParameters(**section("cnn_training", "demo", "model"))
+    params = ModelParameters(**section("model", "cnn_training"))
     member = Member("holdout/fold0", "holdout", build_network(params, 0.3).state_dict(), ("P001",), 0.3)
     dataset = BundleDataset(str(tmp_path / "bundle"))
     dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, {}))
@@ -168,7 +169,7 @@ def study_of_features(cohort, partition):
     scores, feature_models = score_features(features_of(cohort), training, partition, hybrid.features, seed=0)
     models = fit_models(training, scores, partition, hybrid, "features", seed=0).models
     predictions = models.score(predictors_of(cohort, partition), scores, partition).table
-    ensemble = Ensemble(ModelParameters(**section("cnn_training", "demo", "model")), (), "image_score is features")
+    ensemble = Ensemble(ModelParameters(**section("model", "cnn_training")), (), "image_score is features")
     record = {"parameters": {"hybrid": hybrid.model_dump(mode="json")}}
     return predictions, build_bundle(ensemble, feature_models, models, training, record)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from gliocast.reporting import figures
 from gliocast.reporting.exhibits import EXHIBITS
 from gliocast.types import Figure
+from shipped import section
 
 PIXEL = (
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
@@ -102,8 +101,7 @@ def audit_scenarios() -> pd.DataFrame:
 
 
 def the_paper() -> dict[str, Any]:
-    text = (Path(__file__).parents[2] / "conf" / "base" / "parameters_paper.yml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)["paper"]
+    return section("paper")
 
 
 def all_metrics() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gliocast.cohort.table import read_cohort
 from gliocast.pipelines.reporting import create_pipeline
 from gliocast.pipelines.reporting.nodes import describe_flow
 from gliocast.reporting.exhibits import EXHIBITS
+from shipped import section
 
 BASE = Path(__file__).parents[2] / "conf" / "base"
 REPORTS = {
@@ -65,8 +66,7 @@ def test_a_baseline_replaces_nothing_that_a_longer_run_goes_on_from() -> None:
 
 
 def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
-    section = yaml.safe_load((BASE / "parameters_preprocessing.yml").read_text(encoding="utf-8"))["cohort"]
-    parameters = CohortParameters(**section)
+    parameters = CohortParameters(**section("cohort", "preprocessing"))
     text = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed\n" + "".join(
         f"P{number},65,M,1,biopsy,{survival}\n" for number, survival in enumerate(["400,1", "100,1", "100,0", ",1"])
     )

@@ -1,16 +1,12 @@
-from pathlib import Path
-
 import pytest
-import yaml
 
 from gliocast.cohort.simulation.parameters import Figure1, SimulationParameters, Table1
-
-PAPER = Path(__file__).parents[2] / "conf" / "base" / "parameters_paper.yml"
+from shipped import section
 
 
 @pytest.fixture(scope="session")
 def paper() -> dict:
-    return yaml.safe_load(PAPER.read_text())["paper"]
+    return section("paper")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
-from pathlib import Path
-
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
-from omegaconf import OmegaConf
 
 from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
 from gliocast.cohort.simulation.provenance import simulation_state
@@ -14,8 +11,7 @@ from gliocast.imaging.pipeline import extract_slices
 from gliocast.imaging.source import ImageSource
 from gliocast.pipelines.simulation import create_pipeline
 from gliocast.pipelines.simulation.nodes import describe_truth, simulate_patients
-
-CONF = Path(__file__).parents[2] / "conf" / "base"
+from shipped import section
 
 
 def test_pipeline_makes_a_whole_cohort(tmp_path, paper, a_simulation):
@@ -39,8 +35,7 @@ def test_pipeline_makes_a_whole_cohort(tmp_path, paper, a_simulation):
 
 @pytest.mark.parametrize(("profile", "geometry"), [("demo", (96, 40, 256 / 96)), ("paper", (512, 208, 0.5))])
 def test_configured_volumes_of_both_profiles(profile, geometry):
-    conf = OmegaConf.merge({"profile": profile}, OmegaConf.load(CONF / "parameters_simulation.yml"))
-    simulation = SimulationParameters.model_validate(OmegaConf.to_container(conf, resolve=True)["simulation"])
+    simulation = SimulationParameters.model_validate(section("simulation", profile=profile))
     found = simulation.geometry
     assert (found.size_px, found.slices, found.spacing_mm) == geometry
     assert found.size_px * found.spacing_mm == pytest.approx(256)
@@ -56,8 +51,7 @@ def test_nine_slices_are_centred_on_the_largest_section_that_the_simulation_know
     truth = describe_truth(paper, a_simulation(n_patients=6, size_px=64, slices=40, dicom_share=0.34), 1)
     simulated = SimulatedImagingDataset(str(tmp_path), workers=1)
     simulated.save(simulate_patients(truth))
-    rule = OmegaConf.merge({"profile": "demo"}, OmegaConf.load(CONF / "parameters_slices.yml"))
-    slices = SliceParameters.model_validate(OmegaConf.to_container(rule, resolve=True)["slices"])
+    slices = SliceParameters.model_validate(section("slices"))
     source = ImageSource(tmp_path)
     stacks = extract_slices(source, dict.fromkeys(source.patient_ids()), slices)
     found = {stack.patient_id: stack.record for stack in stacks}
