@@ -173,17 +173,14 @@ class Study:
         own, others = standardised(features, self.design.scaled_on.astype(float), everywhere)
         candidates = [(name, setting) for name, settings in self.audit.classifiers.items() for setting in settings]
         inner = np.stack([self._inner_accuracies(own, *candidate) for candidate in candidates])
-        fitted = np.stack([self._scored(own, own, *candidate) for candidate in candidates])
+        training = self.design.training.astype(float)
+        fitted = np.stack([CLASSIFIERS[name](own, self.outcome, training, own, value) for name, value in candidates])
         chosen = self._choice(inner, fitted, np.array([name for name, _ in candidates]))
         answers = np.empty((len(own), others.shape[1]))
         for number in np.unique(chosen):
             who, (name, setting) = chosen == number, candidates[number]
-            training = self.design.training[who].astype(float)
-            answers[who] = CLASSIFIERS[name](own[who], self.outcome[who], training, others[who], setting)
+            answers[who] = CLASSIFIERS[name](own[who], self.outcome[who], training[who], others[who], setting)
         return Answers(fitted[chosen, np.arange(len(own))], answers)
-
-    def _scored(self, own: np.ndarray, scored: np.ndarray, name: str, setting: float) -> Probabilities:
-        return CLASSIFIERS[name](own, self.outcome, self.design.training.astype(float), scored, setting)
 
     def _inner_accuracies(self, own: np.ndarray, name: str, setting: float) -> Float[np.ndarray, "folds cohorts"]:
         """Accuracy on each inner fold of the training patients."""
