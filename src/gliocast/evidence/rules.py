@@ -15,12 +15,6 @@ def surgery_rule(surgery: pd.Series) -> Bool[np.ndarray, " patients"]:
     return (surgery.astype("object") != "biopsy").to_numpy(dtype=bool)
 
 
-def majority_rule(n_patients: int, n_long_term: int, n_short_term: int) -> Bool[np.ndarray, " patients"]:
-    """The more frequent class for everyone, counted among the patients it is learnt from; a draw goes to long-term.
-
-    Args:
-        n_patients: how many answers are wanted.
-        n_long_term: long-term survivors among those it is learnt from.
-        n_short_term: short-term survivors among them.
-    """
-    return np.full(n_patients, n_long_term >= n_short_term)
+def majority_rule(outcome: Bool[np.ndarray, " patients"]) -> Bool[np.ndarray, " patients"]:
+    """The more frequent outcome of these patients (True: long-term), for each of them; a draw goes to long-term."""
+    return np.full(len(outcome), 2 * outcome.sum() >= len(outcome))

@@ -9,18 +9,12 @@ import pandas as pd
 
 from gliocast.evidence import rules, surgery
 from gliocast.evidence.classification import performance
-from gliocast.evidence.describe import table1
 from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.reporting import figures
-from gliocast.types import LONG_TERM, SHORT_TERM, Figure, Table
+from gliocast.types import LONG_TERM, Figure, Table
 
 PRINTED = {"mean_days": "paper_mean_days", "sd_days": "paper_sd_days"}
-
-
-def describe_cohort(cohort: pd.DataFrame) -> Table:
-    """The cohort overall and by outcome (Table 1)."""
-    return table1(cohort)
 
 
 def compare_surgeries(cohort: pd.DataFrame, paper: Mapping[str, Any]) -> tuple[dict[str, Any], Figure, Figure]:
@@ -44,26 +38,12 @@ def apply_rules(
     """The surgery rule (Table 2) and the majority class, on every patient whose outcome is known."""
     determined = cohort[cohort["outcome"].notna()]
     answered = determined[determined["surgery"].notna()]
+    everyone, known = ((part["outcome"] == LONG_TERM).to_numpy(dtype=bool) for part in (determined, answered))
+    majority, by_surgery = rules.majority_rule(everyone), rules.surgery_rule(answered["surgery"])
+    ours = performance(known, None, by_surgery, evidence.n_bootstrap, seed)
     results = {
-        "majority": {"patient": _majority(determined, evidence, seed)},
-        "surgery_rule": {"patient": _surgery_rule(answered, evidence, seed)},
+        "majority": {"patient": performance(everyone, None, majority, evidence.n_bootstrap, seed)},
+        "surgery_rule": {"patient": ours},
     }
-    ours = results["surgery_rule"]["patient"]
     cells = {name: ours[name] for name in CELLS}
     return results, surgery.rule_table(ours, paper["table2"]), figures.confusion(**cells, title="Surgery rule")
-
-
-def _majority(cohort: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
-    outcome = (cohort["outcome"] == LONG_TERM).to_numpy(dtype=bool)
-    predicted = rules.majority_rule(len(cohort), int(outcome.sum()), int((cohort["outcome"] == SHORT_TERM).sum()))
-    return performance(outcome, None, predicted, evidence.n_bootstrap, seed)
-
-
-def _surgery_rule(cohort: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
-    outcome = (cohort["outcome"] == LONG_TERM).to_numpy(dtype=bool)
-    return performance(outcome, None, rules.surgery_rule(cohort["surgery"]), evidence.n_bootstrap, seed)
-
-
-def collect_baseline(rule_results: dict[str, Any], surgery_survival: dict[str, Any]) -> dict[str, Any]:
-    """The baseline's part of `metrics.json`."""
-    return {"rules": rule_results, "statistics": surgery_survival["tests"]}

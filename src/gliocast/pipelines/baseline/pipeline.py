@@ -6,6 +6,7 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from gliocast.evidence.describe import table1
 from gliocast.pipelines.baseline import nodes
 
 
@@ -13,7 +14,7 @@ def create_pipeline(**_: Any) -> Pipeline:
     """Table 1, Figure 1, Table 2 and the tests behind them (Moreau et al., sections 2.1 and 3.1)."""
     return Pipeline(
         [
-            Node(nodes.describe_cohort, "cohort", "table1", name="describe_cohort"),
+            Node(table1, "cohort", "table1", name="describe_cohort"),
             Node(
                 nodes.compare_surgeries,
                 ["cohort", "params:paper"],
@@ -25,12 +26,6 @@ def create_pipeline(**_: Any) -> Pipeline:
                 ["cohort", "params:paper", "params:evidence", "params:seed"],
                 ["rule_results", "table2_surgery_rule", "figure_surgery_rule"],
                 name="apply_rules",
-            ),
-            Node(
-                nodes.collect_baseline,
-                ["rule_results", "surgery_survival"],
-                "baseline_results",
-                name="collect_baseline",
             ),
         ]
     )

@@ -21,7 +21,8 @@ def compile_metrics(
     cohort_parameters: CohortParameters,
     protocol: ProtocolName,
     seed: int,
-    baseline_results: Mapping[str, Any],
+    rule_results: Mapping[str, Any],
+    surgery_survival: Mapping[str, Any],
     study_cohort: pd.DataFrame | None = None,
     exclusions: pd.DataFrame | None = None,
     partition: Partition | None = None,
@@ -41,7 +42,8 @@ def compile_metrics(
     counts = compilation.cohort_counts(study_cohort, exclusions, threshold_days)
     facts = compilation.protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
     cnn = compilation.cnn_stage(cnn_results, protocol, is_final=model_results is None)
-    stages = [baseline_results, cnn, model_results or {}]
+    baseline = {"rules": rule_results, "statistics": surgery_survival["tests"]}
+    stages = [baseline, cnn, model_results or {}]
     if protocol == "paper":
         facts |= (model_results or {}).get("protocol", {})  # its test patients are drawn anew
     return compilation.compile_results(counts, facts, stages)

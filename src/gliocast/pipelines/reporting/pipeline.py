@@ -15,7 +15,8 @@ METRICS = {
         "cohort_parameters": "params:cohort",
         "protocol": "params:protocol",
         "seed": "params:seed",
-        "baseline_results": "baseline_results",
+        "rule_results": "rule_results",
+        "surgery_survival": "surgery_survival",
     },
     "tuning": {},
     "cnn_training": {
