@@ -28,7 +28,7 @@ from gliocast.hybrid import fit
 from gliocast.hybrid.classifiers import build_classifier
 from gliocast.hybrid.features import build_preprocessor, encode, outcome_codes
 from gliocast.hybrid.nested import nested_selection
-from gliocast.hybrid.selection import inner_folds_of, score_candidates, select
+from gliocast.hybrid.selection import inner_folds, score_candidates, select
 
 PATIENTS, SEED, REPEATS = 105, 7, 3
 TARGET_SECONDS, TARGET_RATIO, TARGET_NESTED_SECONDS = 12, 5, 300
@@ -44,7 +44,7 @@ def main() -> None:
     encoded, outcome = encode(cohort, FACTS), outcome_codes(cohort)
     features = build_preprocessor(list(FACTS.values())).fit_transform(encoded)
     theirs = [seconds(lambda name=name: grid_search(name, features, outcome)) for name in HYBRID.classifiers]
-    folds = inner_folds_of(features, outcome, HYBRID.inner_folds, SEED)
+    folds = inner_folds(features, outcome, None, HYBRID.inner_folds, SEED)
     ours = [seconds(lambda: score_candidates(folds, HYBRID, SEED)) for _ in range(REPEATS)]
     whole = [seconds(lambda: select(encoded, outcome, list(FACTS.values()), HYBRID, SEED)) for _ in range(REPEATS)]
     report(

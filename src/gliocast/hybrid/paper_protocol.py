@@ -7,7 +7,7 @@ trained the network; the scaler is fitted on everyone; the classifier is chosen 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,27 +20,10 @@ from gliocast.hybrid.features import IMAGE_SCORE, build_preprocessor, encode, ou
 from gliocast.hybrid.fit import facts_of, model_names
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModel, prediction_rows
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.hybrid.selection import Candidate, FittedPair, inner_folds_of, quick_scikit_learn, score_candidates
+from gliocast.hybrid.selection import Candidate, FittedPair, inner_folds, quick_scikit_learn, score_candidates
 from gliocast.types import ImageScoreKind, Partition, Scores
 
 PAPER = "paper"
-
-
-@dataclass(frozen=True)
-class PaperRun:
-    """Predictions of the paper's test patients, and how many of them each stage had seen.
-
-    Attributes:
-        predictions: as of `FittedModels.score`; the role of learnt models' predictions is `in_sample`.
-        chosen: for each learnt model its classifier, chosen by its accuracy on these very patients.
-        n_test: the paper's test patients.
-        seen: how many of them each stage had seen.
-    """
-
-    predictions: Scores
-    chosen: dict[str, str]
-    n_test: int
-    seen: dict[str, int]
 
 
 def follow_paper(
@@ -50,7 +33,7 @@ def follow_paper(
     hybrid: HybridParameters,
     image_score: ImageScoreKind,
     seed: int,
-) -> PaperRun:
+) -> tuple[Scores, dict[str, Any]]:
     """Fit and test as the paper does.
 
     Args:
@@ -60,6 +43,11 @@ def follow_paper(
         hybrid: predictors, classifiers, grids, and the share of test patients.
         image_score: where the image score comes from.
         seed: of the second split, the inner folds and the classifiers.
+
+    Returns:
+        Predictions as of `FittedModels.score`, with the role `in_sample`; and a record: `chosen`, for each learnt model
+        its classifier, chosen by its accuracy on these very patients; `n_test_patients`, the paper's; and `seen`, how
+        many of them each stage had seen.
     """
     patients = cohort.assign(**{IMAGE_SCORE: _paper_score(cohort, paper_scores)})
     test = second_split(len(patients), hybrid.paper_protocol.test_fraction, seed)
@@ -67,13 +55,13 @@ def follow_paper(
     fitted_on: dict[str, tuple[str, ...]] = {}
     chosen: dict[str, str] = {}
     for name in model_names(image_score):
-        model, classifier = _fit(name, patients, test, paper_scores, hybrid, seed)
+        model = _fit(name, patients, test, paper_scores, hybrid, seed)
         rows.append(prediction_rows(model, _on_scale(patients[test], model.image_scale), "in_sample"))
         fitted_on[model.key] = model.fitted_on
-        chosen |= {name: classifier} if classifier else {}
+        chosen |= {name: model.candidate.classifier} if model.candidate else {}
     tested = set(patients.loc[test, "patient_id"])
-    predictions = Scores(pd.concat(rows, ignore_index=True), fitted_on)
-    return PaperRun(predictions, chosen, len(tested), _seen(tested, partition, image_score))
+    record = {"chosen": chosen, "n_test_patients": len(tested), "seen": _seen(tested, partition, image_score)}
+    return Scores(pd.concat(rows, ignore_index=True), fitted_on), record
 
 
 def second_split(n_patients: int, test_fraction: float, seed: int) -> np.ndarray:
@@ -84,7 +72,7 @@ def second_split(n_patients: int, test_fraction: float, seed: int) -> np.ndarray
 
 def _fit(
     name: str, patients: pd.DataFrame, test: np.ndarray, paper_scores: Scores, hybrid: HybridParameters, seed: int
-) -> tuple[FittedModel, str | None]:
+) -> FittedModel:
     facts = facts_of(name, hybrid)
     by_image = tuple(patient for seen in paper_scores.fitted_on.values() for patient in seen)
     model = FittedModel(
@@ -97,13 +85,12 @@ def _fit(
         fitted_on=by_image if IMAGE_SCORE in facts else tuple(patients.loc[~test, "patient_id"]),
     )
     if name not in (CLINICAL, HYBRID):
-        return model, None
+        return model
     table = _on_scale(patients, model.image_scale)
-    candidate, pair = _best_on_test(
-        encode(table, facts), outcome_codes(table), test, list(facts.values()), hybrid, seed
-    )
+    encoded, outcome = encode(table, facts), outcome_codes(table)
+    candidate, pair = _best_on_test(encoded, outcome, test, list(facts.values()), hybrid, seed)
     everyone = tuple(patients["patient_id"])  # the scaler has seen them all
-    return replace(model, candidate=candidate, pair=pair, fitted_on=everyone), candidate.classifier
+    return replace(model, candidate=candidate, pair=pair, fitted_on=everyone)
 
 
 def _best_on_test(
@@ -117,9 +104,8 @@ def _best_on_test(
     """The best settings of each classifier on inner folds, then the classifier that does best on the test patients."""
     preprocessor = build_preprocessor(facts).fit(encoded)
     features = preprocessor.transform(encoded)
-    selection = score_candidates(
-        inner_folds_of(features[~test], outcome[~test], hybrid.inner_folds, seed), hybrid, seed
-    )
+    folds = inner_folds(features[~test], outcome[~test], None, hybrid.inner_folds, seed)
+    selection = score_candidates(folds, hybrid, seed)
     tested: list[tuple[float, Candidate, FittedPair]] = []
     for name in selection.classifiers:
         candidate = selection.candidates[selection.best_of(name)]

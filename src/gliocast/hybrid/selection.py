@@ -156,26 +156,16 @@ def list_candidates(hybrid: HybridParameters) -> tuple[Candidate, ...]:
 def inner_folds(
     encoded: Float[np.ndarray, "patients predictors"],
     outcome: Int[np.ndarray, " patients"],
-    facts: Sequence[PredictorFacts],
+    facts: Sequence[PredictorFacts] | None,
     n_folds: int,
     seed: int,
 ) -> list[FoldMatrices]:
-    """Stratified folds, each preprocessed by what its own fitting part teaches."""
+    """Stratified folds, each preprocessed by what its own fitting part teaches; not at all where `facts` is None."""
     folds = []
     for fit, held_out in stratified(outcome, n_folds, seed):
-        features = build_preprocessor(facts).fit(encoded[fit]).transform(encoded)
+        features = encoded if facts is None else build_preprocessor(facts).fit(encoded[fit]).transform(encoded)
         folds.append(FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out]))
     return folds
-
-
-def inner_folds_of(
-    features: Float[np.ndarray, "patients features"], outcome: Int[np.ndarray, " patients"], n_folds: int, seed: int
-) -> list[FoldMatrices]:
-    """Stratified folds of features that need no preprocessing."""
-    return [
-        FoldMatrices(features[fit], outcome[fit], features[held_out], outcome[held_out])
-        for fit, held_out in stratified(outcome, n_folds, seed)
-    ]
 
 
 def stratified(

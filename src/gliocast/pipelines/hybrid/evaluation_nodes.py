@@ -14,8 +14,8 @@ from gliocast.evidence.metrics import CELLS
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
-from gliocast.hybrid.tables import table4
 from gliocast.reporting import figures
+from gliocast.reporting.paper import table4
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 _log = logging.getLogger(__name__)
@@ -49,15 +49,14 @@ def follow_paper_protocol(
         if image_score == "features":
             args = (image_features_table, cohort, partition, hybrid.features, seed)
             scores = image_features.score_features_as_paper(*args)
-        run = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
+        predictions, record = paper_protocol.follow_paper(cohort, scores, partition, hybrid, image_score, seed)
     except TrainingError as error:
         if protocol == "paper":
             raise
         reason = f"{NO_CHOICE} ({error.problems[0].found})"
         _log.warning("No leakage gap is shown: %s.", reason)
         return image_scores.no_scores(), {"skipped": reason}
-    record = {"chosen": run.chosen, "n_test_patients": run.n_test, "seen": run.seen}
-    return run.predictions, {"watermark": WATERMARK, **record}
+    return predictions, {"watermark": WATERMARK, **record}
 
 
 def evaluate_models(
@@ -81,8 +80,9 @@ def evaluate_models(
     n_test_patients = drawn.table["patient_id"].nunique()
     facts = {"n_test_patients": n_test_patients, "n_test_patients_seen_in_training": len(seen_in_training(drawn))}
     curves, matrix = _figure4(results["models"], drawn, outcomes, watermark)
-    table = table4(results["models"], paper["table4"])
-    return {**results, "protocol": facts, "watermark": watermark}, _marked(table, watermark), curves, matrix
+    table = table4(results["models"], paper)
+    marked = table.assign(watermark=watermark) if watermark else table
+    return {**results, "protocol": facts, "watermark": watermark}, marked, curves, matrix
 
 
 def compare_protocols(
@@ -130,14 +130,9 @@ def _not_followed(protocol: ProtocolName) -> tuple[Scores, dict[str, Any]]:
     return image_scores.no_scores(), {"skipped": SKIPPED}
 
 
-def _marked(table: Table, watermark: str | None) -> Table:
-    return table if watermark is None else table.assign(watermark=watermark)
-
-
 def _figure4(
     models: Mapping[str, Any], predictions: Scores, outcomes: Table, watermark: str | None
 ) -> tuple[Figure, Figure]:
-
     best = "hybrid" if "hybrid" in models else "clinical"
     mark = f". {watermark}" if watermark else ""
     several = len(set(predictions.table["split"])) > 1
