@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from gliocast.datasets.finished_pieces import PieceFolder
 from gliocast.hybrid import explanations, fit, nested, robustness
+from gliocast.hybrid.evaluate import prediction_times
 from gliocast.hybrid.features import encode
 from gliocast.hybrid.fitted import with_image_score
 from gliocast.hybrid.nested import by_repeat, nested_selection, thinned
@@ -293,7 +294,7 @@ def test_answers_to_other_questions_are_not_taken(ask, tmp_path, monkeypatch, ch
 
 def test_models_before_and_after_the_operation_stand_side_by_side(cohort, partition, image_scores, fitting):
     predictions = fitting.models.score(predictors_of(cohort, partition), image_scores, partition)
-    table = probing_nodes.compare_prediction_times(predictions, outcomes_of(cohort, partition), few_resamples(), seed=0)
+    table = prediction_times(predictions, outcomes_of(cohort, partition), few_resamples(), seed=0)
     assert list(table["model"]) == ["clinical", "clinical", "hybrid", "hybrid"]
     early = next(model for model in fitting.models.models if model.name == "clinical_pre_operative")
     assert "surgery" not in early.facts

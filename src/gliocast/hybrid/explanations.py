@@ -27,7 +27,8 @@ def mean_absolute_shap(model: FittedModel, patients: pd.DataFrame, n_patients: i
 
     Source: Lundberg and Lee 2017, arXiv:1705.07874.
     """
-    values = shap_values(model, drawn(encode(patients, dict(model.facts)), n_patients, seed))
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(patients))[:n_patients])
+    values = shap_values(model, encode(patients, dict(model.facts))[drawn])
     table = pd.DataFrame({"name": list(model.facts), "importance": np.abs(values).mean(axis=0)})
     return table.sort_values("importance", ascending=False, ignore_index=True)
 
@@ -46,11 +47,3 @@ def shap_values(
     n_coalitions = 2 ** encoded.shape[1]
     values = explainer.shap_values(encoded, nsamples=n_coalitions, l1_reg=0, silent=True)
     return np.asarray(values, dtype=np.float64)
-
-
-def drawn(
-    encoded: Float[np.ndarray, "patients predictors"], n_patients: int, seed: int
-) -> Float[np.ndarray, "drawn predictors"]:
-    """At most so many patients, at random."""
-    places = np.random.default_rng(seed).permutation(len(encoded))[:n_patients]
-    return encoded[np.sort(places)]

@@ -88,7 +88,7 @@ def fit_models(
 
 
 def check_enough(training_cohort: pd.DataFrame, partition: Partition, hybrid: HybridParameters) -> None:
-    """Refuse patients among whom no classifier can be chosen, before anything is trained on them.
+    """Refuse patients among whom no classifier can be chosen here, and not once the network has been trained.
 
     Raises:
         TrainingError: in some fold of a split a class has fewer patients than there are inner folds; one problem a

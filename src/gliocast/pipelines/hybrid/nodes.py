@@ -27,11 +27,6 @@ NO_SCORE = {
 }
 
 
-def check_enough_patients(training_cohort: Table, partition: Partition, hybrid: HybridParameters) -> None:
-    """End a run whose patients are too few for its classifiers here, and not once the network has been trained."""
-    fit.check_enough(training_cohort, partition, hybrid)
-
-
 def score_images(
     cnn_out_of_fold_scores: Scores,
     cnn_test_scores: Scores,

@@ -6,6 +6,8 @@ from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
+from gliocast.hybrid.evaluate import prediction_times
+from gliocast.hybrid.fit import check_enough
 from gliocast.pipelines.hybrid import evaluation_nodes, nodes, probing_nodes
 
 # What every look at the training patients takes.
@@ -22,7 +24,7 @@ def fitting() -> Pipeline:
     return Pipeline(
         [
             Node(
-                nodes.check_enough_patients,
+                check_enough,
                 ["training_cohort", "partition", "params:hybrid"],
                 None,
                 name="check_enough_patients",
@@ -134,7 +136,7 @@ def probing() -> Pipeline:
     return Pipeline(
         [
             Node(
-                probing_nodes.compare_prediction_times,
+                prediction_times,
                 ["predictions", "test_outcomes", "params:evidence", "params:seed"],
                 "prediction_times",
                 name="compare_prediction_times",

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid import evaluate, explanations, fit, robustness
+from gliocast.hybrid import explanations, fit, robustness
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.persistence.code import code_fingerprint
@@ -18,13 +17,6 @@ from gliocast.progress import steps
 from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, Pieces, Scores, Table
-
-
-def compare_prediction_times(
-    predictions: Scores, test_outcomes: Table, evidence: EvidenceParameters, seed: int
-) -> Table:
-    """The learnt models beside the same models on what is known before the operation."""
-    return evaluate.prediction_times(predictions, test_outcomes, evidence, seed)
 
 
 def explain_models(
