@@ -88,7 +88,7 @@ def score_new(models: Sequence[FeatureModel], image_features: pd.DataFrame, feat
     """Scores of patients whom no model was fitted on, by every split's model."""
     table = read_features(image_features, features)
     patients = tuple(table.index)
-    rows = [_scored(model, table, patients, model.split, "test", model.split) for model in models]
+    rows = [_scored(model, table, patients, "test", model.split) for model in models]
     return Scores(pd.concat(rows, ignore_index=True), {model.split: model.fitted_on for model in models})
 
 
@@ -104,7 +104,7 @@ def score_features_as_paper(
         (partition.paper.seen, "in_sample"),
         (partition.paper.held_out, "test"),
     ]
-    rows = [_scored(model, table, patients, "paper", role, "paper") for patients, role in everyone]
+    rows = [_scored(model, table, patients, role, "paper") for patients, role in everyone]
     return Scores(pd.concat(rows, ignore_index=True), {"paper": seen})
 
 
@@ -178,17 +178,17 @@ def _score_split(
     for number, fold in enumerate(split.folds):
         name = f"{split.name}/features/fold{number}"
         model = _fit(table, outcome, _known(fold.seen, table), split.name, features, seed)
-        rows.append(_scored(model, table, fold.held_out, split.name, "out_of_fold", name))
+        rows.append(_scored(model, table, fold.held_out, "out_of_fold", name))
         fitted_on[name] = model.fitted_on
-    rows.append(_scored(whole, table, split.test, split.name, "test", split.name))
+    rows.append(_scored(whole, table, split.test, "test", split.name))
     return Scores(pd.concat(rows, ignore_index=True), {**fitted_on, split.name: whole.fitted_on}), whole
 
 
 def _scored(
-    model: FeatureModel, table: pd.DataFrame, patients: tuple[str, ...], split: str, role: Role, model_name: str
+    model: FeatureModel, table: pd.DataFrame, patients: tuple[str, ...], role: Role, model_name: str
 ) -> pd.DataFrame:
     known = _known(patients, table)
-    return score_rows(split, known, role, model_name, model.probability(table.loc[list(known)]))
+    return score_rows(model.split, known, role, model_name, model.probability(table.loc[list(known)]))
 
 
 def _fit(
