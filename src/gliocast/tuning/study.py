@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
 
 from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.model.classes import classes_of
 from gliocast.model.endings import refuse_untrainable
-from gliocast.model.material import FoldIndices
+from gliocast.model.material import FoldIndices, determined
 from gliocast.model.parameters import ModelParameters
-from gliocast.tuning.figures import reasoned_figures, study_figures
+from gliocast.model.stacks import SliceStacks
+from gliocast.progress import bars
+from gliocast.tuning.figures import of_first_split, reasoned_figures, study_figures
 from gliocast.tuning.fingerprint import fingerprint_of_search
-from gliocast.tuning.ledger import give_back_failed
+from gliocast.tuning.ledger import give_back_failed, places_taken
+from gliocast.tuning.optuna_types import Study
 from gliocast.tuning.parameters import TuningParameters
-from gliocast.tuning.progress import trial_bar
+from gliocast.tuning.presence import running
 from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
-from gliocast.tuning.search import Search
+from gliocast.tuning.search import Search, Watch
 from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.training import FoldTrainer
 from gliocast.tuning.workers import work_together
-from gliocast.types import Figure, Split
+from gliocast.types import Figure, Partition, Split
 
 logger = logging.getLogger(__name__)
 Tuned = tuple[dict[str, Any], pd.DataFrame, dict[str, Figure]]  # hyperparameters, trials, figures by name
 
 
 def tune(
-    stacks: Float[np.ndarray, "patients slices height width"],
-    patient_ids: Sequence[str],
-    classes: Int[np.ndarray, " patients"],
-    split: Split,
+    slice_stacks: SliceStacks,
+    training_cohort: pd.DataFrame,
+    partition: Partition,
     model: ModelParameters,
     tuning: TuningParameters,
     seed: int,
@@ -42,18 +44,19 @@ def tune(
 ) -> Tuned:
     """Seek learning rate, weight decay and dropout by tree-structured Parzen estimators (Moreau et al., section 2.3).
 
-    Each trial fits on a fold's fitting patients and is judged by its stopping patients; the patients that the fold
-    holds out, and the test patients, are not read.
+    Each split has a search of its own inside its training patients, so that no test patient has a part in any; and a
+    study of its own in the same storage, so that one whose patients are unchanged is not searched again. Each trial
+    fits on a fold's fitting patients and is judged by its stopping patients; those whom the fold holds out, and the
+    test patients, are not read. One split's slices are in memory at a time.
 
     Args:
-        stacks: slice stacks of the split's training patients.
-        patient_ids: one a stack.
-        classes: class of each patient, -1 where undetermined.
-        split: of which the first `tuning.folds` folds are used.
+        slice_stacks: the patients' slices.
+        training_cohort: the training patients of all splits with their outcomes.
+        partition: the splits; of each the first `tuning.folds` folds are used.
         model: the network; its hyperparameters are the configured ones.
         tuning: the search.
         seed: of all draws and all trainings.
-        storage: where the study is kept, and continued from.
+        storage: where the studies are kept, and continued from.
 
     Raises:
         ConfigurationError: the study searched something else before, its storage cannot be reached, there are fewer
@@ -61,13 +64,16 @@ def tune(
         ArtefactError: the study's journal is damaged or cannot be written.
         TrainingError: a fold lacks a class, no trial succeeded, or too many failed one after the other.
     """
-    params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
-    folds = fold_positions(split, patient_ids, tuning.folds)
-    refuse_untrainable({f"{split.name}/fold{place}": fold for place, fold in enumerate(folds)}, classes, params.classes)
-    trainer = FoldTrainer(stacks, classes, folds, params, tuning.measure, seed)
-    trainer.refuse_unmeasurable()
-    hyperparameters, trials, figures = run_search(search_with(trainer, patient_ids, model, tuning, seed, storage))
-    return {**hyperparameters, "split": split.name}, trials.assign(split=split.name), figures
+
+    def tuned(split: Split, own: TuningParameters) -> Tuned:
+        logger.info("Tuning: split %s.", split.name)
+        search = search_in(split, slice_stacks, training_cohort, model, own, seed, storage)
+        hyperparameters, trials, figures = run_search(search)
+        return {**hyperparameters, "split": split.name}, trials.assign(split=split.name), figures
+
+    if len(partition.splits) == 1:
+        return tuned(partition.splits[0], tuning)
+    return joined([tuned(split, named_by_split(tuning, split)) for split in partition.splits])
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:
@@ -75,27 +81,35 @@ def untuned(model: ModelParameters, reason: str) -> Tuned:
     return configured_hyperparameters(model.hyperparameters, reason), trials_table([]), reasoned_figures(reason)
 
 
-def search_with(
-    trainer: FoldTrainer,
-    patient_ids: Sequence[str],
+def search_in(
+    split: Split,
+    slice_stacks: SliceStacks,
+    training_cohort: pd.DataFrame,
     model: ModelParameters,
     tuning: TuningParameters,
     seed: int,
     storage: StudyStorage,
 ) -> Search:
-    """The search whose trials `trainer` trains."""
-    epochs = trainer.params.epochs
+    """The search inside one split; see `tune`."""
+    patients = searched_patients(split, tuning.folds)
+    classes = classes_of(training_cohort.set_index("patient_id").loc[list(patients)], model)
+    params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
+    folds = fold_positions(split, patients, tuning.folds)
+    known = {f"{split.name}/fold{place}": determined(fold, classes) for place, fold in enumerate(folds)}
+    refuse_untrainable(known, classes, params.classes)
+    trainer = FoldTrainer(slice_stacks.load(patients), classes, folds, params, tuning.measure, seed)
+    trainer.refuse_unmeasurable()
     return Search(
         train=trainer,
         tuning=tuning,
         configured=model.hyperparameters,
         fingerprint=fingerprint_of_search(
-            tuning, model.hyperparameters, epochs, seed, trainer.settings(), trainer.digests()
+            tuning, model.hyperparameters, params.epochs, seed, trainer.settings(), trainer.digests()
         ),
-        epochs=epochs,
+        epochs=params.epochs,
         seed=seed,
         storage=storage,
-        patient_ids=tuple(patient_ids),
+        patient_ids=patients,
     )
 
 
@@ -113,6 +127,34 @@ def run_search(search: Search) -> Tuned:
         with search.opened() as (study, _):
             give_back_failed(study)
         raise
+
+
+@contextmanager
+def trial_bar(trials: int) -> Iterator[Watch]:
+    """A bar of the trials that have ended in all processes, with the time left; none where nobody watches."""
+    with bars() as shown:
+        bar = shown.add_task("Tuning, trials", total=trials)
+
+        def watch(study: Study) -> None:
+            ended = places_taken(study) - len(running(study))
+            shown.update(bar, completed=min(ended, trials))
+
+        yield watch
+
+
+def named_by_split(tuning: TuningParameters, split: Split) -> TuningParameters:
+    """A configured study name with the split's behind it; none stays none, and the content names the study."""
+    name = tuning.study_name and f"{tuning.study_name}-{split.name}"
+    return tuning.model_copy(update={"study_name": name})
+
+
+def joined(tuned: Sequence[Tuned]) -> Tuned:
+    """Hyperparameters by split, one table of all trials, and the figures of the first split, which say so."""
+    found = {hyperparameters["split"]: hyperparameters for hyperparameters, _, _ in tuned}
+    trials = pd.concat([trials for _, trials, _ in tuned], ignore_index=True)
+    first, *_ = found
+    figures = {name: of_first_split(figure, first, len(found)) for name, figure in tuned[0][2].items()}
+    return {"source": "tuned", "splits": found}, trials, figures
 
 
 def searched_patients(split: Split, folds: int) -> tuple[str, ...]:

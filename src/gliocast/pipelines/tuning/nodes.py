@@ -32,14 +32,13 @@ def tune_hyperparameters(
         The hyperparameters (by split, under `splits`, where there are several), the table of trials, and the figures
         named in `tuning.figures.FIGURES`.
     """
-    from gliocast.tuning.splits import tune_splits
-    from gliocast.tuning.study import untuned
+    from gliocast.tuning.study import tune, untuned
 
     if image_score != "cnn" or tuning.trials == 0:
         reason = f"image_score is {image_score}" if image_score != "cnn" else "tuning.trials is 0"
         hyperparameters, trials, figures = untuned(model, reason)
     else:
-        hyperparameters, trials, figures = tune_splits(
+        hyperparameters, trials, figures = tune(
             slice_stacks, training_cohort, partition, model, tuning, seed, tuning_study
         )
     return hyperparameters, trials, *(figures[name] for name in FIGURES)  # type: ignore[return-value]
