@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,7 @@ def run(project: Any, /, **options: Any) -> None:
         options["pipelines"] = [pipeline, *options["pipelines"]]
     options["runner"] = options["runner"] or RUNNER
     with clear_endings():
-        refuse_unknown_runner(options["runner"])
-        refuse_unknown_pipelines(options["pipelines"])
-        refuse_async(options["is_async"])
+        raise_if_any([*command_problems(options)], ConfigurationError)
         work_in(project.project_path)
         _kedro_run(pipeline=None, **options)
 
@@ -111,46 +109,25 @@ def clear_endings() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def refuse_unknown_runner(name: str) -> None:
-    """Refuse a runner that Kedro would not find.
-
-    Raises:
-        ConfigurationError: neither Kedro nor an installed package has a runner of that name.
-    """
+def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
+    """A runner or pipelines that Kedro would not find, and --async: it breaks off where patient after patient comes."""
+    from kedro.framework.project import pipelines
     from kedro.utils import load_obj
 
+    runner = options["runner"]
     try:
-        load_obj(name, "kedro.runner")
+        load_obj(runner, "kedro.runner")
     except (ImportError, AttributeError, ValueError):
         expected = "SequentialRunner, ThreadRunner, ParallelRunner, or a runner by its full name"
-        raise ConfigurationError(
-            Problem(NOT_APPLICABLE, "--runner", name, expected, "Correct it; without it, finished stages are reused.")
-        ) from None
-
-
-def refuse_unknown_pipelines(names: Iterable[str]) -> None:
-    """Refuse pipelines that are not registered, and name those that are.
-
-    Raises:
-        ConfigurationError: a name is no registered pipeline's.
-    """
-    from kedro.framework.project import pipelines
-
-    known = listed(sorted(set(pipelines) - {"__default__"}))
-    remedy = "Correct it; docs/reference/commands.md says what there is."
-    unknown = [name for name in names if name not in pipelines]
-    raise_if_any([Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy) for name in unknown], ConfigurationError)
-
-
-def refuse_async(is_async: bool) -> None:
-    """Refuse to load and save in threads: Kedro breaks off at the first node that gives patient after patient.
-
-    Raises:
-        ConfigurationError: it was asked for.
-    """
-    if is_async:
+        remedy = "Correct it; without it, finished stages are reused."
+        yield Problem(NOT_APPLICABLE, "--runner", runner, expected, remedy)
+    for name in (name for name in options["pipelines"] if name not in pipelines):
+        known = listed(sorted(set(pipelines) - {"__default__"}))
+        remedy = "Correct it; docs/reference/commands.md says what there is."
+        yield Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy)
+    if options["is_async"]:
         expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
-        raise ConfigurationError(Problem(NOT_APPLICABLE, "--async", "given", expected, remedy))
+        yield Problem(NOT_APPLICABLE, "--async", "given", expected, remedy)
 
 
 def problem_table(error: InputError) -> str:

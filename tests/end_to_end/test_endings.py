@@ -71,7 +71,6 @@ def test_a_wrong_parameter_ends_before_any_work(project, parameters, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--pipeline", "hybird"], "hybrid"),
         (["--pipeline", "baseline", "--nodes", "read_chort"], "read_chort"),
         (["--pipeline", "baseline", "--env", "nowhere"], "conf/nowhere"),
     ],

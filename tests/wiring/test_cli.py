@@ -37,11 +37,12 @@ def test_a_package_of_the_project_holds_nothing_of_a_sites_own(project, monkeypa
     assert [name for name in names if name.startswith("conf/local/")] == []
 
 
-@pytest.mark.parametrize("name", ["NoSuchRunner", "nowhere.Runner", ".Runner"])
-def test_a_runner_that_is_not_there_ends_in_a_table(name):
-    ended = CliRunner().invoke(cli, ["run", "--runner", name])
+@pytest.mark.parametrize("runner", ["NoSuchRunner", "nowhere.Runner", ".Runner"])
+def test_all_slips_of_a_command_end_in_one_table(runner):
+    ended = CliRunner().invoke(cli, ["run", "--async", "--runner", runner, "--pipeline", "nowhere"])
     assert ended.exit_code == gliocast.cli.USERS_INPUT
-    assert "--runner" in ended.output and name in ended.output
+    assert "3 problems" in ended.output
+    assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async"))
 
 
 def test_a_pipeline_that_is_not_there_ends_in_a_table_of_those_that_are(project):
@@ -78,29 +79,15 @@ def test_what_a_run_was_for_is_what_it_names_at_its_end(made, said, capsys):
     assert capsys.readouterr().out == said
 
 
-def test_gliocast_as_a_module_runs_from_a_folder_inside_the_project(project):
-    inside = project.folder / "notebooks"
-    inside.mkdir()
-    ended = started("-m", "gliocast", "--pipeline", "hybird", folder=inside)
-    assert ended.returncode == gliocast.cli.USERS_INPUT
-    assert "hybird" in ended.stderr
-
-
-def test_loading_and_saving_in_threads_is_refused_before_any_stage():
-    ended = CliRunner().invoke(cli, ["run", "--async"])
-    assert ended.exit_code == gliocast.cli.USERS_INPUT
-    assert "--async" in ended.output
-
-
 @pytest.mark.parametrize("command", [["-m", "gliocast"], ["-m", "kedro", "run"]], ids=["gliocast", "kedro"])
 def test_a_run_from_a_folder_inside_the_project_is_one_from_its_top(project, command):
     inside = project.folder / "notebooks"
     inside.mkdir()
-    (project.folder / "weights").touch()
+    (inside / "weights").touch()  # and none at the top
     told = "--params=model.weights=weights,model.backbone=test_byobnet"
     ended = started(*command, "--pipeline", "cnn_training", told, folder=inside)
     assert ended.returncode == gliocast.cli.USERS_INPUT
-    assert "no safetensors file" in ended.stderr
+    assert "weights, absent" in ended.stderr
     assert "Kedro project" not in ended.stdout, "conf/logging.yml keeps Kedro's own messages back"
 
 
