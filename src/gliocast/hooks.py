@@ -1,16 +1,22 @@
-"""What happens around a run: parameters are typed and entries made before it, the results are shown after it."""
+"""What happens around a run: parameters are typed and slips refused before it, the results are shown after it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import click
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
+from gliocast.errors import ConfigurationError, raise_if_any
 
-class TypedParameterHooks:
-    """Refuse unknown, misspelt or ill-typed parameters before anything runs, all of them at once."""
+# What a run without a report was for, and so what it says at its end: the first of these that it makes.
+RESULTS = {"table_audit": "Claimed and true", "hyperparameters": "Hyperparameters", "slice_montage": "Slices"}
+
+
+class ProjectHooks:
+    """Refuse what can be seen to be wrong before anything runs, and show what a run has come to."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -30,74 +36,55 @@ class TypedParameterHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Pin the weights that a run trains from; refuse a network that cannot be trained here."""
-        if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
-            return
-        from gliocast.model.weights import pinned, weights_file
-
-        known = pinned(catalog.load("params:model"))
-        catalog["params:model"].save(known)
-        catalog["parameters"].save(catalog.load("parameters") | {"model": known})
-        trained = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
-        if trained and all(catalog.exists(name) for name in trained):
-            weights_file(known)  # looking at the rest takes torch, and seconds; where results are stale, training looks
-        elif trained:
-            from gliocast.model.readiness import refuse_untrainable_network
-
-            refuse_untrainable_network(known, catalog.load("params:slices").size_px)
-
-
-class GridHooks:
-    """Refuse grids that no classifier can be searched by, before the network is trained for them."""
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Look at the grids where a run is to search them; scikit-learn takes seconds, so not where it has."""
-        if "fitted_models" in pipeline.all_outputs() and not catalog.exists("fitted_models"):
-            from gliocast.hybrid.classifiers import check_grids
-
-            check_grids(catalog.load("params:hybrid"))
-
-
-class CatalogHooks:
-    """Refuse catalog entries that cannot be made before anything runs, all of them at once."""
-
-    @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Make every entry of the pipeline; none is read."""
-        from gliocast.errors import ConfigurationError, raise_if_any
+        """Make every entry of the pipeline, none of which is read; look at grids and network where they are needed."""
         from gliocast.refusals import faulty_entries
 
         raise_if_any(faulty_entries(pipeline.datasets(), catalog), ConfigurationError)
-
-
-# What a run without a report was for, and so what it says at its end: the first of these that it makes.
-RESULTS = {"table_audit": "Claimed and true", "hyperparameters": "Hyperparameters", "slice_montage": "Slices"}
-
-
-class ResultHooks:
-    """Show the result table and the place of the report, or of what a run without a report was for."""
+        refuse_unsearchable_grids(pipeline, catalog)
+        pin_weights(pipeline, catalog)
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Print what a check has found, or the table of results beside the paper's."""
-        if "image_check" in pipeline.all_outputs() and catalog.load("params:check_only"):
-            import click
-
+        """Print what a check has found, or the table of results beside the paper's and the place of the report."""
+        outputs = pipeline.all_outputs()
+        if "image_check" in outputs and catalog.load("params:check_only"):
             from gliocast.pipelines.preprocessing.check_nodes import in_words
 
             click.echo(in_words(catalog.load("image_check")))
-            return
-        import click
+        elif "report" in outputs:
+            from gliocast.reporting.result_table import result_table
 
-        if "report" not in pipeline.all_outputs():
-            made = [name for name in RESULTS if name in pipeline.all_outputs()]
-            for name in made[:1]:
-                click.echo(f"{RESULTS[name]}: {catalog[name].filepath}")
-            return
+            simulated = catalog.load("provenance")["simulated"]
+            click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated))
+            click.echo(f"Report: {catalog['report'].filepath}")
+        elif made := [name for name in RESULTS if name in outputs]:
+            click.echo(f"{RESULTS[made[0]]}: {catalog[made[0]].filepath}")
 
-        from gliocast.reporting.result_table import result_table
 
-        simulated = catalog.load("provenance")["simulated"]
-        click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated))
-        click.echo(f"Report: {catalog['report'].filepath}")
+def refuse_unsearchable_grids(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse grids that no classifier can be searched by, before the network is trained for them.
+
+    scikit-learn takes seconds, so they are not looked at where a run has searched them.
+    """
+    if "fitted_models" in pipeline.all_outputs() and not catalog.exists("fitted_models"):
+        from gliocast.hybrid.classifiers import check_grids
+
+        check_grids(catalog.load("params:hybrid"))
+
+
+def pin_weights(pipeline: Pipeline, catalog: Any) -> None:
+    """Pin the weights that a run trains from; refuse a network that cannot be trained here."""
+    if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
+        return
+    from gliocast.model.weights import pinned, weights_file
+
+    known = pinned(catalog.load("params:model"))
+    catalog["params:model"].save(known)
+    catalog["parameters"].save(catalog.load("parameters") | {"model": known})
+    trained = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
+    if trained and all(catalog.exists(name) for name in trained):
+        weights_file(known)  # looking at the rest takes torch, and seconds; where results are stale, training looks
+    elif trained:
+        from gliocast.model.readiness import refuse_untrainable_network
+
+        refuse_untrainable_network(known, catalog.load("params:slices").size_px)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gliocast.hooks import CatalogHooks, GridHooks, ResultHooks, TypedParameterHooks
+from gliocast.hooks import ProjectHooks
 
 
 def data_root(default: str = "../shared/data") -> str:
@@ -12,7 +12,7 @@ def data_root(default: str = "../shared/data") -> str:
     return os.environ.get("GLIOCAST_DATA", default)
 
 
-HOOKS = (ResultHooks(), TypedParameterHooks(), GridHooks(), CatalogHooks())  # Kedro calls the last one first
+HOOKS = (ProjectHooks(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")  # nothing is sent anywhere; nothing is written unasked
 
 CONFIG_LOADER_ARGS = {

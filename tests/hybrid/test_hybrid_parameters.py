@@ -9,7 +9,7 @@ from kedro.pipeline import Node, Pipeline
 from pydantic import ValidationError
 
 from gliocast.errors import ConfigurationError
-from gliocast.hooks import GridHooks
+from gliocast.hooks import refuse_unsearchable_grids
 from gliocast.hybrid.classifiers import check_grids
 
 
@@ -86,4 +86,4 @@ def test_the_grids_of_a_finished_search_are_not_looked_at_again():
     for name, value in {"params:hybrid": "never looked at", "fitted_models": "finished"}.items():
         catalog[name] = value
     run = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
-    GridHooks().before_pipeline_run(run, catalog)
+    refuse_unsearchable_grids(run, catalog)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from gliocast.cli import cli
 from gliocast.errors import ArtefactError, ConfigurationError
-from gliocast.hooks import TypedParameterHooks
+from gliocast.hooks import pin_weights
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
 from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
@@ -246,7 +246,7 @@ def a_start(params, image_score="cnn", reads="params:model", **done):
     for name, value in (known | done).items():
         catalog[name] = value
     run = Pipeline([Node(lambda given: given, [reads], "cnn_ensemble", name="train")])
-    TypedParameterHooks().before_pipeline_run(run, catalog)
+    pin_weights(run, catalog)
     return catalog
 
 

@@ -14,7 +14,7 @@ from kedro.pipeline import Node, Pipeline
 
 import gliocast.cli
 from gliocast.cli import cli, command_line
-from gliocast.hooks import ResultHooks
+from gliocast.hooks import ProjectHooks
 
 
 def started(*arguments, folder):
@@ -75,7 +75,7 @@ def test_a_run_without_a_report_says_where_its_result_lies(project):
 )
 def test_what_a_run_was_for_is_what_it_names_at_its_end(made, said, capsys):
     catalog = {name: SimpleNamespace(filepath=f"{name}.json") for name in made}
-    ResultHooks().after_pipeline_run(Pipeline([Node(lambda: None, None, made, name="stage")]), catalog)
+    ProjectHooks().after_pipeline_run(Pipeline([Node(lambda: None, None, made, name="stage")]), catalog)
     assert capsys.readouterr().out == said
 
 
