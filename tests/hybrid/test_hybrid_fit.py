@@ -18,7 +18,7 @@ from hybrid_examples import (
     training_of,
 )
 
-from gliocast.datasets.fitted_models import FittedModelsDataset, read_models
+from gliocast.datasets.fitted_models import FittedModelsDataset
 from gliocast.errors import ArtefactError, CohortError, LeakageError, TrainingError
 from gliocast.hybrid import fit
 from gliocast.hybrid.features import encode, outcome_codes
@@ -263,6 +263,10 @@ def test_more_signal_in_the_image_gives_a_better_hybrid_model():
     long_term = table["patient_id"].map(cohort.set_index("patient_id")["outcome"]) == "long_term"
     accuracy = (table["predicted"] == long_term).groupby(table["name"]).mean()
     assert accuracy["hybrid"] > accuracy["clinical"] > accuracy["majority"]
+
+
+def read_models(folder):
+    return FittedModelsDataset(str(folder)).read(folder)
 
 
 @pytest.mark.parametrize("classifier", configured().classifiers)

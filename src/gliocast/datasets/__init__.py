@@ -16,7 +16,6 @@ _HOMES = {
     "ScoresDataset": "scores",
     "PaperScoresDataset": "scores",
     "ImageFeaturesDataset": "image_features",
-    "WorkspaceDataset": "workspace",
     "StageRecordsDataset": "workspace",
     "ImagingDataset": "imaging",
     "SecretKeyDataset": "secret_key",

@@ -133,8 +133,3 @@ def file_problems(file: Path, sha256: str, problem: Callable[[str, str, str], Pr
 def missing(path: Path) -> Problem:
     """The problem of a stored result that is not there."""
     return Problem("–", f"{path.parent.name}/{path.name}", "absent", "a stored result", "Run the stage that makes it.")
-
-
-def is_aggregate(path: Path) -> bool:
-    """Whether a result holds no patient's row: only reports (layer 08) do, so only they may be previewed."""
-    return "08_reporting" in path.parts

@@ -10,7 +10,7 @@ from typing import Any
 from gliocast.datasets.base import AtomicFolderDataset, read_manifest
 from gliocast.datasets.cnn_ensemble import CnnEnsembleDataset
 from gliocast.datasets.feature_models import FeatureModelsDataset
-from gliocast.datasets.fitted_models import read_models, write_models
+from gliocast.datasets.fitted_models import FittedModelsDataset
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.hybrid.bundle import Bundle
 from gliocast.persistence.fingerprints import sha256_of_folder, sha256_of_value
@@ -28,7 +28,7 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
             (path / part).mkdir()
         CnnEnsembleDataset("cnn").write(path / "cnn", value.image_model)
         FeatureModelsDataset("features").write(path / "features", value.feature_models)
-        write_models(path / "models", value.models)
+        FittedModelsDataset("models").write(path / "models", value.models)
         record = json.loads(json.dumps(value.record))  # as it will be read
         manifest = {"schema_version": SCHEMA_VERSION, "sha256": _digests(path, record), **record}
         (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -46,8 +46,8 @@ class BundleDataset(AtomicFolderDataset[Bundle]):
         raise_if_any(problems, ArtefactError)
         image_model = CnnEnsembleDataset("cnn").read(path / "cnn")
         feature_models = FeatureModelsDataset("features").read(path / "features")
-        models, sha256 = read_models(path / "models"), sha256_of_value(manifest["sha256"])
-        return Bundle(image_model, feature_models, models, record, sha256)
+        models = FittedModelsDataset("models").read(path / "models")
+        return Bundle(image_model, feature_models, models, record, sha256_of_value(manifest["sha256"]))
 
 
 def _digests(path: Path, record: dict[str, Any]) -> dict[str, str]:

@@ -84,9 +84,7 @@ class CheckpointFolder:
 class CheckpointsDataset(WorkspaceDataset):
     """The folder of checkpoints, as a handle."""
 
-    def load(self) -> CheckpointFolder:
-        """The handle."""
-        return CheckpointFolder(self.filepath)
+    handle = CheckpointFolder
 
 
 def _read(record: Path) -> Checkpoint | None:

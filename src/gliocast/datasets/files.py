@@ -10,7 +10,7 @@ from typing import Any, Generic
 import pandas as pd
 from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
 
-from gliocast.datasets.base import AtomicDataset, Value, is_aggregate
+from gliocast.datasets.base import AtomicDataset, Value
 
 PREVIEWED_ROWS = 50
 FORMULA_STARTS = ("=", "+", "-", "@")  # a spreadsheet would run such a cell
@@ -21,7 +21,7 @@ class PreviewedDataset(AtomicDataset[Value], Generic[Value]):
 
     def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(filepath, metadata)
-        if is_aggregate(self.filepath):
+        if "08_reporting" in self.filepath.parts:  # the other layers hold patients' rows
             self.preview = self._preview
 
     @abstractmethod
@@ -51,19 +51,14 @@ class OptionalJsonDataset(JsonDataset):
         return super().load() if self._exists() else {}
 
 
-class FigureDataset(PreviewedDataset[dict[str, Any]]):
+class FigureDataset(JsonDataset):
     """A Plotly figure as JSON."""
 
-    def write(self, path: Path, value: dict[str, Any]) -> None:
-        """Write the figure."""
+    def write(self, path: Path, value: Any) -> None:
+        """Write the figure, on one line."""
         path.write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
 
-    def read(self, path: Path) -> dict[str, Any]:
-        """Read the figure."""
-        figure: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return figure
-
-    def _preview(self) -> PlotlyPreview:
+    def _preview(self) -> Any:
         return PlotlyPreview(self.load())
 
 

@@ -53,9 +53,7 @@ class PieceFolder:
 class FinishedPiecesDataset(WorkspaceDataset):
     """The folder of finished pieces, as a handle."""
 
-    def load(self) -> PieceFolder:
-        """The handle."""
-        return PieceFolder(self.filepath)
+    handle = PieceFolder
 
 
 def _name(number: int, content: bytes) -> str:

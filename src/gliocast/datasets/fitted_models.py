@@ -39,7 +39,14 @@ class FittedModelsDataset(AtomicFolderDataset[FittedModels]):
 
     def write(self, path: Path, value: FittedModels) -> None:
         """Write the files and the manifest."""
-        write_models(path, value)
+        entries = [_write_model(path, number, model) for number, model in enumerate(value.models)]
+        manifest = {
+            "schema_version": SCHEMA_VERSION,
+            "positive_class": LONG_TERM,
+            "libraries": {library: version(library) for library in LIBRARIES},
+            "models": entries,
+        }
+        (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
     def read(self, path: Path) -> FittedModels:
         """Read what the manifest names, once each file is the one that was written.
@@ -47,24 +54,7 @@ class FittedModelsDataset(AtomicFolderDataset[FittedModels]):
         Raises:
             ArtefactError: a file is absent or changed, of another version, or holds a type that is not on the list.
         """
-        return read_models(path)
-
-
-def write_models(path: Path, models: FittedModels) -> None:
-    """Write every model below the folder `path`."""
-    entries = [_write_model(path, number, model) for number, model in enumerate(models.models)]
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "positive_class": LONG_TERM,
-        "libraries": {library: version(library) for library in LIBRARIES},
-        "models": entries,
-    }
-    (path / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def read_models(path: Path) -> FittedModels:
-    """Read every model that the manifest of the folder `path` names."""
-    return FittedModels(tuple(_read_model(path, entry) for entry in _checked_manifest(path)["models"]))
+        return FittedModels(tuple(_read_model(path, entry) for entry in _checked_manifest(path)["models"]))
 
 
 def _write_model(path: Path, number: int, model: FittedModel) -> dict[str, Any]:

@@ -49,6 +49,4 @@ def _damaged(name: str) -> Problem:
 class OpeningsDataset(WorkspaceDataset):
     """The ledger, as a handle."""
 
-    def load(self) -> Openings:
-        """The handle."""
-        return Openings(self.filepath)
+    handle = Openings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gliocast.datasets.base import PlacedDataset
 from gliocast.persistence.stages import StageRecords
@@ -14,9 +14,11 @@ class WorkspaceDataset(PlacedDataset[None, Any]):
     It is no result and no evidence: what lies in it does not make a stage stale.
     """
 
+    handle: ClassVar[Any]
+
     def load(self) -> Any:
-        """The folder; subclasses give a richer handle."""
-        return self.filepath
+        """The handle."""
+        return self.handle(self.filepath)
 
     def save(self, data: None) -> None:
         """Refuse: a workspace is written to by its handle alone."""
@@ -33,6 +35,4 @@ class WorkspaceDataset(PlacedDataset[None, Any]):
 class StageRecordsDataset(WorkspaceDataset):
     """The records that tell finished stages from stale ones."""
 
-    def load(self) -> StageRecords:
-        """The records."""
-        return StageRecords(self.filepath)
+    handle = StageRecords
