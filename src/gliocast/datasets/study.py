@@ -19,20 +19,18 @@ class StudyDataset(WorkspaceDataset):
 
     Args:
         filepath: the journal file.
-        url: an SQLAlchemy URL without secrets, in place of the file.
-        credentials: `{"url": …}` from conf/local/credentials.yml, where the URL holds a password.
+        credentials: `{"url": …}` from conf/local/credentials.yml: an SQLAlchemy URL, in place of the file.
         metadata: for Kedro-Viz.
     """
 
     def __init__(
         self,
         filepath: str,
-        url: str | None = None,
         credentials: dict[str, Any] | str | None = NONE_NAMED,
         metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(filepath, metadata)
-        self.storage = StudyStorage(Path(filepath), url if credentials is NONE_NAMED else url_of(credentials))
+        self.storage = StudyStorage(Path(filepath), None if credentials is NONE_NAMED else url_of(credentials))
 
     def load(self) -> StudyStorage:
         """The handle."""
