@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class SimulationTruthDataset(JsonDataset):
         super().save(data)
 
 
-class SimulatedImagingDataset(PlacedDataset[StudyBatch | Iterable[StudyBatch], Records]):
+class SimulatedImagingDataset(PlacedDataset[StudyBatch, Records]):
     """The images of the simulated cohort; a batch of patients is saved at a time, each patient's folder at once.
 
     Patients that are already there, from the same request, are kept. Loading gives each patient's record.
@@ -61,29 +61,23 @@ class SimulatedImagingDataset(PlacedDataset[StudyBatch | Iterable[StudyBatch], R
         super().__init__(filepath, metadata)
         self.workers = workers
 
-    def save(self, data: StudyBatch | Iterable[StudyBatch]) -> None:
-        """Write the studies that are not there yet, and remove simulated patients of an older cohort.
-
-        Args:
-            data: a batch, as a generator node gives it to Kedro; or the generator itself.
+    def save(self, data: StudyBatch) -> None:
+        """Write the studies that are not there yet; with the first batch, remove patients of an older cohort.
 
         Raises:
             ConfigurationError: a patient's folder is there, and it is not simulated.
             ArtefactError: the disk is full or cannot be written; the patients that are written are kept.
         """
-        for batch in (data,) if isinstance(data, StudyBatch) else data:
-            with told_where_unwritable(self.filepath):
-                self._save_batch(batch)
-
-    def _save_batch(self, batch: StudyBatch) -> None:
         from joblib import Parallel, delayed
 
-        for study in batch.studies:
-            recover_folder(self.filepath / study.patient_id)
-        remove_others(self.filepath, batch)
-        waiting = [study for study in batch.studies if not is_written(self.filepath, study)]
-        if waiting:
-            Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
+        with told_where_unwritable(self.filepath):
+            for study in data.studies:
+                recover_folder(self.filepath / study.patient_id)
+            if data.studies[0].index == 0:
+                remove_others(self.filepath, data.cohort)
+            waiting = [study for study in data.studies if not is_written(self.filepath, study)]
+            if waiting:
+                Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
 
     def load(self) -> Records:
         """The record of each patient, by id."""
@@ -119,13 +113,13 @@ def is_written(root: Path, study: SimulatedStudy) -> bool:
     return record is not None and record["fingerprint"] == study.fingerprint
 
 
-def remove_others(root: Path, batch: StudyBatch) -> None:
+def remove_others(root: Path, cohort: Set[str]) -> None:
     """Remove the remains of an interrupted save, and simulated patients that are not of this cohort."""
-    for study in batch.studies:
-        for remains in root.glob(f".{study.patient_id}-*"):
+    for remains in root.glob(".*-*"):
+        if remains.name[1:].rpartition("-")[0] in cohort:
             shutil.rmtree(remains)
     for folder in patient_folders(root):
-        if folder.name not in batch.cohort and read_record(folder / RECORD_FILE) is not None:
+        if folder.name not in cohort and read_record(folder / RECORD_FILE) is not None:
             shutil.rmtree(folder)
 
 
