@@ -339,15 +339,15 @@ def test_workers_do_not_read_the_script_that_was_started(tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "read\n"), ended.stderr
 
 
-def extract_or_die(patient_id: str, centre_mm: float | None, *, source, parameters) -> pipeline.Result:
+def extract_or_die(source, patient_id, centre_mm, parameters) -> pipeline.Result:
     if patient_id == "P2":
         os._exit(9)
-    return pipeline.extract_stack(source, patient_id, centre_mm, parameters)
+    return study.extract_stack(source, patient_id, centre_mm, parameters)
 
 
 def test_a_worker_that_dies_costs_nobody_but_its_patient(tmp_path, monkeypatch):
     site = a_site(tmp_path / "site", 3)
-    monkeypatch.setattr(pipeline, "_extract", extract_or_die)
+    monkeypatch.setattr(pipeline, "extract_stack", extract_or_die)
     chosen: dict[str, float | None] = dict.fromkeys(site.source.patient_ids())
     results = list(pipeline._in_parallel(site.source, chosen, site.parameters, 2))
     assert [result.patient_id for result in results] == ["P1", "P2", "P3"]

@@ -16,7 +16,9 @@ SHEAR_TOLERANCE = 0.01  # cosine between two stored axes; highdicom allows the s
 
 def grid_findings(grid: Grid, name: str, rules: GeometryParameters) -> Iterator[Finding]:
     """Spacing, orthogonality and size of a volume, before its voxels are read."""
-    yield from shape_findings(grid.shape, name, rules)
+    voxels = int(np.prod([int(size) for size in grid.shape], dtype=object))
+    if min(grid.shape) < 1 or voxels > rules.max_voxels:
+        yield Finding("implausible_size", name, f"{grid.shape} voxels", f"1 to {rules.max_voxels} voxels in all")
     if not np.isfinite(grid.affine).all():
         yield Finding("implausible_spacing", name, "not a number", "finite positions", "Export the volume again.")
         return
@@ -26,13 +28,6 @@ def grid_findings(grid: Grid, name: str, rules: GeometryParameters) -> Iterator[
         yield Finding("implausible_spacing", f"voxel spacing of {name}", f"{found} mm", f"{low} to {high} mm")
     elif _shear(grid) > SHEAR_TOLERANCE:
         yield Finding("sheared", f"axes of {name}", f"{_shear(grid):.3f} off a right angle", "right angles")
-
-
-def shape_findings(shape: tuple[int, int, int], name: str, rules: GeometryParameters) -> Iterator[Finding]:
-    """Whether a volume of this shape is empty, or larger than any that is believed."""
-    voxels = int(np.prod([int(size) for size in shape], dtype=object))
-    if min(shape) < 1 or voxels > rules.max_voxels:
-        yield Finding("implausible_size", name, f"{shape} voxels", f"1 to {rules.max_voxels} voxels in all")
 
 
 def _shear(grid: Grid) -> float:

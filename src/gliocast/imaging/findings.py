@@ -21,6 +21,11 @@ def is_technical(name: str) -> bool:
     return TECHNICAL_NAME.fullmatch(name) is not None
 
 
+def renamed(text: str, name: str, shown: str) -> str:
+    """The text with a file, or a patient whom the file may be named after, named otherwise."""
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", lambda _: shown, text)
+
+
 def shown_name(file: Path) -> str:
     """A file of a series in a message: by name where that is no person's and no record's, else by place."""
     if is_technical(file.name):
@@ -55,8 +60,7 @@ class Finding:
 
     def naming(self, name: str, shown: str) -> Finding:
         """The same with a file named otherwise."""
-        whole = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])")
-        where, found, expected = (whole.sub(lambda _: shown, text) for text in (self.where, self.found, self.expected))
+        where, found, expected = (renamed(text, name, shown) for text in (self.where, self.found, self.expected))
         return replace(self, where=where, found=found, expected=expected)
 
     def __str__(self) -> str:

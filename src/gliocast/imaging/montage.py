@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import html
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ import pandas as pd
 from jaxtyping import Bool, Float16, UInt8
 
 from gliocast.imaging import montage_html
+from gliocast.imaging.findings import renamed
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.types import NO_FIGURE, Figure
 
@@ -101,7 +101,7 @@ class Montage:
     def _excluded(self, number: int) -> str:
         members = self.exclusions.iloc[self._rows(number)]
         people = zip(members["patient_id"], members["reason"], strict=True)
-        rows = [(self.named(who), _renamed(reason, who, self.named(who))) for who, reason in people]
+        rows = [(self.named(who), renamed(reason, who, self.named(who))) for who, reason in people]
         return montage_html.excluded_table(rows, (number - 1) * self.page_patients, len(self.exclusions))
 
 
@@ -150,18 +150,13 @@ def _card(row: Mapping[Any, Any], named: str, strip: str) -> str:
         *(["shifted at the end"] if row["shifted"] else []),
     ]
     name, who = html.escape(named, quote=True), str(row["patient_id"])
-    doubts = "".join(f'<p class="doubt">{html.escape(_renamed(finding, who, named))}</p>' for finding in findings)
+    doubts = "".join(f'<p class="doubt">{html.escape(renamed(finding, who, named))}</p>' for finding in findings)
     return (
         f'<article id="{name}" data-patient="{name}" data-doubt="{row["doubt"]:.4f}"'
         f' data-confidence="{row["confidence"]:.4f}"><h2>{name}</h2>'
         f'<span class="facts">{html.escape(facts)}</span>{doubts}'
         f'<img alt="Nine slices of patient {name}" loading="lazy" src="data:image/jpeg;base64,{strip}"></article>\n'
     )
-
-
-def _renamed(text: str, who: str, name: str) -> str:
-    """A file may be named after its patient, and a finding after the file."""
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(who)}(?![A-Za-z0-9])", name, text)
 
 
 def _strip(pixels: Float16[np.ndarray, "slices height width"], lesion: Bool[np.ndarray, "slices height width"]) -> str:

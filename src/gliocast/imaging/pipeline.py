@@ -87,20 +87,13 @@ def extract_slices(
     """
     workers = min(parameters.workers or n_cores(), len(central_slice_mm))
     if workers < 2 or len(central_slice_mm) < FEW_PATIENTS:
-        return _one_by_one(source, central_slice_mm, parameters)
+        return (extract_stack(source, who, centre_mm, parameters) for who, centre_mm in central_slice_mm.items())
     return _in_parallel(source, central_slice_mm, parameters, workers)
 
 
 def n_cores() -> int:
     """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _one_by_one(
-    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters
-) -> Iterator[Result]:
-    for patient_id, centre_mm in central_slice_mm.items():
-        yield extract_stack(source, patient_id, centre_mm, parameters)
 
 
 def _in_parallel(
@@ -113,7 +106,7 @@ def _in_parallel(
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    extract = partial(_extract, source=source, parameters=parameters)
+    extract = partial(extract_stack, source, parameters=parameters)
     waiting = deque(central_slice_mm.items())
     while waiting:
         under_way: deque[tuple[str, float | None, Future[Result]]] = deque()
@@ -155,10 +148,6 @@ def _alone(extract: Callable[[str, float | None], Result], patient_id: str, cent
     except BrokenProcessPool:
         found, expected = "a process that was killed, mostly for want of memory", "a study that can be read"
         return RefusedPatient(patient_id, (Finding("worker_died", "the study", found, expected),))
-
-
-def _extract(patient_id: str, centre_mm: float | None, *, source: ImageSource, parameters: SliceParameters) -> Result:
-    return extract_stack(source, patient_id, centre_mm, parameters)
 
 
 @dataclass(frozen=True)
