@@ -75,7 +75,7 @@ def typed_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise ConfigurationError([*switched, *map(violation, found)]) from None
-    raise_if_any(switched or contradictions(typed), ConfigurationError)
+    raise_if_any(switched or [*shifted_classes(typed), *untried_hyperparameters(typed)], ConfigurationError)
     # The paper's reported numbers are looked up by their names in tables, so they stay plain.
     return dict(typed) | {"paper": public["paper"]}
 
@@ -87,11 +87,6 @@ def half_switched(parameters: dict[str, Any]) -> list[Problem]:
         return []
     remedy = "Set it in conf/local/globals.yml (`profile: …`) or by `--params profile=…`, not in parameters.yml."
     return [Problem("–", "profile", repr(profile), f"the profile in force, {in_force!r}", remedy)]
-
-
-def contradictions(typed: GliocastParameters) -> list[Problem]:
-    """What no section can see by itself."""
-    return [*shifted_classes(typed), *untried_hyperparameters(typed)]
 
 
 def untried_hyperparameters(typed: GliocastParameters) -> list[Problem]:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gliocast.cohort.flow import patient_flow
+from gliocast.cohort.partitions import partition_patients
 from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
 from gliocast.errors import CohortError, ConfigurationError, InputError
@@ -243,7 +244,7 @@ def cohort_of():
 def parted(a_cohort, partition_parameters):
     """Sixty patients and their partition."""
     cohort = a_cohort(30, 30).assign(age_years=60.0)
-    return cohort, nodes.partition_patients(cohort, partition_parameters(), seed=3)
+    return cohort, partition_patients(cohort, partition_parameters(), seed=3)
 
 
 def test_training_and_test_patients_are_parted(parted, cohort_parameters):
@@ -282,7 +283,7 @@ def test_the_median_of_the_training_patients_parts_the_test_patients_too(parted,
 
 def test_a_median_of_several_sets_of_training_patients_is_refused(a_cohort, partition_parameters, cohort_parameters):
     cohort = a_cohort(30, 30)
-    partition = nodes.partition_patients(cohort, partition_parameters(scheme="nested_cv"), seed=3)
+    partition = partition_patients(cohort, partition_parameters(scheme="nested_cv"), seed=3)
     with pytest.raises(ConfigurationError, match="training_median"):
         nodes.separate_test_patients(cohort, partition, cohort_parameters(threshold_mode="training_median"))
 

@@ -9,7 +9,9 @@ import pytest
 
 from gliocast.cohort.parameters import CohortParameters, PartitionParameters
 from gliocast.cohort.partition_checks import check_partition
+from gliocast.cohort.partitions import partition_patients
 from gliocast.cohort.selection import exclusions
+from gliocast.cohort.table import read_cohort
 from gliocast.errors import CohortError
 from gliocast.pipelines.preprocessing import nodes
 
@@ -36,7 +38,7 @@ class Site:
         return CohortParameters(**self.configured["cohort"] | changes)
 
     def read(self, **changes):
-        return nodes.read_cohort(self.text, self.parameters(**changes), "exclude")
+        return read_cohort(self.text, self.parameters(**changes), "exclude")
 
     def study(self, image_score: str, features: pd.DataFrame):
         cohort, left, notes = self.read()
@@ -196,6 +198,6 @@ def test_real_patients_are_parted_soundly(upenn, upenn_features, ucsf, scheme):
     studies = (upenn.study("features", upenn_features)[0], ucsf.study("none", pd.DataFrame())[0])
     for study_cohort in studies:
         parameters = PartitionParameters(**ucsf.configured["partition"] | {"scheme": scheme})
-        partition = nodes.partition_patients(study_cohort, parameters, seed=1)
+        partition = partition_patients(study_cohort, parameters, seed=1)
         assert check_partition(partition) == []
         assert partition.patients == tuple(sorted(study_cohort["patient_id"]))

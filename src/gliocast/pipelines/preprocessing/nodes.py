@@ -8,23 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from gliocast.cohort import flow, study, table
-from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy, PartitionParameters
+from gliocast.cohort import flow, study
+from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
-from gliocast.cohort.partitions import partition_patients as draw_partition
 from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
 from gliocast.hybrid.image_features import patients_with_features
 from gliocast.types import ImageScoreKind, Partition
 
 _log = logging.getLogger(__name__)
 OUTCOME_COLUMNS = ["survival_days", "event_observed", "outcome"]
-
-
-def read_cohort(
-    clinical_table: str | pd.DataFrame, parameters: CohortParameters, on_invalid_patient: InvalidPatientPolicy
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """The cohort, the rows that are not in it, and notes on the table."""
-    return table.read_cohort(clinical_table, parameters, on_invalid_patient)
 
 
 def select_patients(
@@ -67,11 +59,6 @@ def select_patients(
 def tell_flow(study_flow: Mapping[str, Any]) -> dict[str, Any]:
     """The patient flow beside the report; a baseline puts its own there, and nothing but the report then runs again."""
     return {**study_flow}
-
-
-def partition_patients(study_cohort: pd.DataFrame, parameters: PartitionParameters, seed: int) -> Partition:
-    """Who trains, who stops the training, who is tested."""
-    return draw_partition(study_cohort, parameters, seed)
 
 
 def separate_test_patients(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
+from gliocast.cohort.partitions import partition_patients
+from gliocast.cohort.table import read_cohort
 from gliocast.pipelines.preprocessing import check_nodes, imaging_nodes, nodes
 
 
@@ -12,7 +14,7 @@ def create_cohort_pipeline() -> Pipeline:
     return Pipeline(
         [
             Node(
-                nodes.read_cohort,
+                read_cohort,
                 ["clinical_table", "params:cohort", "params:on_invalid_patient"],
                 ["cohort", "cohort_exclusions", "cohort_notes"],
                 name="read_cohort",
@@ -87,7 +89,7 @@ def create_separation_pipeline() -> Pipeline:
             ),
             Node(nodes.tell_flow, "study_flow", "patient_flow", name="tell_flow"),
             Node(
-                nodes.partition_patients,
+                partition_patients,
                 ["study_cohort", "params:partition", "params:seed"],
                 "partition",
                 name="partition_patients",
