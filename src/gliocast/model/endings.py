@@ -12,7 +12,7 @@ from jaxtyping import Int
 
 from gliocast.errors import UNWRITABLE, ConfigurationError, Problem, TrainingError, raise_if_any
 from gliocast.model.checkpoints import Checkpoints
-from gliocast.model.material import FoldIndices, determined
+from gliocast.model.material import FoldIndices
 from gliocast.model.tensors import Module, Tensor
 
 KEPT = "What was stored is kept."
@@ -117,15 +117,19 @@ def _of_own_size(network: Module, example: Tensor) -> Tensor:
 def refuse_untrainable(folds: Mapping[str, FoldIndices], classes: Int[np.ndarray, " patients"], count: int) -> None:
     """Refuse, before any work is done and all at once, the folds that lack one of `count` classes.
 
+    Args:
+        folds: the patients of each whose class is known (see `determined`).
+        classes: class of each patient.
+        count: number of classes.
+
     Raises:
         TrainingError: a class is absent among the fitted patients of a fold, or nobody stops its training.
     """
     problems = []
     for name, fold in folds.items():
-        known = determined(fold, classes)
-        counts = np.bincount(classes[known.fit], minlength=count)
-        if counts.min() == 0 or len(known.stop) == 0:
-            problems.append(_untrainable(name, counts.tolist(), len(known.stop)))
+        counts = np.bincount(classes[fold.fit], minlength=count)
+        if counts.min() == 0 or len(fold.stop) == 0:
+            problems.append(_untrainable(name, counts.tolist(), len(fold.stop)))
     raise_if_any(problems, TrainingError)
 
 

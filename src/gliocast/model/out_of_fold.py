@@ -17,7 +17,7 @@ from gliocast.model.checkpoints import Checkpoints
 from gliocast.model.device import choose_devices, derived_seed, resident
 from gliocast.model.endings import clear_ending, refuse_untrainable
 from gliocast.model.ensemble import Ensemble, Member
-from gliocast.model.material import FoldIndices, positions
+from gliocast.model.material import FoldIndices, determined, positions
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.processes import end_with
@@ -89,7 +89,7 @@ def train_out_of_fold(
     jobs = jobs_of(partition, hyperparameters, seed)
     papers = [_papers_job(partition, hyperparameters, seed)] if params.paper_protocol else []
     cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
-    folds = {job.name: FoldIndices.of(job.fold, patient_ids) for job in [*jobs, *papers]}
+    folds = {job.name: determined(FoldIndices.of(job.fold, patient_ids), classes) for job in [*jobs, *papers]}
     refuse_untrainable(folds, classes, params.classes)
     trained = _train_all([*jobs, *papers], cohort, checkpoints)
     members = tuple(member for member, _ in trained)

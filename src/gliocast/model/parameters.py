@@ -21,7 +21,6 @@ class Hyperparameters(Parameters):
     learning_rate: PositiveFloat
     weight_decay: NonNegativeFloat
     dropout: float = Field(ge=0, lt=1)
-    source: Literal["configured", "tuned"] = "configured"
 
 
 class AugmentationParameters(Parameters):
@@ -93,9 +92,7 @@ class ModelParameters(Parameters):
     @property
     def hyperparameters(self) -> Hyperparameters:
         """The configured hyperparameters, used where nothing was tuned."""
-        return Hyperparameters(
-            learning_rate=self.learning_rate, weight_decay=self.weight_decay, dropout=self.dropout, source="configured"
-        )
+        return Hyperparameters(learning_rate=self.learning_rate, weight_decay=self.weight_decay, dropout=self.dropout)
 
     @property
     def outputs(self) -> int:

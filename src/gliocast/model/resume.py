@@ -117,7 +117,7 @@ def training_fingerprint(
             digest.update(str((array.shape, str(array.dtype))).encode())
             digest.update(np.ascontiguousarray(array).data)
     chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
-    rest: dict[str, Any] = {"params": chosen, "hyperparameters": settings.model_dump(mode="json", exclude={"source"})}
+    rest: dict[str, Any] = {"params": chosen, "hyperparameters": settings.model_dump(mode="json")}
     rest |= {"seed": seed, **made_with()}
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()

@@ -97,8 +97,8 @@ def train_fold(
     device = device or choose_devices(params.devices)[0]
     precision = arithmetic(params, device, stacks.shape[-1])
     params = pinned(params).model_copy(update={"precision": precision})  # told apart in checkpoints
-    refuse_untrainable({name: fold}, classes, params.classes)
     fold = determined(fold, classes)
+    refuse_untrainable({name: fold}, classes, params.classes)
     fingerprint = training_fingerprint(stacks, classes, fold, settings, params, seed) if checkpoints else ""
     with clear_ending(name), repeatable(params, device, seed) as generator:
         material = prepare(on_device(stacks, device), classes, fold, params)

@@ -11,7 +11,7 @@ HYPERPARAMETERS: tuple[str, ...] = tuple(SearchSpace.model_fields)
 
 def draw(trial: Trial, ranges: SearchSpace) -> Hyperparameters:
     """The hyperparameters of `trial`: drawn by its study's sampler, or those it was enqueued with."""
-    return Hyperparameters(**{name: _draw_one(trial, ranges, name) for name in HYPERPARAMETERS}, source="tuned")
+    return Hyperparameters(**{name: _draw_one(trial, ranges, name) for name in HYPERPARAMETERS})
 
 
 def _draw_one(trial: Trial, ranges: SearchSpace, name: str) -> float:
