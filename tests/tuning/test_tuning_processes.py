@@ -85,14 +85,6 @@ def test_a_process_killed_at_any_moment_leaves_a_study_that_goes_on(tmp_path: Pa
     assert finished_trials(trials).equals(finished_trials(undisturbed))
 
 
-def test_two_processes_share_one_study_and_its_trials(tmp_path: Path):
-    processes = [working(tmp_path, trials=12, seconds_an_epoch=0.01) for _ in range(2)]
-    assert [process.wait(120) for process in processes] == [0, 0]
-    hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=12))
-    assert hyperparameters["n_trials"] == hyperparameters["n_complete"] == 12
-    assert trials["learning_rate"].is_unique
-
-
 def test_a_process_waits_for_the_trials_of_the_other_and_takes_them_over_when_it_dies(tmp_path: Path):
     slow = working(tmp_path, trials=2, seconds_an_epoch=30)
     wait_for_trials(tmp_path, slow)
