@@ -578,6 +578,13 @@ def test_whatever_decides_the_weights_is_in_the_fingerprint_of_a_training(what):
     assert resume.training_fingerprint(*changed.values()) != resume.training_fingerprint(*given.values())
 
 
+def test_a_training_goes_on_where_its_first_weights_were_moved():
+    stacks, classes = a_cohort(18)
+    here, there = (tiny(weights=place, weights_sha256="0" * 64) for place in ("a.safetensors", "b.safetensors"))
+    rest = stacks, classes, FOLD, here.hyperparameters
+    assert resume.training_fingerprint(*rest, here, 1) == resume.training_fingerprint(*rest, there, 1)
+
+
 def test_the_callback_sees_every_epoch_and_may_end_the_training():
     seen = []
 

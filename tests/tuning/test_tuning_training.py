@@ -168,14 +168,13 @@ def test_a_machine_with_other_arithmetic_has_a_study_of_its_own(tmp_path: Path, 
 
 
 def test_another_file_of_weights_makes_another_search(tmp_path: Path):
-    weights = tmp_path / "weights.safetensors"
-
-    def settings_with(content: bytes) -> dict[str, Any]:
+    def settings_with(content: bytes, name: str = "weights.safetensors") -> dict[str, Any]:
+        weights = tmp_path / name
         weights.write_bytes(content)
         model = a_model(weights=str(weights))
         return FoldTrainer(np.zeros((1, 1, 8, 8)), np.zeros(1, dtype=np.int64), [], model, "auc", 1).settings()
 
-    assert settings_with(b"one") == settings_with(b"one") != settings_with(b"other")
+    assert settings_with(b"one") == settings_with(b"one", "moved.safetensors") != settings_with(b"other")
 
 
 def test_splits_share_a_configured_name_and_no_study(tmp_path: Path):

@@ -22,10 +22,12 @@ from gliocast.model.tensors import Tensor
 
 log = logging.getLogger(__name__)
 POSITION = ("epoch", "step", "loss_sum", "best", "best_epoch", "curve", "finished")
-# Parameters that decide no weight of a training, but for its last bits: where it runs, what follows it, and the
-# hyperparameters that are configured, since those it is given are told apart by themselves.
+# Parameters that decide no weight of a training, but for its last bits: where it runs, what follows it, where its first
+# weights lie (their digest counts), and the hyperparameters that are configured, since those it is given are told apart
+# by themselves.
 WITHOUT_EFFECT = {
     "devices",
+    "weights",
     "weights_folder",
     "checkpoint_seconds",
     "tensorboard_folder",
@@ -107,7 +109,7 @@ def _restore(training: Training, checkpoint: Checkpoint, name: str) -> None:
 def training_fingerprint(
     stacks: Any, classes: Any, fold: FoldIndices, settings: Hyperparameters, params: ModelParameters, seed: int
 ) -> str:
-    """SHA-256 of all that decides the weights: the fold's slices and classes, parameters, seed, code."""
+    """SHA-256 of all that decides the weights: the fold's slices and classes, pinned parameters, seed, code."""
     import torch
 
     digest = hashlib.sha256()
