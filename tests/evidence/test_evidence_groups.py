@@ -11,7 +11,7 @@ from gliocast.evidence.group_tests import (
     tukey,
     welch_anova,
 )
-from gliocast.evidence.survival_curves import kaplan_meier, logrank, median_survival_days
+from gliocast.evidence.survival_curves import kaplan_meier, logrank, median_survival_days, survival_at
 
 FIGURE_1 = [  # Moreau et al., Figure 1
     GroupSummary("biopsy", 241.61, 191.24, 69),
@@ -153,6 +153,11 @@ def test_a_curve_begins_on_day_0_with_everyone_and_counts_who_leaves_it():
     curve = kaplan_meier(np.array([100.0, 100.0, 200.0]), np.array([True, False, True]))
     counted = curve[["time_days", "survival", "at_risk", "events", "censored"]].to_numpy().tolist()
     assert counted == [[0, 1, 3, 0, 0], [100, pytest.approx(2 / 3), 3, 1, 1], [200, 0, 1, 1, 0]]
+
+
+def test_survival_at_a_day_is_that_of_the_last_step_before_it_or_on_it():
+    curve = kaplan_meier(np.array([100.0, 200.0]), np.array([True, False]))
+    assert survival_at(curve, np.array([0.0, 99.0, 100.0, 999.0])).tolist() == [1, 1, 0.5, 0.5]
 
 
 def test_median_survival_of_freireichs_trial():

@@ -271,3 +271,12 @@ def test_three_and_four_classes_are_told_apart_better_than_by_chance(time_to_eve
     _, table = time_to_event
     assert table["thresholds_days"].tolist() == ["183, 548", "183, 365, 548"] * len(MODELS)
     assert (table["weighted_kappa"] > 0).all()
+
+
+def test_the_majority_of_the_classes_is_that_of_the_training_patients(cohort, outcomes, monkeypatch):
+    """All of these die within half a year, and all who are tested live: one class for everyone is never right."""
+    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": MODELS["cox"]})
+    living = outcomes.assign(survival_days=pd.array([900] * len(outcomes), dtype="Int64"))
+    dying = cohort.assign(survival_days=cohort["survival_days"].clip(upper=182))
+    _, table = assessed(dying, living, Split("holdout", tuple(TEST), (FOLD, BACK)))
+    assert (table["majority_accuracy"] == 0).all()

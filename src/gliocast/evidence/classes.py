@@ -44,6 +44,7 @@ def predicted_classes(
 def class_performance(
     observed: Int[np.ndarray, " patients"],
     predicted: Int[np.ndarray, " patients"],
+    majority: Int[np.ndarray, " patients"],
     n_classes: int,
     n_bootstrap: int,
     seed: int,
@@ -51,6 +52,14 @@ def class_performance(
     """Accuracy (Wilson), balanced accuracy and quadratic weighted kappa (BCa) on patients whose class is known.
 
     Cohen's weighted kappa: doi:10.1037/h0026256.
+
+    Args:
+        observed: class of each patient, or `UNDETERMINED`.
+        predicted: the model's answer.
+        majority: the likeliest class among the patients that the model has learnt from; its accuracy stands beside.
+        n_classes: how many there are.
+        n_bootstrap: number of bootstrap resamples.
+        seed: of the resamples.
     """
     known = observed != UNDETERMINED
     truth, answer, n = observed[known], predicted[known], int(known.sum())
@@ -60,12 +69,11 @@ def class_performance(
         return (weights @ cells).reshape(-1, n_classes, n_classes)
 
     patients = np.arange(n)
-    counts = np.bincount(truth)
     return {
         "n": n,
         "n_undetermined": int((~known).sum()),
         "accuracy": wilson(int((truth == answer).sum()), n),
-        "majority_accuracy": wilson(int(counts.max(initial=0)), n),
+        "majority_accuracy": wilson(int((truth == majority[known]).sum()), n),
         "balanced_accuracy": bootstrap(lambda weights: _balanced(table(weights)), patients, n_bootstrap, seed),
         "weighted_kappa": bootstrap(lambda weights: _kappa(table(weights)), patients, n_bootstrap, seed),
     }

@@ -53,6 +53,12 @@ def median_survival_days(curve: pd.DataFrame) -> float | None:
     return None if reached.empty else float(reached.iloc[0])
 
 
+def survival_at(curve: pd.DataFrame, times_days: Float[np.ndarray, " times"]) -> Float[np.ndarray, " times"]:
+    """Share of patients alive at these days by a curve of `kaplan_meier`, which stays as it is after its last day."""
+    place = np.searchsorted(curve["time_days"], times_days, side="right") - 1
+    return curve["survival"].to_numpy()[place]
+
+
 def logrank(groups: Mapping[str, tuple[Days, Events]]) -> dict[str, Any]:
     """Log-rank test of equal survival in all groups: `chi2`, `p`, `df`; None with a reason where it cannot be done.
 

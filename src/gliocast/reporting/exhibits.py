@@ -206,7 +206,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Three and four classes of survival",
-        "The survival models' likeliest class; patients without one, alive before the last threshold, are left out.",
+        "The survival models' likeliest class; patients without one, alive before the last threshold, are left out. "
+        "Majority: the likeliest class of the training patients, said of everyone.",
     ),
     Exhibit("test_openings", "hybrid", "trust", "How often the test partition was opened"),
     Exhibit("audit_record", "hybrid", "audit_record", "The audit"),

@@ -13,7 +13,7 @@ from gliocast.evidence.classes import class_performance, observed_classes, predi
 from gliocast.evidence.guard import check_not_fitted_on
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.evidence.survival_curves import kaplan_meier, logrank
+from gliocast.evidence.survival_curves import kaplan_meier, logrank, survival_at
 from gliocast.evidence.survival_metrics import Followup, ScoredSplit, survival_performance
 from gliocast.evidence.survival_models import MODELS
 from gliocast.hybrid.features import IMAGE_SCORE, build_preprocessor, encode
@@ -71,14 +71,27 @@ def _in_classes(
     tested: Sequence[ScoredSplit], outcomes: Table, evidence: EvidenceParameters, seed: int
 ) -> Iterator[dict[str, Any]]:
     """Classes by the mean of a patient's survival curves over the repeats; nobody is ranked against another here."""
-    survival = pd.concat([pd.DataFrame(split.prediction.survival, index=list(split.patients)) for split in tested])
-    mean = survival.groupby(level=0).mean()
-    test, times = _followup(outcomes.loc[mean.index]), tested[0].prediction.times_days
+    times = tested[0].prediction.times_days
+    said = _mean_by_patient(tested, [split.prediction.survival for split in tested])
+    same = _mean_by_patient(tested, [_taught_curve(split, times) for split in tested])
+    test = _followup(outcomes.loc[said.index])
     for thresholds in evidence.classes_days:
         observed = observed_classes(test.days, test.died, thresholds)
-        answer = predicted_classes(times, mean.to_numpy(dtype=float), thresholds)
-        found = class_performance(observed, answer, len(thresholds) + 1, evidence.n_bootstrap, seed)
+        answer, majority = (predicted_classes(times, curves.to_numpy(), thresholds) for curves in (said, same))
+        found = class_performance(observed, answer, majority, len(thresholds) + 1, evidence.n_bootstrap, seed)
         yield {"thresholds_days": ", ".join(map(str, thresholds)), **as_columns(found)}
+
+
+def _taught_curve(split: ScoredSplit, times_days: np.ndarray) -> np.ndarray:
+    """The training patients' Kaplan–Meier curve, for each of those tested."""
+    curve = survival_at(kaplan_meier(split.training.days, split.training.died), times_days)
+    return np.broadcast_to(curve, (len(split.patients), len(curve)))
+
+
+def _mean_by_patient(tested: Sequence[ScoredSplit], curves: Sequence[np.ndarray]) -> Table:
+    """Each patient's curve, averaged over the splits that test them."""
+    rows = [pd.DataFrame(part, index=list(split.patients)) for split, part in zip(tested, curves, strict=True)]
+    return pd.concat(rows).groupby(level=0).mean()
 
 
 def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figure:
