@@ -6,7 +6,7 @@ import pytest
 from gliocast.imaging.findings import Refused
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.planes import slice_planes, slice_positions_mm
-from gliocast.imaging.sampling import _weights, sample_mask
+from gliocast.imaging.sampling import _general, _weights, sample_mask
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from imaging_phantoms import GREY, Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
@@ -15,7 +15,7 @@ LESION_MM = (8.0, -12.0, 24.0)
 RADII_MM = (6.0, 7.0, 5.0)
 ORIENTATIONS = ["LPS", "RAS", "LAS", "RPI", "PSR", "AIL", "SRA", "PIR"]
 TENTH_MM = 0.1 * GREY.min()  # what a slice's mean changes by when it lies 0.1 mm off, along whichever axis
-TURNS = [(0.0, 0.0, 12.0), (9.0, 0.0, 0.0), (5.0, -7.0, 11.0), (0.0, 25.0, 0.0)]
+TURNS = [(1.0, 0.0, 0.0), (0.0, 0.0, 12.0), (9.0, 0.0, 0.0), (5.0, -7.0, 11.0), (0.0, 25.0, 0.0)]
 
 
 def extracted(site: Site, patient_id: str = "P1") -> SliceStack:
@@ -83,13 +83,22 @@ def test_slices_may_be_cut_along_any_axis(tmp_path, axis):
     assert_grey_is_where_it_should_be(stack, grid, site)
 
 
-def test_pictures_show_the_patient_as_a_radiologist_looks_at_them(tmp_path):
-    site, grid = Site(tmp_path), a_grid("RAS")
-    site.add("P1", grid, grey_voxels(grid) + 100 * ellipsoid(grid, (20.0, 10.0, 20.0), (4.0, 4.0, 20.0)))
+@pytest.mark.parametrize(("axis", "along"), [("axial", 2), ("coronal", 1), ("sagittal", 0)])
+def test_pictures_show_the_patient_as_a_radiologist_looks_at_them(tmp_path, axis, along):
+    """Anterior, or superior, is above; the patient's right, in sagittal slices anterior, is on the left."""
+    site, grid = Site(tmp_path, slice_parameters(axis=axis)), a_grid("RAS")
+    place, radii = np.array([20.0, 10.0, 36.0]), np.full(3, 4.0)
+    place[along], radii[along] = LESION_MM[along], 20.0
+    site.add("P1", grid, grey_voxels(grid) + 300 * ellipsoid(grid, tuple(place), tuple(radii)))
     site.add_mask("P1", grid, ellipsoid(grid, LESION_MM, RADII_MM))
     row, column = np.unravel_index(extracted(site).pixels[4].argmax(), (32, 32))
-    assert row < 16  # anterior is above
-    assert column < 16  # the patient's right is on the left
+    assert (row < 16, column < 16) == (True, True)
+
+
+def test_slices_are_cut_where_they_are_said_to_lie_however_far_apart():
+    parameters = slice_parameters(count=3, distance_mm=2.5)
+    planes = slice_planes(np.array([10.0, 12.5, 15.0]), np.zeros(3), parameters)
+    assert planes.grid.to_mm(np.array([[0.0, 0.0, place] for place in range(3)]))[:, 2].tolist() == [10.0, 12.5, 15.0]
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -113,11 +122,17 @@ def test_slices_lie_a_distance_apart_around_the_centre_and_move_as_a_block_into_
     assert slice_positions_mm(119.0, (100.0, 120.0), three).tolist() == [112, 116, 120]
 
 
-@pytest.mark.parametrize("low", [-120.0, -3.0, 100.0])
+@pytest.mark.parametrize("low", [-120.0, -3.0, 0.2, 100.0])  # in floating point, 0.2 + 8 - 0.2 is below 8
 def test_a_volume_shorter_than_the_block_of_slices_is_refused_wherever_it_lies(low):
     with pytest.raises(Refused, match="volume"):
         slice_positions_mm(low + 3.0, (low, low + 7.0), slice_parameters(count=3, distance_mm=4.0))
     assert len(slice_positions_mm(low + 3.0, (low, low + 8.0), slice_parameters(count=3, distance_mm=4.0))) == 3
+
+
+def test_the_outermost_voxels_reach_one_step_further_where_slices_are_oblique_too():
+    step = np.eye(4)
+    step[0, 3] = -0.5
+    assert _general(np.ones((2, 2, 2), np.float32), step, (3, 1, 1), 1).ravel().tolist() == [1.0, 1.0, 1.0]
 
 
 def test_linear_weights_by_hand():

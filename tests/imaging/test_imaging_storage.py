@@ -19,7 +19,7 @@ from gliocast.datasets import slice_shelf
 from gliocast.datasets.slice_stacks import SliceStacksDataset
 from gliocast.errors import ArtefactError, ImagingError, LeakageError
 from gliocast.imaging import pipeline, study
-from gliocast.imaging.findings import RefusedPatient
+from gliocast.imaging.findings import Finding, RefusedPatient
 from gliocast.imaging.pipeline import Extraction
 from gliocast.imaging.workers import worker_pool
 from gliocast.pipelines.preprocessing import imaging_nodes
@@ -205,6 +205,15 @@ def test_a_refusal_that_may_be_over_is_tried_again_and_forgotten(tmp_path, datas
     assert dataset.load().patient_ids == ("P1", "P2")
     assert dataset.load().refused.empty
     assert not dataset.is_unsettled()
+
+
+def test_a_refusal_of_which_one_reason_may_be_over_is_tried_again(tmp_path):
+    """The other reasons may have come of it."""
+    shelf = slice_shelf.SliceShelf(tmp_path)
+    findings = [Finding(code, "the mask", "found", "expected") for code in ("inaccessible", "empty_lesion_mask")]
+    for patient_id, told in (("P1", findings), ("P2", findings[1:])):
+        shelf.add(RefusedPatient(patient_id, tuple(told)), "key")
+    assert shelf.absent({"P1": "key", "P2": "key"}) == ["P1"]
 
 
 def test_a_refusal_that_lies_in_the_image_is_not_tried_again(tmp_path, dataset, made):

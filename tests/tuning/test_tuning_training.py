@@ -115,6 +115,14 @@ def test_each_split_has_a_search_of_its_own(clean):
     assert len({found["study_name"] for found in hyperparameters["splits"].values()}) == 3
     assert trials["split"].tolist() == ["fold1"] * 2 + ["fold2"] * 2 + ["fold3"] * 2
     assert history["layout"]["title"]["text"].endswith("split fold1, the first of 3")
+    assert history["data"][0]["y"] == trials["value"][:2].tolist()
+
+
+def test_the_order_of_the_rows_of_the_cohort_changes_nothing(tmp_path: Path):
+    hyperparameters, trials, *_ = tuned(tmp_path)
+    turned_over = tuned(tmp_path / "turned over", cohort=a_cohort()[::-1])
+    assert turned_over[0] == hyperparameters
+    assert turned_over[1]["value"].equals(trials["value"])
 
 
 @pytest.mark.parametrize("split", nested().splits, ids=lambda split: split.name)
