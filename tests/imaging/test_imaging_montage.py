@@ -62,6 +62,21 @@ def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store, tmp
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 
+@pytest.mark.parametrize(
+    ("who", "reason", "of_others"),
+    [
+        ("0017", "no volume; expected sub0017/t1gd.nii.gz or P0017_t1.nii", 0),
+        ("ab", "no volume; expected ab1/t1gd.nii.gz or 2ab.nii", 0),
+        ("17", "no volume; expected 17t1.nii and not 170 or 317", 2),
+    ],
+)
+def test_no_file_s_name_tells_who_has_no_slices(store, who, reason, of_others):
+    exclusions = pd.DataFrame({"patient_id": [who], "code": ["image_missing"], "reason": [reason]})
+    page = "".join(Montage(store, exclusions, lambda _: "P-x").page(1, lambda _: ""))
+    told = re.search(r"<td>(no volume.*?)</td>", page)
+    assert told and told[1].count(who) == of_others
+
+
 def test_many_patients_stand_on_several_pages_in_the_order_of_doubt_and_every_link_leads_to_one(store, tmp_path):
     pages = drawn(store, tmp_path / "out", page_patients=1)
     first, second = pages["montage.html"], next(text for name, text in pages.items() if "page_0002" in name)

@@ -22,8 +22,9 @@ def is_technical(name: str) -> bool:
 
 
 def renamed(text: str, name: str, shown: str) -> str:
-    """The text with a file, or a patient whom the file may be named after, named otherwise."""
-    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])", lambda _: shown, text)
+    """The text with a file, or a patient whom it may be named after, named otherwise: in sub001t1.nii 001 tells who."""
+    before, after = (r"\d" if name[end].isdigit() else "[A-Za-z]" for end in (0, -1))
+    return re.sub(rf"(?<!{before}){re.escape(name)}(?!{after})", lambda _: shown, text)
 
 
 def shown_name(file: Path) -> str:
