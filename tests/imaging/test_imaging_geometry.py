@@ -6,7 +6,7 @@ import pytest
 from gliocast.imaging.findings import Refused
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.planes import slice_planes, slice_positions_mm
-from gliocast.imaging.sampling import _general, _weights, sample_mask
+from gliocast.imaging.sampling import _general, _refinement, _weights, sample_mask
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
 from imaging_phantoms import GREY, Site, a_grid, ellipsoid, grey_at, grey_voxels, positions, slice_parameters
@@ -127,6 +127,12 @@ def test_a_volume_shorter_than_the_block_of_slices_is_refused_wherever_it_lies(l
     with pytest.raises(Refused, match="volume"):
         slice_positions_mm(low + 3.0, (low, low + 7.0), slice_parameters(count=3, distance_mm=4.0))
     assert len(slice_positions_mm(low + 3.0, (low, low + 8.0), slice_parameters(count=3, distance_mm=4.0))) == 3
+
+
+@pytest.mark.parametrize(("orientation", "spacing_mm"), [("LPS", (0.4, 1.0, 0.1)), ("SRA", (0.1, 1.0, 0.4))])
+def test_a_pixel_is_the_mean_of_as_many_points_as_the_finest_voxels_within_the_slice_call_for(orientation, spacing_mm):
+    assert slice_parameters().pixel_mm == 1.5
+    assert _refinement(a_grid(orientation, (10, 10, 10), spacing_mm), slice_parameters()) == 4  # 1.5 / 0.4 = 3.75
 
 
 def test_the_outermost_voxels_reach_one_step_further_where_slices_are_oblique_too():

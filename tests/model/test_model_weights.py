@@ -238,14 +238,14 @@ def test_a_run_that_lacks_its_weights_ends_before_any_work_and_says_how_to_get_t
     assert not project.path("01_raw").exists()
 
 
-def a_start(params, image_score="cnn", reads="params:model", **done):
+def a_start(params, image_score="cnn", reads="params:model", makes=("cnn_ensemble",), **done):
     """What a run's catalog holds once the run has been let through."""
     catalog = DataCatalog()
     slices = SimpleNamespace(size_px=16)
     known = {"params:model": params, "params:slices": slices, "params:image_score": image_score, "parameters": {}}
     for name, value in (known | done).items():
         catalog[name] = value
-    run = Pipeline([Node(lambda given: given, [reads], "cnn_ensemble", name="train")])
+    run = Pipeline([Node(lambda given: given, [reads], list(makes), name="train")])
     pin_weights(run, catalog)
     return catalog
 
@@ -270,4 +270,11 @@ def test_what_training_would_refuse_is_refused_before_slices_are_made_for_it():
         a_start(lacking)
     with pytest.raises(ConfigurationError, match=r"^2 problems"):
         a_start(lacking, slice_manifest="made")  # the search and the trainings may take days
+    with pytest.raises(ConfigurationError, match=r"^2 problems"):
+        a_start(lacking, makes=("hyperparameters", "cnn_ensemble"), hyperparameters="found")
     a_start(lacking, cnn_ensemble="trained")  # it may be reused; if not, the training itself refuses
+
+
+def test_weights_that_are_gone_are_told_before_what_was_trained_from_them_is_reused(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"model\.weights"):
+        a_start(tiny(weights=str(tmp_path / "gone.safetensors")), cnn_ensemble="trained")
