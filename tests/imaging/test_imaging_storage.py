@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -207,6 +208,15 @@ def test_a_refusal_that_may_be_over_is_tried_again_and_forgotten(tmp_path, datas
     assert not dataset.is_unsettled()
 
 
+def test_a_doubt_stands_in_the_manifest_with_its_code(tmp_path):
+    site = a_site(tmp_path / "site", 1)
+    doubt = Finding("contrast_unknown", "ContrastBolusAgent of series 5", "not recorded", "a contrast agent")
+    stack = replace(study.extract_stack(site.source, "P1", None, site.parameters), doubts=(doubt,))
+    shelf = slice_shelf.SliceShelf(tmp_path / "shelf")
+    shelf.add(stack, "key")
+    assert shelf.manifest().loc[0, "doubts"] == f"contrast_unknown: {doubt}"
+
+
 def test_a_refusal_of_which_one_reason_may_be_over_is_tried_again(tmp_path):
     """The other reasons may have come of it."""
     shelf = slice_shelf.SliceShelf(tmp_path)
@@ -256,6 +266,13 @@ def test_removed_patients_disappear_from_the_disk(tmp_path, dataset, made):
     assert b"P2" not in stored
     with pytest.raises(ArtefactError, match="P2"):
         dataset.load().load(["P1", "P2"])
+
+
+def test_the_refusal_of_a_removed_patient_disappears_from_the_disk_too(tmp_path):
+    shelf = slice_shelf.SliceShelf(tmp_path)
+    shelf.add(RefusedPatient("P1", (Finding("empty_lesion_mask", "the mask", "no lesion voxel", "one"),)), "key")
+    shelf.settle({})
+    assert list((tmp_path / "refusals").iterdir()) == []
 
 
 def test_small_shards_are_packed_into_full_ones(tmp_path, dataset, monkeypatch):

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from gliocast.datasets.checkpoints import CheckpointFolder
 from gliocast.errors import ConfigurationError, TrainingError
-from gliocast.model import precision, resume, training
+from gliocast.model import endings, precision, resume, training
 from gliocast.model.backbone import import_timm
 from gliocast.model.device import processor_threads
 from gliocast.model.material import FoldIndices
@@ -442,6 +442,21 @@ def test_a_disk_too_small_for_the_checkpoints_is_refused_before_training(monkeyp
     monkeypatch.setattr(training, "train_epoch", lambda *_: pytest.fail("trained"))
     with pytest.raises(TrainingError, match=r"checkpoints of fold is 1 MB free; expected at least \d+ MB"):
         train(checkpoints=SmallDisk())
+
+
+def test_a_disk_has_room_where_three_checkpoints_of_four_networks_fit():
+    """Weights, best weights and two moments; the last, the one before, and the one that is being written."""
+
+    class Room(MemoryCheckpoints):
+        def free_bytes(self):
+            return self.room
+
+    network, checkpoints = torch.nn.Linear(256, 1024, bias=False), Room()  # 1 MiB
+    checkpoints.room = 12 << 20
+    endings.refuse_full_disk("fold", network, checkpoints)
+    checkpoints.room -= 1
+    with pytest.raises(TrainingError, match="12 MB free; expected at least 12 MB"):
+        endings.refuse_full_disk("fold", network, checkpoints)
 
 
 @pytest.mark.parametrize("backbone", ["vit_tiny_patch16_224", "test_convnext"])
