@@ -115,6 +115,24 @@ def test_orientation_names_the_stored_axes():
     assert a_grid("SRA", turned_degrees=(5.0, 5.0, 5.0)).orientation == "SRA"
 
 
+@pytest.mark.parametrize("turn", TURNS)
+def test_the_slices_of_a_turned_volume_reach_as_far_below_its_centre_as_above_it(turn):
+    grid = a_grid("LPS", (60, 56, 50), turned_degrees=turn)
+    assert np.mean([grid.span_mm(axis) for axis in range(3)], axis=1) == pytest.approx(grid.centre_mm)
+
+
+def test_each_stored_axis_stands_for_one_anatomical_axis_though_two_may_be_nearest_to_it():
+    grid = a_grid("RAS", turned_degrees=(40.0, 40.0, 0.0))
+    assert [int(np.abs(grid.affine[axis, :3]).argmax()) for axis in range(3)] == [0, 1, 0]
+    assert [grid.stored_axis(axis) for axis in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("distance_mm", [0.0, np.nan, np.inf])
+def test_axes_that_point_nowhere_are_given_no_distance(distance_mm):
+    grid = Grid((2, 2, 2), np.diag([1.0, 1.0, distance_mm, 1.0]))
+    assert grid.with_spacing_mm((1.0, 1.0, 5.0)) is grid
+
+
 def test_slices_lie_a_distance_apart_around_the_centre_and_move_as_a_block_into_the_volume():
     three = slice_parameters(count=3, distance_mm=4.0)
     assert slice_positions_mm(110.0, (100.0, 120.0), three).tolist() == [106, 110, 114]

@@ -268,6 +268,14 @@ def test_removed_patients_disappear_from_the_disk(tmp_path, dataset, made):
         dataset.load().load(["P1", "P2"])
 
 
+@pytest.mark.parametrize("folder", ["shards", "refusals"])
+def test_what_a_killed_run_was_writing_goes_with_the_next_run(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / ".0a1b-x1y2z3w4").write_text("half of a patient")
+    slice_shelf.SliceShelf(tmp_path)
+    assert list((tmp_path / folder).iterdir()) == []
+
+
 def test_the_refusal_of_a_removed_patient_disappears_from_the_disk_too(tmp_path):
     shelf = slice_shelf.SliceShelf(tmp_path)
     shelf.add(RefusedPatient("P1", (Finding("empty_lesion_mask", "the mask", "no lesion voxel", "one"),)), "key")

@@ -600,6 +600,39 @@ def test_a_training_goes_on_where_its_first_weights_were_moved():
     assert resume.training_fingerprint(*rest, here, 1) == resume.training_fingerprint(*rest, there, 1)
 
 
+def fingerprint_of(params):
+    stacks, classes = a_cohort(18)
+    return resume.training_fingerprint(stacks, classes, FOLD, tiny().hyperparameters, params, 1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"backbone": "test_convnext"},
+        {"weights_sha256": "0" * 64},
+        {"pooling": "mean_probability"},
+        {"batch_size": 9},
+        {"epochs": 4},
+        {"stop_by": "auc"},
+        {"scheduler": {"factor": 0.5, "patience": 1}},
+        {"augmentation": {"flip": True, "rotation_degrees": 0, "shift_fraction": 0, "intensity_fraction": 0}},
+        {"precision": "bfloat16"},
+        {"channels_last": False},
+        {"compile": True},
+        {"threads": 2},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_training_does_not_go_on_with_other_parameters(changes):
+    assert fingerprint_of(tiny(**changes)) != fingerprint_of(tiny())
+
+
+def test_where_a_training_runs_and_the_hyperparameters_that_it_is_not_given_leave_its_weights_as_they_are():
+    elsewhere = tiny(devices=("cuda:0",), weights_folder="elsewhere", checkpoint_seconds=60.0, explained_patients=5)
+    assert fingerprint_of(elsewhere) == fingerprint_of(tiny())
+    assert fingerprint_of(tiny(learning_rate=0.1, weight_decay=0.1, dropout=0.1)) == fingerprint_of(tiny())
+
+
 def test_the_callback_sees_every_epoch_and_may_end_the_training():
     seen = []
 
