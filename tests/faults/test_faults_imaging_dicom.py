@@ -1,4 +1,4 @@
-"""Faults 20 to 23: what is wrong with DICOM series."""
+"""Faults 20 to 24: what is wrong with DICOM series and their segmentations."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pydicom
 import pytest
 
 from closed_paths import close
+from gliocast.imaging.dicom_volume import DicomVolume
 from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
-from imaging_dicom import write_enhanced, write_series
-from imaging_phantoms import Site, a_grid, grey_voxels, slice_parameters
+from imaging_dicom import write_enhanced, write_segmentation, write_series
+from imaging_phantoms import Site, a_grid, ellipsoid, grey_voxels, slice_parameters
 from project_copy import DATA_ROOT
 
 GRID = a_grid("LPS", (24, 24, 30))
@@ -84,6 +85,30 @@ def test_20_a_turned_slice_is_refused(tmp_path):
     site = Site(tmp_path)
     a_series(site, change=turn)
     assert codes(site) == ["mixed_orientation"]
+
+
+def test_20_a_slice_with_pixels_of_another_size_is_refused(tmp_path):
+    def scale(index: int, header: pydicom.Dataset) -> None:
+        if index == 12:
+            header.PixelSpacing = [float(value) * 1.01 for value in header.PixelSpacing]
+
+    site = Site(tmp_path)
+    a_series(site, change=scale)
+    assert codes(site) == ["mixed_spacing"]
+
+
+def test_20_rows_and_columns_at_no_right_angle_are_refused(tmp_path):
+    site = Site(tmp_path)
+    a_series(site, ImageOrientationPatient=[1, 0, 0, 0.1, 0.995, 0])
+    assert codes(site) == ["bad_orientation"]
+
+
+def test_20_what_is_even_is_told_by_the_distance_of_the_slices(tmp_path):
+    grid = a_grid(shape=(24, 24, 12), spacing_mm=(2.0, 2.0, 3.0))
+    write_series(tmp_path / "t1gd", grid, np.round(grey_voxels(grid)), change=moved(1, (0.0, 0.0, 0.02)))
+    volume = DicomVolume(tmp_path / "t1gd", slice_parameters())
+    assert volume.grid.span_mm(2) == pytest.approx(grid.span_mm(2))
+    assert volume.grid.spacing_mm[2] == pytest.approx(3.0)  # the mean: of the first two slices it is 3.02
 
 
 def test_20_slices_of_different_sizes_are_refused(tmp_path):
@@ -356,6 +381,41 @@ def test_22_a_series_with_and_without_contrast_is_refused_unless_the_tag_is_pass
     ]
     site.parameters = slice_parameters(series__contrast="ignore")
     assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+
+
+def test_22_a_series_of_which_some_files_say_that_there_was_no_contrast_agent_is_refused(tmp_path):
+    def none(index: int, header: pydicom.Dataset) -> None:
+        header.ContrastBolusAgent = "NONE" if index == 7 else ""
+
+    site = Site(tmp_path)
+    a_series(site, change=none)
+    assert codes(site) == ["no_contrast"]
+
+
+def test_22_a_slice_of_colours_is_refused(tmp_path):
+    def coloured(index: int, header: pydicom.Dataset) -> None:
+        if index == 7:
+            header.SamplesPerPixel = 3
+
+    site = Site(tmp_path)
+    a_series(site, change=coloured)
+    assert codes(site) == ["not_scalar"]
+
+
+def test_23_of_two_series_with_as_many_slices_none_is_the_one_with_most(tmp_path):
+    site = Site(tmp_path, slice_parameters(series__choose="most_slices"))
+    a_series(site)
+    a_series(site)
+    assert codes(site) == ["several_series"]
+
+
+def test_24_of_two_segmentations_in_one_folder_none_is_taken(tmp_path):
+    site = Site(tmp_path)
+    images, mask = a_series(site), ellipsoid(GRID, tuple(GRID.centre_mm), (6.0, 6.0, 4.0))
+    for name in ("first", "second"):
+        write_segmentation(site.root / "P1" / "lesion_mask" / f"{name}.dcm", images, [mask])
+    (finding,) = extract_stack(site.source, "P1", None, site.parameters).findings
+    assert (finding.code, finding.found) == ("lesion_mask_unreadable", "2 lesion masks")
 
 
 @pytest.mark.parametrize(("tag", "value", "code"), [

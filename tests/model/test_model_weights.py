@@ -272,6 +272,8 @@ def test_what_training_would_refuse_is_refused_before_slices_are_made_for_it():
         a_start(lacking, slice_manifest="made")  # the search and the trainings may take days
     with pytest.raises(ConfigurationError, match=r"^2 problems"):
         a_start(lacking, makes=("hyperparameters", "cnn_ensemble"), hyperparameters="found")
+    with pytest.raises(ConfigurationError, match=r"^2 problems"):
+        a_start(lacking, makes=("hyperparameters",))
     a_start(lacking, cnn_ensemble="trained")  # it may be reused; if not, the training itself refuses
 
 
