@@ -179,17 +179,6 @@ def test_an_image_score_from_a_model_that_has_seen_the_patient_is_refused(cohort
         fitted(cohort, partition, leaking)
 
 
-def test_an_in_sample_image_score_is_refused(cohort, partition, image_scores):
-    leaking = Scores(image_scores.table.assign(role="in_sample"), image_scores.fitted_on)
-    with pytest.raises(LeakageError, match="role of the image score is in_sample"):
-        fitted(cohort, partition, leaking)
-
-
-def test_an_image_score_whose_model_hides_its_patients_is_refused(cohort, partition, image_scores):
-    with pytest.raises(LeakageError, match="silent about its patients"):
-        fitted(cohort, partition, Scores(image_scores.table, {}))
-
-
 def test_a_training_patient_without_outcome_is_refused(cohort, partition, image_scores):
     undetermined = cohort.assign(outcome=cohort["outcome"].mask(cohort["patient_id"] == "P000"))
     with pytest.raises(CohortError, match="P000: outcome is undetermined"):
