@@ -98,7 +98,7 @@ def test_leaving_one_centre_out_tests_each_centre_and_trains_on_the_others(a_coh
         assert sorted(split.test) == sorted(cohort.loc[cohort["centre"] == split.stratum, "patient_id"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cohort=cohorts(least=12), scheme=st.sampled_from(SCHEMES), seed=st.integers(0, 2**32), inner=st.integers(3, 5))
 def test_any_partition_is_disjoint_complete_and_stratified(cohort, scheme, seed, inner):
     try:
@@ -119,7 +119,7 @@ def test_any_partition_is_disjoint_complete_and_stratified(cohort, scheme, seed,
     assert partition_from_json(json.loads(json.dumps(partition_to_json(partition)))) == partition
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cohort=cohorts(least=8), seed=st.integers(0, 99))
 def test_any_holdout_tests_a_fifth_of_each_outcome_or_a_little_more(cohort, seed):
     partition = partition_patients(cohort, parameters(inner=3), seed)

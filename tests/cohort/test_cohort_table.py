@@ -201,7 +201,7 @@ def test_a_given_table_reads_like_its_file(cohort_parameters):
 CELLS = st.sampled_from(["", "P1", "65", "67,5", "M", "x", "-1", "1e9", "2020-01-01", "NaN", "biopsy", '"', "7.0", "€"])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=st.lists(st.lists(CELLS, min_size=6, max_size=6), max_size=6), policy=st.sampled_from(["exclude", "stop"]))
 def test_any_table_is_read_completely_or_refused_in_our_words(rows, policy, cohort_parameters):
     text = table(*(",".join(row) for row in rows))
@@ -214,7 +214,7 @@ def test_any_table_is_read_completely_or_refused_in_our_words(rows, policy, coho
     assert cohort["patient_id"].is_unique
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=200))
 def test_any_text_is_a_table_or_refused_in_our_words(text, cohort_parameters):
     try:

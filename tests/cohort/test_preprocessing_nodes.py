@@ -190,7 +190,7 @@ def test_slices_that_were_located_without_a_mask_are_told_with_how_many_unsurely
     assert any("4 patients without lesion mask" in told and "2 of them unsurely" in told for told in flow["warnings"])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     fates=st.lists(
         st.tuples(st.booleans(), st.booleans(), st.booleans(), st.integers(1, 700)), min_size=1, max_size=30

@@ -121,7 +121,7 @@ def test_complete_separation_has_an_auc_but_no_interval():
 scores = arrays.arrays(float, 12, elements=st.integers(-3, 3).map(float))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(scores, scores)
 def test_covariance_equals_the_one_counted_pair_by_pair(first, second):
     outcome = np.array([True, False] * 6)
@@ -133,7 +133,7 @@ def test_covariance_equals_the_one_counted_pair_by_pair(first, second):
     assert covariance == pytest.approx(expected, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(scores)
 def test_auc_does_not_change_with_the_scale_of_the_score(score):
     outcome = np.array([True, False] * 6)

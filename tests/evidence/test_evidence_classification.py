@@ -40,7 +40,6 @@ def test_wilson_interval_is_newcombes_worked_example():
     assert result["ci95"] == pytest.approx([0.2553, 0.3662], abs=5e-5)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_interval_is_that_of_statsmodels(case):
     from statsmodels.stats.proportion import proportion_confint
@@ -116,7 +115,7 @@ def test_the_same_seed_gives_the_same_intervals():
     assert first == second
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=False))
 def test_values_do_not_depend_on_the_order_of_patients(random):
     order = np.array(random.sample(range(120), 120))

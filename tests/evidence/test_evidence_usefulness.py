@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gliocast.errors import LeakageError
@@ -145,7 +145,6 @@ def test_calling_everyone_is_worth_nothing_at_the_prevalence():
     assert curves.loc["cnn", "net_benefit"] == pytest.approx((2 - 1) / 6)
 
 
-@settings(deadline=None)
 @given(st.floats(0.05, 0.95))
 def test_a_perfect_model_is_worth_the_prevalence_at_any_threshold(threshold):
     assert net_benefit(OUTCOME, OUTCOME, threshold) == pytest.approx(0.5)

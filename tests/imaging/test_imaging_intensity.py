@@ -55,7 +55,7 @@ def test_bias_correction_flattens_a_slope():
     assert inside.std() / inside.mean() < 0.5 * shading.std() / shading.mean()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     stack=arrays(np.float32, (2, 8, 8), elements=st.floats(-(2.0**100), 2.0**100, width=32)),
     method=st.sampled_from(["maximum", "percentile", "z_score"]),

@@ -77,7 +77,7 @@ def test_image_score_of_a_patient_has_a_stream_of_its_own(table1):
     assert np.array_equal(one, two[:20])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n_patients=st.integers(4, 700), seed=st.integers(0, 2**31))
 def test_any_number_of_patients_keeps_the_shares_within_one_patient(table1, n_patients, seed):
     cohort, scores = simulate_clinical(table1, n_patients, seed)
