@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,8 @@ def assess_time_to_event(
     known_from_days = np.inf if cohort.threshold_mode == "training_median" else float(cohort.survival_threshold_days)
     last = max([*evidence.horizons_days, *(days for cuts in evidence.classes_days for days in cuts)])
     times = np.arange(STEP_DAYS, last + STEP_DAYS, STEP_DAYS)
-    study = _Study(
-        taught, test_predictors, test_outcomes, image_scores, partition, known_from_days, hybrid, times, seed
-    )
+    outcomes = test_outcomes.set_index("patient_id")
+    study = _Study(taught, test_predictors, outcomes, image_scores, partition, known_from_days, hybrid, times, seed)
     rows, class_rows = [], []
     for predictors in (CLINICAL, HYBRID) if image_score != "none" else (CLINICAL,):
         for model in MODELS:
@@ -63,7 +63,7 @@ def assess_time_to_event(
             tested = [study.tested(model, predictors, split) for split in partition.splits]
             found = survival_performance(tested, evidence.horizons_days, evidence.n_bootstrap, seed)
             rows.append({**names, **as_columns(found)})
-            class_rows += [{**names, **row} for row in _in_classes(tested, study.outcomes, evidence, seed)]
+            class_rows += [{**names, **row} for row in _in_classes(tested, outcomes, evidence, seed)]
     return pd.DataFrame(rows), pd.DataFrame(class_rows)
 
 
@@ -115,24 +115,19 @@ def compare_predicted_groups(predictions: Scores, test_outcomes: Table) -> Figur
     return figures.kaplan_meier(pd.concat(curves, ignore_index=True), p_value, title)
 
 
+@dataclass(frozen=True)
 class _Study:
-    """The patients and the features of one comparison of survival models."""
+    """The patients and the features of one comparison of survival models; `outcomes` by `patient_id`."""
 
-    def __init__(
-        self,
-        taught: Table,
-        test_predictors: Table,
-        test_outcomes: Table,
-        image_scores: Scores,
-        partition: Partition,
-        known_from_days: float,
-        hybrid: HybridParameters,
-        times_days: np.ndarray,
-        seed: int,
-    ) -> None:
-        self.taught, self.test_predictors, self.image_scores = taught, test_predictors, image_scores
-        self.outcomes, self.known_from_days = test_outcomes.set_index("patient_id"), known_from_days
-        self.partition, self.hybrid, self.times_days, self.seed = partition, hybrid, times_days, seed
+    taught: Table
+    test_predictors: Table
+    outcomes: Table
+    image_scores: Scores
+    partition: Partition
+    known_from_days: float
+    hybrid: HybridParameters
+    times_days: np.ndarray
+    seed: int
 
     def tested(self, model: str, predictors: str, split: Split) -> ScoredSplit:
         """What the model says of the split's test patients, and what happened to them."""
