@@ -10,7 +10,7 @@ from gliocast.cohort.simulation.clinical import clinical_csv
 from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
 from gliocast.cohort.simulation.studies import StudyBatch, phantoms
 from gliocast.cohort.simulation.truth import simulated_patients, truth
-from gliocast.errors import ArtefactError, Problem
+from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.progress import counted
 
 _log = logging.getLogger(__name__)
@@ -40,11 +40,6 @@ def tabulate_patients(
     reported = PaperParameters.model_validate(paper)
     cohort, _ = simulated_patients(reported.table1, reported.figure1, simulation, seed)
     absent = sorted(set(cohort["patient_id"]) - set(simulated_imaging))
-    if absent:
-        raise ArtefactError([without_images(patient_id) for patient_id in absent])
+    expected, remedy = "simulated images", "Run the pipeline `simulation` again."
+    raise_if_any([Problem(patient_id, "images", "absent", expected, remedy) for patient_id in absent], ArtefactError)
     return clinical_csv(cohort)
-
-
-def without_images(patient_id: str) -> Problem:
-    """The problem of a simulated patient whose images have gone."""
-    return Problem(patient_id, "images", "absent", "simulated images", "Run the pipeline `simulation` again.")
