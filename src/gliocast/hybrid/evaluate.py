@@ -66,10 +66,8 @@ def evaluate(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidencePara
 
 def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
     """As `evaluate`, without asking whom the models have seen: for the paper's protocol, which is known to leak."""
-    check_probabilities(predictions.table[predictions.table["name"] != SURGERY_RULE])  # the rule gives none
-    tables = {name: table for name, table in by_model(predictions, outcomes) if name in WORDS}
-    raise_if_any(list(_other_patients(tables)), PartitionError)
-    models = {name: {"patient": _performance(table, evidence, seed)} for name, table in tables.items()}
+    tables = compared_tables(predictions, outcomes)
+    models = {name: {"patient": performance_of(table, evidence, seed)} for name, table in tables.items()}
     pairs = [pair for pair in PAIRS if set(pair) <= set(tables)]
     compared = {f"{a}_vs_{b}": _compare(tables, a, b, evidence, seed) for a, b in pairs}
     adjusted = holm({pair: found["p_value"] for pair, found in compared.items()})
@@ -78,6 +76,19 @@ def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParam
             compared[pair] = as_one_of_several(compared[pair], p_value, len(compared))
         compared[pair]["p_value_holm"] = p_value
     return {"models": models, "comparisons": compared}
+
+
+def compared_tables(predictions: Scores, outcomes: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """`by_model` of the models that are compared, once each of them has said a probability of the same patients.
+
+    Raises:
+        PartitionError: the models were not asked about the same patients.
+        InputError: a prediction is no probability.
+    """
+    check_probabilities(predictions.table[predictions.table["name"] != SURGERY_RULE])  # the rule gives none
+    tables = {name: table for name, table in by_model(predictions, outcomes) if name in WORDS}
+    raise_if_any(list(_other_patients(tables)), PartitionError)
+    return tables
 
 
 def prediction_times(
@@ -150,7 +161,8 @@ def splits_of(table: pd.DataFrame) -> metrics.Splits:
     return table["split"].to_numpy(dtype=str)
 
 
-def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+def performance_of(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    """Counts and measures of one model, as they stand in `metrics.json`."""
     probability = None if table["probability"].isna().any() else table["probability"].to_numpy(dtype=np.float64)
     patients = table["patient_id"].to_numpy(dtype=str)
     settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits_of(table))
@@ -159,7 +171,7 @@ def _performance(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
 
 
 def _brief(table: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
-    found = _performance(table, evidence, seed)
+    found = performance_of(table, evidence, seed)
     return as_columns({name: found[name] for name in ("n", "auc", "accuracy")})
 
 

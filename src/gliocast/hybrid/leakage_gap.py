@@ -12,7 +12,7 @@ from gliocast.evidence import metrics
 from gliocast.evidence.bootstrap import as_clusters, bootstrap
 from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
-from gliocast.hybrid.evaluate import answers, by_model, measure, ranking, splits_of, truth
+from gliocast.hybrid.evaluate import answers, compared_tables, performance_of, ranking, splits_of, truth
 from gliocast.types import Scores
 
 MEASURES: dict[str, Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample]] = {
@@ -47,20 +47,19 @@ def leakage_gap(
     Returns:
         model → measure → `honest`, `paper`, `difference`, each with its interval.
     """
-    honest_results = measure(honest, test_outcomes, evidence, seed)["models"]
-    paper_results = measure(paper, outcomes, evidence, seed)["models"]
-    ours, theirs = dict(by_model(honest, test_outcomes)), dict(by_model(paper, outcomes))
+    ours, theirs = compared_tables(honest, test_outcomes), compared_tables(paper, outcomes)
+    return {name: _of_both(ours[name], theirs[name], evidence, seed) for name in theirs if name in ours}
+
+
+def _of_both(ours: pd.DataFrame, theirs: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
+    honest, paper = (performance_of(table, evidence, seed) for table in (ours, theirs))
     return {
         name: {
-            measure_name: {
-                "honest": honest_results[name]["patient"][measure_name],
-                "paper": paper_results[name]["patient"][measure_name],
-                "difference": _difference(theirs[name], ours[name], measure_of, evidence.n_bootstrap, seed),
-            }
-            for measure_name, measure_of in MEASURES.items()
+            "honest": honest[name],
+            "paper": paper[name],
+            "difference": _difference(theirs, ours, measure, evidence.n_bootstrap, seed),
         }
-        for name in theirs
-        if name in ours
+        for name, measure in MEASURES.items()
     }
 
 
@@ -83,7 +82,7 @@ def seen_table(gap: Mapping[str, Any]) -> pd.DataFrame:
 def _difference(
     paper: pd.DataFrame,
     honest: pd.DataFrame,
-    measure_of: Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample],
+    measure: Callable[[pd.DataFrame, metrics.Weights], metrics.PerResample],
     n_bootstrap: int,
     seed: int,
 ) -> dict[str, Any]:
@@ -91,6 +90,6 @@ def _difference(
     clusters = as_clusters(np.concatenate([paper["patient_id"].to_numpy(str), honest["patient_id"].to_numpy(str)]), 0)
 
     def difference(weights: metrics.Weights) -> metrics.PerResample:
-        return measure_of(paper, weights[:, :n]) - measure_of(honest, weights[:, n:])
+        return measure(paper, weights[:, :n]) - measure(honest, weights[:, n:])
 
     return dict(bootstrap(difference, clusters, n_bootstrap, seed))
