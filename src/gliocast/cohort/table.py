@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from gliocast.cohort.columns import column_cells, column_problems
-from gliocast.cohort.findings import Column
 from gliocast.cohort.identifiers import (
     duplicate_problems,
     identifier_problems,
@@ -22,7 +21,7 @@ from gliocast.cohort.notes import ALL_DIED, ALL_SHORT, table_notes
 from gliocast.cohort.parameters import CANONICAL_COLUMNS, NUMBERS, CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, nothing_left, rows_left_out
 from gliocast.cohort.text import cells_of
-from gliocast.cohort.values import KARNOFSKY_TO_WHO, mark_in_use, typed
+from gliocast.cohort.values import KARNOFSKY_TO_WHO, TYPES, Column, mark_in_use
 from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
 
 logger = logging.getLogger(__name__)
@@ -141,7 +140,7 @@ def typed_columns(
     cells = {name: column_cells(selected, name, cohort) for name in CANONICAL_COLUMNS[1:]}
     in_use = mark_in_use((cells[name] for name in NUMBERS), cohort.decimal)
     for name in cells:
-        columns[name], found = typed(Column(name, cohort.sources(name), cells[name], names, in_use), cohort)
+        columns[name], found = TYPES[name](Column(name, cohort.sources(name), cells[name], names, in_use), cohort)
         problems += found
     if not set(cohort.sources("event_observed")) & set(selected):
         columns["event_observed"] = pd.Series(True, index=selected.index, dtype="boolean")

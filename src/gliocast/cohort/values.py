@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
 from gliocast.cohort.columns import plain
-from gliocast.cohort.findings import Column
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
-from gliocast.errors import Problem
+from gliocast.errors import Problem, listed, shown
 
 DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
@@ -21,9 +20,37 @@ KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20:
 Typed = tuple[pd.Series, list[Problem]]
 
 
-def typed(column: Column, cohort: CohortParameters) -> Typed:
-    """The column's values in its canonical type, and a problem for whatever is not one."""
-    return TYPES[column.name](column, cohort)
+@dataclass(frozen=True)
+class Column:
+    """A canonical column as text.
+
+    Attributes:
+        name: the canonical name.
+        sources: the table's own names of it.
+        cells: one text a row, missing as NA.
+        patients: who each row is, for messages: the identifier, or the row where that cannot be shown.
+        mark_in_use: some number of the table is written with the configured decimal mark.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    cells: pd.Series
+    patients: pd.Series
+    mark_in_use: bool
+
+    @property
+    def where(self) -> str:
+        """The column by its canonical name and, where it differs, by the table's own."""
+        return self.name if self.sources in ((), (self.name,)) else f"{self.name} (column {', '.join(self.sources)})"
+
+    def problem(self, patients: Iterable[str], found: str, expected: str, remedy: str) -> Problem:
+        """A problem that some patients share in this column."""
+        return Problem(listed([*patients]), self.where, found, expected, remedy)
+
+    def problem_of_each_value(self, wrong: pd.Series, expected: str, remedy: Callable[[str], str]) -> Iterator[Problem]:
+        """One problem for every different cell among the `wrong` ones, naming the patients that have it."""
+        for value, patients in self.patients[wrong].groupby(self.cells[wrong], sort=False):
+            yield self.problem(patients, shown(value), expected, remedy(shown(value)))
 
 
 def text(column: Column, cohort: CohortParameters) -> Typed:
