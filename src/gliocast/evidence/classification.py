@@ -113,13 +113,8 @@ def confusion(
     outcome: Bool[np.ndarray, " observations"], predicted: Bool[np.ndarray, " observations"]
 ) -> dict[str, int]:
     """`n`, `tp`, `fp`, `fn` and `tn`; long-term survivors are the positives."""
-    cells = {
-        "tp": outcome & predicted,
-        "fp": ~outcome & predicted,
-        "fn": outcome & ~predicted,
-        "tn": ~outcome & ~predicted,
-    }
-    return {"n": len(outcome)} | {name: int(cell.sum()) for name, cell in cells.items()}
+    cells = metrics.counts(outcome, predicted, np.ones((1, len(outcome))))
+    return {"n": len(outcome)} | {name: int(getattr(cells, name)[0]) for name in metrics.CELLS}
 
 
 def proportions(cells: Mapping[str, int]) -> dict[str, Estimate]:
