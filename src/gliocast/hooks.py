@@ -52,7 +52,7 @@ class ProjectHooks:
 
             click.echo(in_words(catalog.load("image_check")))
         elif "report" in outputs:
-            from gliocast.reporting.result_table import result_table
+            from gliocast.reporting.terminal import result_table
 
             simulated = catalog.load("provenance")["simulated"]
             click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated))

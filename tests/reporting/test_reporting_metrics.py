@@ -9,8 +9,7 @@ import pytest
 from pydantic import ValidationError
 from report_samples import a_performance, all_metrics, only_the_baseline
 
-from gliocast.reporting import compilation
-from gliocast.reporting.metrics import checked
+from gliocast.reporting.metrics import checked, cnn_stage, cohort_counts, compile_results, protocol_facts
 from gliocast.types import Fold, Partition, Scores, Split
 
 
@@ -47,23 +46,21 @@ def test_metrics_refuse_what_the_contract_does_not_allow(place: tuple[str, ...],
 def test_slices_of_one_stage_stand_beside_patients_of_another() -> None:
     cnn = {"models": {"cnn": {"patient": a_performance(0.6), "slice": a_performance(0.55)}}}
     hybrid = {"models": {"cnn": {"patient": a_performance(0.61)}, "hybrid": {"patient": a_performance()}}}
-    metrics = compilation.compile_results(all_metrics()["cohort"], all_metrics()["protocol"], [cnn, hybrid])
+    metrics = compile_results(all_metrics()["cohort"], all_metrics()["protocol"], [cnn, hybrid])
     assert set(metrics["models"]) == {"cnn", "hybrid"}
     assert metrics["models"]["cnn"]["slice"]["accuracy"]["value"] == 0.55
     assert metrics["models"]["cnn"]["patient"]["accuracy"]["value"] == 0.61
 
 
 def test_a_stage_that_was_skipped_adds_nothing() -> None:
-    metrics = compilation.compile_results(
-        all_metrics()["cohort"], all_metrics()["protocol"], [{"skipped": "no images"}]
-    )
+    metrics = compile_results(all_metrics()["cohort"], all_metrics()["protocol"], [{"skipped": "no images"}])
     assert metrics["models"] == {}
 
 
 def test_everyone_in_the_table_is_counted_once() -> None:
     study_cohort = pd.DataFrame({"outcome": ["long_term", "long_term", "short_term"]})
     exclusions = pd.DataFrame({"stage": ["outcome", "images", "clinical_table", "outcome"]})
-    counts = compilation.cohort_counts(study_cohort, exclusions, 332)
+    counts = cohort_counts(study_cohort, exclusions, 332)
     assert counts == {
         "n_patients": 5,
         "n_excluded": 2,
@@ -85,14 +82,14 @@ def scores(**fitted_on: tuple[str, ...]) -> Scores:
 
 
 def test_test_patients_whom_a_model_has_seen_are_counted() -> None:
-    honest = compilation.protocol_facts("honest", 1, a_partition(), scores(a=("P1", "P2", "P3")))
-    leaking = compilation.protocol_facts("paper", 1, a_partition(), scores(a=("P1",), b=("P4", "P2")))
+    honest = protocol_facts("honest", 1, a_partition(), scores(a=("P1", "P2", "P3")))
+    leaking = protocol_facts("paper", 1, a_partition(), scores(a=("P1",), b=("P4", "P2")))
     assert (honest["n_test_patients"], honest["n_test_patients_seen_in_training"]) == (2, 0)
     assert leaking["n_test_patients_seen_in_training"] == 1
 
 
 def test_a_pipeline_that_fits_nothing_says_so() -> None:
-    facts = compilation.protocol_facts("honest", 1, None, None)
+    facts = protocol_facts("honest", 1, None, None)
     assert facts["n_test_patients"] is None
     assert "fits nothing" in facts["reason"]
 
@@ -100,7 +97,7 @@ def test_a_pipeline_that_fits_nothing_says_so() -> None:
 def test_the_papers_network_is_reported_on_its_own_test_patients_or_not_at_all() -> None:
     theirs = {"test": {"patient": a_performance(0.9), "slice": a_performance(0.8)}}
     results = {"models": {"cnn": {"patient": a_performance(0.6)}}, "paper_protocol": theirs}
-    assert compilation.cnn_stage(results, "honest", is_final=False)["models"]["cnn"] == results["models"]["cnn"]
-    assert compilation.cnn_stage(results, "paper", is_final=True)["models"]["cnn"] == theirs["test"]
-    assert compilation.cnn_stage(results, "paper", is_final=False) == {}
-    assert compilation.cnn_stage({"skipped": "image_score is none"}, "honest", is_final=True) == {}
+    assert cnn_stage(results, "honest", is_final=False)["models"]["cnn"] == results["models"]["cnn"]
+    assert cnn_stage(results, "paper", is_final=True)["models"]["cnn"] == theirs["test"]
+    assert cnn_stage(results, "paper", is_final=False) == {}
+    assert cnn_stage({"skipped": "image_score is none"}, "honest", is_final=True) == {}

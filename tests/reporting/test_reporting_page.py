@@ -13,7 +13,7 @@ from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting import formatting, paper, tables
 from gliocast.reporting.exhibits import EXHIBITS
 from gliocast.reporting.page import build_report, script
-from gliocast.reporting.result_table import result_table
+from gliocast.reporting.terminal import result_table
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 

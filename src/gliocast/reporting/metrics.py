@@ -1,15 +1,24 @@
-"""The form of `metrics.json`: what is promised to those who read it by machine.
+"""`metrics.json`: the form that is promised to those who read it by machine, and how the stages' results become it.
 
 Fractions are fractions, never percentages. A number that cannot be computed is null and says why.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gliocast.cohort.partition_json import partition_sha256
+from gliocast.cohort.selection import OUTCOME
+from gliocast.evidence.guard import WATERMARK, seen_in_training
+from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
+
 SCHEMA_VERSION = 1
+MODEL_ORDER = ("majority", "surgery_rule", "clinical", "cnn", "image_features", "hybrid")  # as a reader compares them
+NO_PARTITION = "this pipeline fits nothing, so it separates no test patients"
 
 
 class _Closed(BaseModel):
@@ -127,3 +136,85 @@ def checked(metrics: dict[str, Any]) -> dict[str, Any]:
         pydantic.ValidationError: a part is missing, unknown, NaN, or null without its reason.
     """
     return Metrics.model_validate(metrics).model_dump(mode="json", exclude_unset=True)
+
+
+def compile_results(
+    cohort: Mapping[str, Any], protocol: Mapping[str, Any], stages: list[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """`metrics.json`: what each stage found, joined and checked.
+
+    Args:
+        cohort: `cohort_counts`.
+        protocol: `protocol_facts`.
+        stages: each with any of `rules`, `models`, `comparisons`, `statistics`; a model that two stages know (the CNN,
+            by slice and by patient) keeps the levels of both, a later stage's where both have one.
+
+    Raises:
+        pydantic.ValidationError: a stage broke the promised form.
+    """
+    parts: dict[str, dict[str, Any]] = {"rules": {}, "models": {}, "comparisons": {}, "statistics": {}}
+    for stage in stages:
+        for part, found in parts.items():
+            for name, value in stage.get(part, {}).items():
+                found[name] = {**found.get(name, {}), **value} if part == "models" else value
+    parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=MODEL_ORDER.index)}
+    return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
+
+
+def cohort_counts(
+    study_cohort: pd.DataFrame, exclusions: pd.DataFrame, survival_threshold_days: float
+) -> dict[str, Any]:
+    """Who is in the study: patients with an outcome, and those whose outcome is not known yet; and who is not.
+
+    Args:
+        study_cohort: the patients with a known outcome.
+        exclusions: `patient_id`, `stage`, … of everyone else in the clinical table.
+        survival_threshold_days: from which on a patient is a long-term survivor.
+    """
+    outcome = study_cohort["outcome"]
+    undetermined = int((exclusions["stage"] == OUTCOME).sum())
+    return {
+        "n_patients": len(study_cohort) + undetermined,
+        "n_excluded": len(exclusions) - undetermined,
+        "n_long_term": int((outcome == LONG_TERM).sum()),
+        "n_short_term": int((outcome == SHORT_TERM).sum()),
+        "n_undetermined": undetermined,
+        "survival_threshold_days": survival_threshold_days,
+    }
+
+
+def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, scores: Scores | None) -> dict[str, Any]:
+    """How patients were separated, and how many test patients a model that scores them had seen.
+
+    Args:
+        name: `honest` or `paper`.
+        seed: of the run.
+        partition: None where the pipeline makes none.
+        scores: every score of a test patient, with who its model was fitted on.
+    """
+    marked = {"name": name, "seed": seed} | ({"watermark": WATERMARK} if name == "paper" else {})
+    if partition is None:
+        unknown = dict.fromkeys(("partition_sha256", "n_test_patients", "n_test_patients_seen_in_training"))
+        return {**marked, **unknown, "reason": NO_PARTITION}
+    facts = {**marked, "partition_sha256": partition_sha256(partition)}
+    return facts | {
+        "n_test_patients": len(partition.tested),
+        "n_test_patients_seen_in_training": len(seen_in_training(scores)),
+    }
+
+
+def cnn_stage(cnn_results: Mapping[str, Any] | None, protocol: ProtocolName, is_final: bool) -> dict[str, Any]:
+    """The CNN's part: on the honest test patients, or in the paper's protocol on those of its own network.
+
+    Args:
+        cnn_results: of the pipeline cnn_training; None, or with `skipped`, where it has none.
+        protocol: `honest` or `paper`.
+        is_final: whether no hybrid model follows. In the paper's protocol that one re-draws the test patients, so the
+            CNN's own are left out.
+    """
+    if cnn_results is None or "models" not in cnn_results:
+        return {}
+    if protocol == "honest":
+        return {"models": cnn_results["models"]}
+    levels = cnn_results.get("paper_protocol", {}).get("test")
+    return {"models": {"cnn": levels}} if is_final and levels else {}

@@ -17,7 +17,7 @@ from gliocast.reporting.figures import audit, forest_of_models
 from gliocast.reporting.figures.theme import name_of
 from gliocast.reporting.measures import measures_html
 from gliocast.reporting.paper import paper_areas
-from gliocast.reporting.statistics import statistics_html
+from gliocast.reporting.surgery_tests import surgery_tests_html
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def surgery(report: Report) -> list[Markup]:
     """Survival by surgery, and the surgery rule (Figure 1 and Table 2 of the paper)."""
     html = tables.result_html(tables.rule_rows(report.metrics, report.paper), "Surgery rule")
     survival = report.gallery.exhibits.get("surgery_survival") or {}
-    tests = statistics_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
+    tests = surgery_tests_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
     figures = report.shown("surgery")
     alive = survival.get("left_out", {}).get("alive_left_out_of_anova_and_kruskal")
     told = f"{prose.TESTS} {prose.STILL_ALIVE.format(alive=alive)}" if alive else prose.TESTS

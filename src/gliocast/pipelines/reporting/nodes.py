@@ -11,7 +11,8 @@ from gliocast.cohort import flow, study
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.persistence.fingerprints import sha256_of_bytes, sha256_of_value
 from gliocast.persistence.provenance import describe_run
-from gliocast.reporting import compilation, page
+from gliocast.reporting import page
+from gliocast.reporting.metrics import cnn_stage, cohort_counts, compile_results, protocol_facts
 from gliocast.types import Partition, ProtocolName, Scores
 
 
@@ -39,14 +40,14 @@ def compile_metrics(
     else:
         threshold_days = study.threshold_days(study_cohort, partition, cohort_parameters)
         study_cohort = study.with_outcomes(study_cohort, partition, cohort_parameters)
-    counts = compilation.cohort_counts(study_cohort, exclusions, threshold_days)
-    facts = compilation.protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
-    cnn = compilation.cnn_stage(cnn_results, protocol, is_final=model_results is None)
+    counts = cohort_counts(study_cohort, exclusions, threshold_days)
+    facts = protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
+    cnn = cnn_stage(cnn_results, protocol, is_final=model_results is None)
     baseline = {"rules": rule_results, "statistics": surgery_survival["tests"]}
     stages = [baseline, cnn, model_results or {}]
     if protocol == "paper":
         facts |= (model_results or {}).get("protocol", {})  # its test patients are drawn anew
-    return compilation.compile_results(counts, facts, stages)
+    return compile_results(counts, facts, stages)
 
 
 def separated(cohort: pd.DataFrame, parameters: CohortParameters) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -19,7 +19,7 @@ TESTS = {
 }
 
 
-def statistics_html(ours: Mapping[str, Any], paper: Mapping[str, Any]) -> Markup:
+def surgery_tests_html(ours: Mapping[str, Any], paper: Mapping[str, Any]) -> Markup:
     """Each test with its statistic and p-value, this cohort's and the paper's."""
     rows = [_test_row(name, ours[name], paper.get(name)) for name in TESTS if name in ours]
     rows += [_pair_row(pair, _same_pair(pair, paper.get("tukey", []))) for pair in ours.get("tukey", [])]
