@@ -124,7 +124,9 @@ def test_missing_values_become_null() -> None:
     assert theme.plain(pd.Series([1, None, 2.5])) == [1.0, None, 2.5]
 
 
-@pytest.mark.parametrize(("p_value", "text"), [(5.18e-7, "p = 5.2e-07"), (0.0141, "p = 0.014"), (None, "")])
+@pytest.mark.parametrize(
+    ("p_value", "text"), [(5.18e-7, "p = 5.2e-07"), (0.0141, "p = 0.014"), (0.0, "p < 1e-16"), (None, "")]
+)
 def test_p_values_are_printed_once_and_the_same(p_value: float | None, text: str) -> None:
     assert theme.p_text(p_value) == text
 
