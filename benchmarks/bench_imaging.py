@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from gliocast.imaging.grid import Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import extract_slices, n_cores
-from gliocast.imaging.planes import SlicePlanes
 from gliocast.imaging.sampling import interpolate
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
@@ -261,8 +260,7 @@ def agreement(root: Path, voxels: np.ndarray, affine: np.ndarray) -> dict[str, f
     volume = open_volume(ImageSource(root).study("P1"), parameters())
     needed = region_around(volume.grid, place.corners_mm())
     assert needed is not None
-    planes = SlicePlanes(place.to_mm(np.zeros(3))[2] + np.arange(9.0), place)
-    ours = interpolate(volume.read(needed), volume.grid.cropped(needed), planes)
+    ours = interpolate(volume.read(needed), volume.grid.cropped(needed), place)
     apart = np.abs(ours - theirs)[:, 2:-2, 2:-2] / theirs.max()
     return {
         "median difference": round(float(np.median(apart)), 6),

@@ -28,7 +28,7 @@ def expected_grey(stack: SliceStack, grid: Grid, site: Site) -> np.ndarray:
     """The phantom's grey value at every pixel of the slices, by the position that the manifest claims."""
     first, count = stack.record["first_slice_mm"], site.parameters.count
     planes = slice_planes(first + np.arange(count) * site.parameters.distance_mm, grid.centre_mm, site.parameters)
-    return grey_at(positions(planes.grid)).transpose(2, 1, 0)
+    return grey_at(positions(planes)).transpose(2, 1, 0)
 
 
 def assert_grey_is_where_it_should_be(stack: SliceStack, grid: Grid, site: Site) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float64
 
@@ -44,26 +42,17 @@ def slice_positions_mm(
     return np.asarray(wanted + max(low - wanted[0], 0.0) - max(wanted[-1] - high, 0.0))
 
 
-@dataclass(frozen=True, eq=False)
-class SlicePlanes:
-    """The pixels of the slices to keep.
-
-    Attributes:
-        positions_mm: position of each slice along the slice axis, RAS mm, ascending.
-        grid: columns, rows and slices as a grid of i, j, k.
-    """
-
-    positions_mm: Float64[np.ndarray, " slices"]
-    grid: Grid
-
-
 def slice_planes(
     positions_mm: Float64[np.ndarray, " slices"],
     centre_mm: Float64[np.ndarray, "3"],
     parameters: SliceParameters,
     refinement: int = 1,
-) -> SlicePlanes:
-    """The square of `field_of_view_mm` around `centre_mm` on each slice, with `size_px × refinement` pixels a side."""
+) -> Grid:
+    """The square of `field_of_view_mm` around `centre_mm` on each slice, with `size_px × refinement` pixels a side.
+
+    Returns:
+        Columns, rows and slices as a grid of i, j, k.
+    """
     n_pixels, pixel_mm = parameters.size_px * refinement, parameters.pixel_mm / refinement
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = 0.0, centre_mm
@@ -72,4 +61,4 @@ def slice_planes(
         affine[axis, 3] -= direction * pixel_mm * (n_pixels - 1) / 2
     affine[AXES[parameters.axis], 2] = parameters.distance_mm
     affine[AXES[parameters.axis], 3] = positions_mm[0]
-    return SlicePlanes(positions_mm, Grid((n_pixels, n_pixels, len(positions_mm)), affine))
+    return Grid((n_pixels, n_pixels, len(positions_mm)), affine)

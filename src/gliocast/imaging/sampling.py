@@ -11,7 +11,7 @@ from gliocast.imaging.checks import voxel_findings
 from gliocast.imaging.findings import Finding, Refused, refuse_if_any
 from gliocast.imaging.grid import AXES, Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.planes import SlicePlanes, slice_planes
+from gliocast.imaging.planes import slice_planes
 from gliocast.imaging.volume import Volume
 
 NEAR_AN_AXIS = 1e-3  # voxels of drift across the picture; below, a rotation is a rounding error of the header
@@ -32,7 +32,7 @@ def sample_slices(
     """
     refinement = _refinement(volume.grid, parameters) if parameters.antialias else 1
     planes = slice_planes(positions_mm, centre_mm, parameters, refinement)
-    region = region_around(volume.grid, planes.grid.corners_mm())
+    region = region_around(volume.grid, planes.corners_mm())
     if region is None:
         raise Refused(
             Finding("slices_outside_volume", volume.name, "no voxel on the slices", "slices inside the volume")
@@ -44,25 +44,21 @@ def sample_slices(
 
 def _refinement(grid: Grid, parameters: SliceParameters) -> int:
     """How many voxels, at most, a pixel's side covers within the slice."""
-    in_plane = np.delete(np.arange(3), _slice_axis(grid, parameters))
+    in_plane = np.delete(np.arange(3), grid.stored_axis(AXES[parameters.axis]))
     return max(1, round(parameters.pixel_mm / float(grid.spacing_mm[in_plane].min())))
 
 
-def _slice_axis(grid: Grid, parameters: SliceParameters) -> int:
-    return grid.stored_axis(AXES[parameters.axis])
-
-
 def interpolate(
-    voxels: Float32[np.ndarray, "i j k"], grid: Grid, planes: SlicePlanes, refinement: int = 1
+    voxels: Float32[np.ndarray, "i j k"], grid: Grid, planes: Grid, refinement: int = 1
 ) -> Float32[np.ndarray, "slices height width"]:
     """Linear interpolation of `voxels` at the planes' pixels, averaged over blocks of `refinement` × `refinement`."""
-    step = np.linalg.inv(grid.affine) @ planes.grid.affine  # pixel index → voxel index
+    step = np.linalg.inv(grid.affine) @ planes.affine  # pixel index → voxel index
     stored = np.abs(step[:3, :3]).argmax(axis=0)
     off_axis = np.abs(step[:3, :3]).copy()
     off_axis[stored, range(3)] = 0.0
-    if len(set(stored)) == 3 and (off_axis * np.array(planes.grid.shape)).max() < NEAR_AN_AXIS:
-        return _separable(voxels, step, tuple(int(axis) for axis in stored), planes.grid.shape, refinement)
-    return _general(voxels, step, planes.grid.shape, refinement)
+    if len(set(stored)) == 3 and (off_axis * np.array(planes.shape)).max() < NEAR_AN_AXIS:
+        return _separable(voxels, step, tuple(int(axis) for axis in stored), planes.shape, refinement)
+    return _general(voxels, step, planes.shape, refinement)
 
 
 def _separable(
@@ -119,13 +115,11 @@ def _general(
     return np.ascontiguousarray(blocks.mean(axis=(2, 4), dtype=np.float32))
 
 
-def sample_mask(
-    lesion: Bool[np.ndarray, "i j k"], grid: Grid, planes: SlicePlanes
-) -> Bool[np.ndarray, "slices height width"]:
+def sample_mask(lesion: Bool[np.ndarray, "i j k"], grid: Grid, planes: Grid) -> Bool[np.ndarray, "slices height width"]:
     """Which pixels lie in the lesion: more than half of their neighbourhood does."""
-    region = region_around(grid, planes.grid.corners_mm())
+    region = region_around(grid, planes.corners_mm())
     if region is None:
-        columns, rows, slices = planes.grid.shape
+        columns, rows, slices = planes.shape
         return np.zeros((slices, rows, columns), dtype=bool)
     cropped = lesion[region].astype(np.float32)
     return interpolate(cropped, grid.cropped(region), planes) > 0.5
