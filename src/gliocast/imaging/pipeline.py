@@ -150,31 +150,20 @@ def _alone(extract: Callable[[str, float | None], Result], patient_id: str, cent
         return RefusedPatient(patient_id, (Finding("worker_died", "the study", found, expected),))
 
 
-@dataclass(frozen=True)
-class CheckedStudies:
-    """What a check of a cohort's studies has found.
-
-    Attributes:
-        refused: everyone who cannot be used, and why.
-        n_with_mask: studies with a lesion mask, of those that can be used.
-        n_localised: studies in which the lesion was localised.
-        n_doubtful: studies of these in which the localiser is not sure.
-    """
-
-    refused: list[RefusedPatient]
-    n_with_mask: int
-    n_localised: int
-    n_doubtful: int
-
-
-def check_studies(extraction: Extraction, look_at: Callable[[SliceStack], object]) -> CheckedStudies:
+def check_studies(
+    extraction: Extraction, look_at: Callable[[SliceStack], object]
+) -> tuple[list[RefusedPatient], dict[str, int]]:
     """Read and cut every study as for training, and keep nothing but who cannot be used, and where lesions come from.
 
     The same image under two patients is named at the second one. `look_at` is shown each stack that can be used.
+
+    Returns:
+        Everyone who cannot be used, and why. Of the other studies, `n_with_mask` have a lesion mask, in `n_localised`
+        the lesion was localised, in `n_doubtful` of these doubtfully.
     """
     refused: list[RefusedPatient] = []
     seen: dict[str, str] = {}
-    counts: Counter[str] = Counter()
+    counts = Counter(n_with_mask=0, n_localised=0, n_doubtful=0)
     for result in extraction.run(list(extraction.central_slice_mm), "Checking studies"):
         if isinstance(result, RefusedPatient):
             refused.append(result)
@@ -183,18 +172,18 @@ def check_studies(extraction: Extraction, look_at: Callable[[SliceStack], object
         else:
             counts.update(_lesion_comes_from(result))
             look_at(result)
-    numbers = len(extraction.central_slice_mm), len(refused), counts["mask"], counts["localiser"], counts["doubt"]
+    numbers = len(extraction.central_slice_mm), len(refused), *counts.values()
     _log.info("checked %d studies: %d cannot be used, %d have a lesion mask, %d are localised, %d doubtfully", *numbers)
-    return CheckedStudies([*refused, *extraction.unclaimed()], *numbers[2:])
+    return [*refused, *extraction.unclaimed()], dict(counts)
 
 
 def _lesion_comes_from(stack: SliceStack) -> Iterator[str]:
     if stack.record["lesion_volume_mm3"] is not None:
-        yield "mask"
+        yield "n_with_mask"
     if stack.record["source"] == "localiser":
-        yield "localiser"
+        yield "n_localised"
     if any(doubt.code == "lesion_uncertain" for doubt in stack.doubts):
-        yield "doubt"
+        yield "n_doubtful"
 
 
 def _shared_image(twin: str) -> Finding:

@@ -14,7 +14,6 @@ from gliocast.errors import NOT_APPLICABLE, InputError, Problem, listed, raise_i
 from gliocast.hybrid.image_features import read_features
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import CheckedStudies
 from gliocast.imaging.source import ImageSource
 from gliocast.pipelines.preprocessing.imaging_nodes import checked, extraction_of
 from gliocast.types import ImageScoreKind
@@ -47,8 +46,7 @@ def check_images(
         return {"n_checked": 0}
     table = check_table(clinical_table, cohort, on_invalid_patient)
     if image_score == "cnn":
-        images, studies = checked_images(imaging, table, slices)
-        counts = {name: getattr(studies, name) for name in ("n_with_mask", "n_localised", "n_doubtful")}
+        images, counts = checked_images(imaging, table, slices)
     else:
         images = feature_problems(image_features, table, features) if image_score == "features" else []
         counts = {}
@@ -75,20 +73,19 @@ def feature_problems(
 
 def checked_images(
     imaging: ImageSource, table: CheckedTable, slices: SliceParameters
-) -> tuple[Sequence[Problem], CheckedStudies]:
-    """All that is wrong with the studies of the patients whom the table names, and what could not be looked at."""
-    nothing = CheckedStudies([], 0, 0, 0)
+) -> tuple[Sequence[Problem], dict[str, int]]:
+    """All that is wrong with the studies of the table's patients, or could not be looked at; counts of the sound."""
     if table.patients.empty:
-        return [unchecked("the images", "checked: the clinical table names no patient that can be read")], nothing
+        return [unchecked("the images", "checked: the clinical table names no patient that can be read")], {}
     try:
         extraction = extraction_of(imaging, table.patients, slices)
-        studies, problems = checked(extraction if table.whole else replace(extraction, others=()))
+        problems, counts = checked(extraction if table.whole else replace(extraction, others=()))
     except InputError as error:
-        return error.problems, nothing
+        return error.problems, {}
     why = "looked for: not every patient of the clinical table can be read"
     others = [] if table.whole else [unchecked("images without a patient", why)]
     zeros = lost_zeros([*extraction.central_slice_mm], extraction.others, "the images")
-    return [*zeros, *problems, *others], studies
+    return [*zeros, *problems, *others], counts
 
 
 def in_words(image_check: Mapping[str, int]) -> str:

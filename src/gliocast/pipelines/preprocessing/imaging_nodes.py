@@ -11,10 +11,9 @@ from gliocast.cohort.parameters import InvalidPatientPolicy
 from gliocast.cohort.selection import EXCLUSION_COLUMNS
 from gliocast.errors import ImagingError, LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_distinct_slices, near_twins, thumbnails
-from gliocast.imaging.findings import RefusedPatient
 from gliocast.imaging.montage import Montage, slice_quality
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import CheckedStudies, Extraction, check_studies
+from gliocast.imaging.pipeline import Extraction, check_studies
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.persistence.code import module_fingerprint
@@ -45,7 +44,7 @@ def extract_slices(
     """
     extraction = extraction_of(imaging, cohort, slices) if image_score == "cnn" else Extraction(imaging, {}, slices)
     if on_invalid_patient == "stop":
-        raise_if_any(checked(extraction)[1], ImagingError)
+        raise_if_any(checked(extraction)[0], ImagingError)
     return extraction
 
 
@@ -91,18 +90,14 @@ def extraction_of(imaging: ImageSource, cohort: pd.DataFrame, slices: SliceParam
     return Extraction(imaging, centres, slices, module_fingerprint("gliocast.imaging.study"), others)
 
 
-def checked(extraction: Extraction) -> tuple[CheckedStudies, list[Problem]]:
-    """What a check of the studies has found, and all problems: who cannot be used, and who is nearly somebody else."""
+def checked(extraction: Extraction) -> tuple[list[Problem], dict[str, int]]:
+    """All problems of the studies, who cannot be used and who is nearly somebody else; and counts of the others."""
     seen: dict[str, np.ndarray] = {}
-    studies = check_studies(
+    refused, counts = check_studies(
         extraction, lambda stack: seen.update({stack.patient_id: thumbnails(stack.pixels[None])[0]})
     )
-    return studies, [*problems_of(studies.refused), *near_twins([*seen], [*seen.values()])]
-
-
-def problems_of(refused: list[RefusedPatient]) -> list[Problem]:
-    """One problem a reason."""
-    return [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]
+    problems = [finding.problem(patient.patient_id) for patient in refused for finding in patient.findings]
+    return [*problems, *near_twins([*seen], [*seen.values()])], counts
 
 
 def draw_slice_montage(
