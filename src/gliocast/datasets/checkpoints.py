@@ -32,7 +32,7 @@ class CheckpointFolder:
     def save(self, name: str, checkpoint: Checkpoint) -> None:
         """Keep `checkpoint`, and the one before it."""
         records = self._records(name)
-        number = _number(records[0]) + 1 if records else 1
+        number = int(records[0].stem) + 1 if records else 1
         record = self._folder_of(name) / f"{number:08d}.json"
         with atomic_write(_tensors_of(record)) as temporary:
             save_tensors(checkpoint.tensors, temporary)
@@ -105,10 +105,6 @@ def _vouched(tensors: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tensors_of(record: Path) -> Path:
     return record.with_suffix(".safetensors")
-
-
-def _number(record: Path) -> int:
-    return int(record.stem)
 
 
 def _damaged(name: str, folder: Path) -> Problem:
