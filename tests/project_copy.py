@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SMALL_VOLUMES = {"simulation__geometry__size_px": 64, "simulation__geometry__slices": 24,
+                 "simulation__geometry__spacing_mm": 4.0, "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
 DATA_ROOT = Path(os.environ.get("GLIOCAST_DATA", ROOT / "../shared/data")).resolve()
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from project_copy import copy_of_the_project
+from project_copy import SMALL_VOLUMES, copy_of_the_project
 
-QUICK = {"simulation__n_patients": 30, "simulation__geometry__size_px": 64, "simulation__geometry__slices": 24,
-         "simulation__geometry__spacing_mm": 4.0, "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
+QUICK = {"simulation__n_patients": 30, **SMALL_VOLUMES}
 
 
 @pytest.fixture(scope="module")

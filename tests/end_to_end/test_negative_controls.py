@@ -10,6 +10,8 @@ import shutil
 
 import pandas as pd
 
+from project_copy import SMALL_VOLUMES
+
 NOTHING_PLANTED = {
     "simulation__n_patients": 120,
     "simulation__image_auc": 0.5,
@@ -70,10 +72,7 @@ def test_one_image_under_two_patients_ends_the_run_with_both_named(project):
 
 LITTLE = {
     "simulation__n_patients": 40,
-    "simulation__geometry__size_px": 64,
-    "simulation__geometry__slices": 24,
-    "simulation__geometry__spacing_mm": 4.0,
-    "simulation__geometry__slice_spacing_mm": 6.5,
+    **SMALL_VOLUMES,
     "cohort__threshold_mode": "training_median",  # of the training patients: poisoned test patients would move it
     "partition__inner_folds": 3,
     "tuning__trials": 2,

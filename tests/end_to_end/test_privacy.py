@@ -18,13 +18,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from leaks import leaks
-from project_copy import Project, copy_of_the_project
+from project_copy import SMALL_VOLUMES, Project, copy_of_the_project
 
 NAME, RECORD, BORN, ADDRESS = "ZZCANARY", "MRN-ZZ-7734251", "19311224", "17 Canary Mews"
 WORDS = (NAME, RECORD, BORN, "1931-12-24", ADDRESS, hashlib.sha256(RECORD.encode()).hexdigest()[:16])
-SMALL = {"simulation__n_patients": 40, "simulation__dicom_share": 0.3, "simulation__geometry__size_px": 64,
-         "simulation__geometry__slices": 24, "simulation__geometry__spacing_mm": 4.0,
-         "simulation__geometry__slice_spacing_mm": 6.5}  # fmt: skip
+SMALL = {"simulation__n_patients": 40, "simulation__dicom_share": 0.3, **SMALL_VOLUMES}
 QUICK = """
 tuning: {trials: 1, epochs: 1}
 model: {backbone: test_resnet, epochs: 1, explained_patients: 1}

@@ -7,13 +7,12 @@ import json
 import pandas as pd
 import pytest
 
+from project_copy import SMALL_VOLUMES
+
 LITTLE = {
     "image_score": "none",
     "simulation__n_patients": 60,
-    "simulation__geometry__size_px": 64,
-    "simulation__geometry__slices": 24,
-    "simulation__geometry__spacing_mm": 4.0,
-    "simulation__geometry__slice_spacing_mm": 6.5,
+    **SMALL_VOLUMES,
     "partition__inner_folds": 3,
     "partition__outer_folds": 2,
     "evidence__n_bootstrap": 200,

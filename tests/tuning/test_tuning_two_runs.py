@@ -11,18 +11,15 @@ import pandas as pd
 
 from gliocast.tuning.ledger import WORKER
 from gliocast.tuning.storage import StudyStorage
-from project_copy import Project
+from project_copy import SMALL_VOLUMES, Project
 
 TRIALS = 8
 SMALL = {
-    "simulation.n_patients": 30,
-    "simulation.geometry.size_px": 64,
-    "simulation.geometry.slices": 24,
-    "simulation.geometry.spacing_mm": 4.0,
-    "simulation.geometry.slice_spacing_mm": 6.5,
-    "tuning.trials": TRIALS,
-    "tuning.epochs": 3,
-    "model.threads": 1,
+    "simulation__n_patients": 30,
+    **SMALL_VOLUMES,
+    "tuning__trials": TRIALS,
+    "tuning__epochs": 3,
+    "model__threads": 1,
 }
 
 
@@ -46,7 +43,7 @@ def started(project: Project) -> subprocess.Popen[str]:
 
 
 def parameters() -> str:
-    return ",".join(f"{name}={value}" for name, value in SMALL.items())
+    return ",".join(f"{name.replace('__', '.')}={value}" for name, value in SMALL.items())
 
 
 def workers(project: Project) -> set[str]:
