@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -252,10 +253,28 @@ def test_a_fold_that_lacks_a_class_is_refused_before_the_first_trial(tmp_path: P
 
 def test_an_auc_of_stopping_patients_of_one_outcome_is_refused_before_the_first_trial(tmp_path: Path):
     one_outcome = a_cohort(**dict.fromkeys(FOLD.stop, SHORT_TERM))
-    with pytest.raises(ConfigurationError, match="auc, and the 4 patients that stop fold0 have one outcome"):
+    with pytest.raises(ConfigurationError, match="auc, and the 4 patients that stop holdout/fold0 have one outcome"):
         tuned(tmp_path, cohort=one_outcome, measure="auc")
     assert not list(tmp_path.iterdir())
     assert tuned(tmp_path, cohort=one_outcome, trials=1)[0]["source"] == "tuned"
+
+
+@pytest.mark.parametrize(
+    ("turned", "measure", "folds"),
+    [
+        (PATIENTS[:4], "log_loss", ["fold2/fold0", "fold3/fold0"]),  # all whom these are fitted on
+        (PATIENTS[8:12], "auc", ["fold1/fold0", "fold2/fold0"]),  # all by whom these are stopped
+    ],
+)
+def test_folds_of_one_outcome_are_told_of_all_splits_before_the_first_is_searched(
+    tmp_path: Path, turned: tuple[str, ...], measure: str, folds: list[str]
+):
+    stacks = Stacks()
+    with pytest.raises((TrainingError, ConfigurationError)) as error:
+        tuned(tmp_path, stacks, a_cohort(**dict.fromkeys(turned, SHORT_TERM)), partition=nested(), measure=measure)
+    assert re.findall(r"fold\d/fold\d", str(error.value)) == folds
+    assert not stacks.asked
+    assert not list(tmp_path.iterdir())
 
 
 def test_positions_are_those_of_the_stacks():

@@ -25,7 +25,7 @@ from gliocast.tuning.presence import running
 from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
 from gliocast.tuning.search import Search, Watch
 from gliocast.tuning.storage import StudyStorage
-from gliocast.tuning.training import FoldTrainer
+from gliocast.tuning.training import FoldTrainer, refuse_unmeasurable
 from gliocast.tuning.workers import work_together
 from gliocast.types import Figure, Partition, Split
 
@@ -59,11 +59,12 @@ def tune(
         storage: where the studies are kept, and continued from.
 
     Raises:
-        ConfigurationError: the study searched something else before, its storage cannot be reached, there are fewer
-            folds than `tuning.folds`, or an AUC is asked of patients who have one outcome.
-        ArtefactError: the study's journal is damaged or cannot be written.
-        TrainingError: a fold lacks a class, no trial succeeded, or too many failed one after the other.
+        as `refuse_unsearchable` does before the first search.
+        ConfigurationError: a study searched something else before, or its storage cannot be reached.
+        ArtefactError: a study's journal is damaged or cannot be written.
+        TrainingError: no trial succeeded, or too many failed one after the other.
     """
+    refuse_unsearchable(training_cohort, partition, model, tuning)
 
     def tuned(split: Split, own: TuningParameters) -> Tuned:
         logger.info("Tuning: split %s.", split.name)
@@ -74,6 +75,25 @@ def tune(
     if len(partition.splits) == 1:
         return tuned(partition.splits[0], tuning)
     return joined([tuned(split, named_by_split(tuning, split)) for split in partition.splits])
+
+
+def refuse_unsearchable(
+    training_cohort: pd.DataFrame, partition: Partition, model: ModelParameters, tuning: TuningParameters
+) -> None:
+    """Refuse the folds of all splits that no trial could train on or be judged by, before any split is searched.
+
+    Raises:
+        ConfigurationError: there are fewer folds than `tuning.folds`, or an AUC is asked of patients of one outcome.
+        TrainingError: a fold lacks a class.
+    """
+    patients, classes = tuple(training_cohort["patient_id"]), classes_of(training_cohort, model)
+    folds = {
+        f"{split.name}/fold{place}": determined(fold, classes)
+        for split in partition.splits
+        for place, fold in enumerate(fold_positions(split, patients, tuning.folds))
+    }
+    refuse_untrainable(folds, classes, model.classes)
+    refuse_unmeasurable(folds, classes, model, tuning.measure)
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:
@@ -95,10 +115,7 @@ def search_in(
     classes = classes_of(training_cohort.set_index("patient_id").loc[list(patients)], model)
     params = model.model_copy(update={"epochs": tuning.epochs or model.epochs})
     folds = fold_positions(split, patients, tuning.folds)
-    known = {f"{split.name}/fold{place}": determined(fold, classes) for place, fold in enumerate(folds)}
-    refuse_untrainable(known, classes, params.classes)
     trainer = FoldTrainer(slice_stacks.load(patients), classes, folds, params, tuning.measure, seed)
-    trainer.refuse_unmeasurable()
     return Search(
         train=trainer,
         tuning=tuning,

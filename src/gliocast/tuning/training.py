@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -47,7 +47,7 @@ class FoldTrainer(Trainer):
 
     def __call__(self, fold: int, hyperparameters: Hyperparameters, report: Report) -> float:
         """Train on fold `fold`; the value, at the best epoch, of the patients that stop the training."""
-        best = BestEpoch(self._stop_outcomes(fold), self.measure, report)
+        best = BestEpoch(stop_outcomes(self.folds[fold], self.classes, self.params), self.measure, report)
         train_fold(
             self.stacks,
             self.classes,
@@ -59,17 +59,6 @@ class FoldTrainer(Trainer):
             on_epoch=best.follow,
         )
         return best.value
-
-    def refuse_unmeasurable(self) -> None:
-        """Refuse an AUC of patients who have one outcome: no trial could have a value.
-
-        Raises:
-            ConfigurationError: such patients stop the training of a fold.
-        """
-        if self.measure == "auc":
-            outcomes = map(self._stop_outcomes, range(len(self.folds)))
-            problems = [_of_one_outcome(n, len(who)) for n, who in enumerate(outcomes) if who.all() or not who.any()]
-            raise_if_any(problems, ConfigurationError)
 
     def for_worker(self, number: int, workers: int) -> FoldTrainer:
         """The machine's devices are handed round, and its processor's threads are divided."""
@@ -102,13 +91,31 @@ class FoldTrainer(Trainer):
         precisions = {arithmetic(params, device, side_px) for device in choose_devices(params.devices)}
         return chosen | {"precision": sorted(precisions), **made_with()}
 
-    def _stop_outcomes(self, fold: int) -> Bool[np.ndarray, " stop"]:
-        classes = self.classes[self.folds[fold].stop]
-        return classes[classes >= 0] >= self.params.first_long_term_class
+
+def refuse_unmeasurable(
+    folds: Mapping[str, FoldIndices], classes: Int[np.ndarray, " patients"], params: ModelParameters, measure: Measure
+) -> None:
+    """Refuse, all at once, folds whose AUC would be that of patients who have one outcome: no trial could have a value.
+
+    Raises:
+        ConfigurationError: such patients stop the training of a fold.
+    """
+    if measure == "auc":
+        stopping = {name: stop_outcomes(fold, classes, params) for name, fold in folds.items()}
+        problems = [_of_one_outcome(name, len(who)) for name, who in stopping.items() if who.all() or not who.any()]
+        raise_if_any(problems, ConfigurationError)
 
 
-def _of_one_outcome(fold: int, patients: int) -> Problem:
-    found = f"auc, and the {patients} patients that stop fold{fold} have one outcome"
+def stop_outcomes(
+    fold: FoldIndices, classes: Int[np.ndarray, " patients"], params: ModelParameters
+) -> Bool[np.ndarray, " stop"]:
+    """Whether each of those who stop the fold's training, and have a class, was a long-term survivor."""
+    stopping = classes[fold.stop]
+    return stopping[stopping >= 0] >= params.first_long_term_class
+
+
+def _of_one_outcome(fold: str, patients: int) -> Problem:
+    found = f"auc, and the {patients} patients that stop {fold} have one outcome"
     remedy = "Set tuning.measure to log_loss, or use fewer folds."
     return Problem("–", "tuning.measure", found, "patients of both outcomes", remedy)
 
