@@ -44,6 +44,28 @@ def moved(index: int, by_mm: tuple[float, float, float]):
     return change
 
 
+def deflate(file: Path, padding_bytes: int) -> None:
+    header = pydicom.dcmread(file)
+    header.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+    header.private_block(0x0019, "padding", create=True).add_new(0x01, "OB", bytes(padding_bytes))
+    header.save_as(file, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("preamble", [True, False])
+def test_15_a_small_dicom_file_that_unpacks_to_a_large_one_is_refused_before_it_fills_the_memory(
+    tmp_path, monkeypatch, preamble
+):
+    monkeypatch.setattr("gliocast.imaging.dicom_tags.DEFLATED_LIMIT", 1 << 20, raising=False)
+    site = Site(tmp_path)
+    file = a_series(site)[0]
+    deflate(file, 1 << 19)
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+    deflate(file, 1 << 21)
+    file.write_bytes(file.read_bytes()[0 if preamble else 132 :])
+    assert file.stat().st_size < 8000
+    assert codes(site)[0] == "unreadable"
+
+
 def test_20_a_missing_slice_is_named_by_its_neighbours(tmp_path):
     site = Site(tmp_path)
     a_series(site)[12].unlink()

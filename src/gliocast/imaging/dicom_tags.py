@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 ALLOWED_TAGS = {
     "ImageType": 0x00080008, "SOPClassUID": 0x00080016, "Modality": 0x00080060, "SeriesDescription": 0x0008103E,
@@ -17,6 +18,8 @@ ALLOWED_TAGS = {
     "PerFrameFunctionalGroupsSequence": 0x52009230,
 }  # fmt: skip
 TRANSFER_SYNTAX = 0x00020010
+DEFLATED_LIMIT = 1 << 28  # bytes; an enhanced series of 500 slices of 512 pixels a side holds no more
+PIECE_BYTES = 1 << 20
 IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
 
@@ -53,16 +56,27 @@ def _plain_header(file: Path) -> dict[int, Any] | None:
     from pydicom.tag import BaseTag
 
     with file.open("rb") as opened:
-        if opened.read(132)[128:] != b"DICM":
-            return None
+        has_preamble = opened.read(132)[128:] == b"DICM"
+        opened.seek(132 if has_preamble else 0)
         meta = {int(raw.tag): raw for raw in data_element_generator(opened, False, True, _after_the_meta_group)}
         syntax = bytes(getattr(meta.get(TRANSFER_SYNTAX), "value", None) or b"").strip(b" \0").decode("ascii")
-        if not syntax or syntax in (DEFLATED, BIG_ENDIAN):
+        if syntax == DEFLATED:
+            _refuse_bomb(opened)
+        if not has_preamble or not syntax or syntax in (DEFLATED, BIG_ENDIAN):
             return None
         tags: list[Any] = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
         elements = data_element_generator(opened, syntax == IMPLICIT, True, _at_the_pixels, None, "latin-1", tags)
         header = {int(raw.tag): raw for raw in elements}
     return None if ALLOWED_TAGS["PerFrameFunctionalGroupsSequence"] in header else header
+
+
+def _refuse_bomb(deflated: BinaryIO) -> None:
+    """Raise where elements unpack to more than any scan holds: pydicom would unpack them as a whole, thrice in memory."""
+    stream, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while packed := stream.unconsumed_tail or deflated.read(PIECE_BYTES):
+        n_bytes += len(stream.decompress(packed, PIECE_BYTES))
+        if n_bytes > DEFLATED_LIMIT:
+            raise ValueError
 
 
 def _after_the_meta_group(tag: Any, _vr: str | None, _length: int) -> bool:
