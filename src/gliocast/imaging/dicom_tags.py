@@ -71,7 +71,7 @@ def _plain_header(file: Path) -> dict[int, Any] | None:
 
 
 def _refuse_bomb(deflated: BinaryIO) -> None:
-    """Raise where elements unpack to more than any scan holds: pydicom would unpack them as a whole, thrice in memory."""
+    """Raise where elements unpack to more than any scan holds: pydicom would hold them in memory as a whole, thrice."""
     stream, n_bytes = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while packed := stream.unconsumed_tail or deflated.read(PIECE_BYTES):
         n_bytes += len(stream.decompress(packed, PIECE_BYTES))
