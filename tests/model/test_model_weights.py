@@ -163,6 +163,16 @@ def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, mon
         fetch_weights("test_byobnet", tmp_path / "elsewhere")
 
 
+def test_a_release_whose_name_bears_no_digest_is_passed_over_for_the_hubs_file(tmp_path, monkeypatch):
+    hub = Hub(tmp_path)
+    hub.url = (tmp_path / "test_byobnet.pth").as_uri()
+    torch.save({"stem": torch.zeros(1)}, tmp_path / "test_byobnet.pth")
+    published(monkeypatch, hub)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
+    path = fetch_weights("test_byobnet", tmp_path / "pretrained")
+    assert json.loads(path.with_suffix(".json").read_text())["source"] == "timm/test_byobnet"
+
+
 @pytest.mark.parametrize("described", [None, SimpleNamespace(url=None, hf_hub_id=None)])
 def test_a_backbone_without_published_weights_is_refused(tmp_path, monkeypatch, described):
     published(monkeypatch, described)

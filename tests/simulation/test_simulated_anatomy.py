@@ -38,7 +38,7 @@ from gliocast.cohort.simulation.head import (
 from gliocast.cohort.simulation.lesion import Lesion, appearance, drawn_center, with_lesion
 from gliocast.cohort.simulation.parameters import VolumeGeometry
 from gliocast.cohort.simulation.phantom import Scene, axis_mm, drawn_scene, measured, slice_positions_mm
-from gliocast.cohort.simulation.texture import SmoothField, blend
+from gliocast.cohort.simulation.texture import SmoothField, blend, drawn_field
 
 SHARP = 0.001  # width of a border, mm
 REACH = (80.0, 108.0, 88.0)
@@ -235,6 +235,8 @@ def test_a_fold_of_the_cortex_reaches_18_mm_deep():
 def test_a_cleft_parts_the_hemispheres_but_for_the_bridge_between_them():
     at = points((0, 0, 6), (0, 24, 6), (0, 48, 6), (0, 0, 21), (-5, 0, 36))
     assert flat(midline_distance(at)) == [40, 30, 0, 30, 5]
+    shown = brain(points((0, -60, 40), (-5, -60, 40)), *[grid(30, 30)] * 2, grid(0, 0), a_head(), SHARP)
+    assert flat(shown) == pytest.approx([CSF, WHITE])
 
 
 def test_an_ellipsoid_is_as_deep_as_its_shortest_half_axis():
@@ -275,6 +277,12 @@ def test_a_field_joins_its_lattice_points_smoothly():
     assert flat(shown) == [0, 4 * 0.15625, 2]  # t² (3 - 2t) at one quarter and one half
     assert flat(field.at(*[np.array([-5.0])] * 2, np.array([0.0]))) == [0.5]
     assert flat(field.at(np.array([-5.0]), np.array([0.0]), np.array([-5.0]))) == [1]
+
+
+def test_a_field_covers_its_reach_along_every_axis():
+    field = drawn_field(np.random.default_rng(1), (10.0, 50.0, 20.0), 5.0)
+    assert field.origin_mm <= -50
+    assert field.at(*(np.array([-reach, reach]) for reach in (10.0, 50.0, 20.0))).shape == (2, 2, 2)
 
 
 def test_a_blend_is_the_image_where_the_share_is_none_and_the_level_where_it_is_one():
