@@ -193,13 +193,17 @@ def test_a_bundle_says_of_image_features_what_the_study_said(restored, study_of_
     pd.testing.assert_frame_equal(found, study_of_features[0][alike])
 
 
-def test_a_bundle_without_a_patients_features_answers_and_says_so(restored, cohort, partition):
+def test_models_that_read_images_do_not_answer_for_a_patient_without_an_image_score(restored, cohort, partition):
+    """The image model would give the share of its training patients, the hybrid one would invent a middling image."""
     patients = predictors_of(cohort, partition)
     answers = restored.score(patients, restored.score_images(features_of(cohort).tail(19)))
-    hybrid = answers[answers["name"] == "hybrid"].set_index("patient_id")
-    assert hybrid["image_score_missing"].sum() == 1
-    assert (hybrid["probability"].notna() == (hybrid["unlike_training"] == "")).all()
-    assert hybrid.loc[hybrid["image_score_missing"], "probability"].notna().all()
+    lacking = answers[answers["patient_id"] == patients["patient_id"].iloc[0]].set_index("name")
+    reads_images = ["image_features", "hybrid", "hybrid_pre_operative"]
+    assert lacking.index[lacking["image_score_missing"]].tolist() == reads_images
+    assert lacking.loc[reads_images, ["probability", "logit", "predicted"]].isna().all(axis=None)
+    assert lacking.loc[["clinical", "surgery_rule"], "predicted"].notna().all()
+    others = answers[answers["patient_id"] != lacking["patient_id"].iloc[0]].query("name == 'hybrid'")
+    assert (others["probability"].notna() == (others["unlike_training"] == "")).all()
 
 
 def test_a_bundle_refuses_image_features_that_lack_one(restored, cohort):

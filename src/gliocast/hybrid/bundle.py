@@ -53,7 +53,8 @@ class Bundle:
         """What every model says of new patients: one row a split, model and patient, as of `FittedModels.score`.
 
         A model does not answer for a patient unlike all whom it has learnt from: `unlike_training` names the
-        predictors, and there is no probability. `bundle_sha256`, `fitted_on_sha256` and `use` go with every answer.
+        predictors, and there is no probability. Nor does a model that reads images answer for a patient without an
+        image score. `bundle_sha256`, `fitted_on_sha256` and `use` go with every answer.
 
         Args:
             patients: one row a patient: `patient_id` and the predictors.
@@ -82,7 +83,8 @@ class Bundle:
             for key, who in zip(answers["model"], answers["patient_id"], strict=True)
         ]
         marked = answers.assign(predicted=answers["predicted"].astype("boolean"), unlike_training=names)
-        marked.loc[marked["unlike_training"] != "", ["probability", "logit", "predicted"]] = None
+        unanswered = (marked["unlike_training"] != "") | marked["image_score_missing"]
+        marked.loc[unanswered, ["probability", "logit", "predicted"]] = None
         return marked.assign(
             bundle_sha256=self.sha256, fitted_on_sha256=marked["model"].map(fitted_on), use=RESEARCH_USE
         )
