@@ -81,6 +81,22 @@ def test_pooling_of_certain_slices_stays_finite():
     assert np.isfinite(pooled(np.array([[800.0, 800.0], [-800.0, -800.0]]), "mean_probability")).all()
 
 
+def test_a_patient_is_scored_by_the_pooling_that_is_asked_for():
+    logits = torch.tensor([[[0.0], [math.log(3.0)]]])  # probabilities of 0.5 and 0.75, whose mean is 0.625
+    assert long_term_logits(logits, None, tiny())[1] == pytest.approx([math.log(3.0) / 2])
+    assert long_term_logits(logits, None, tiny(pooling="mean_probability"))[1] == pytest.approx([math.log(5 / 3)])
+
+
+def test_with_attention_slices_and_patients_are_long_term_from_the_same_class_on():
+    params = tiny(
+        classes=3, survival_cut_points_days=CUTS, loss="softmax", first_long_term_class=2, pooling="attention"
+    )
+    half = torch.log(torch.tensor([1.0, 1.0, 2.0]))  # two patients in four are of the last class
+    of_slices, of_patients = long_term_logits(half.expand(1, 2, 3), half.expand(1, 3), params)
+    assert of_slices == pytest.approx(np.zeros((1, 2)), abs=1e-7)
+    assert of_patients == pytest.approx([0.0], abs=1e-7)
+
+
 def test_with_attention_a_patients_logit_is_the_networks_own_and_no_mean_of_the_slices_logits():
     params = tiny(pooling="attention")
     network, stacks = (

@@ -167,10 +167,11 @@ def test_patients_who_come_one_by_one_are_scored_as_together_by_networks_that_ar
     assert np.allclose(alone["logit"], together["logit"])
 
 
-def test_a_patient_whom_a_network_has_seen_is_never_scored_as_test(result):
-    seen = result.ensemble.members[0].fitted_on[:1]
-    with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training"):
-        scoring.score_patients(result.ensemble, STACKS[:1], seen, PARTITION.splits[0])
+def test_patients_whom_a_network_has_seen_are_all_named_and_never_scored_as_test(result):
+    seen = result.ensemble.members[0].fitted_on[:2]
+    with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training") as refused:
+        scoring.score_patients(result.ensemble, STACKS[:2], seen, PARTITION.splits[0])
+    assert [problem.who for problem in refused.value.problems] == list(seen)
 
 
 @pytest.mark.parametrize(

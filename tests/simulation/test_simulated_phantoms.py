@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from gliocast.cohort.simulation.clinical import separation
-from gliocast.cohort.simulation.lesion import appearance
+from gliocast.cohort.simulation.lesion import Lesion, appearance
 from gliocast.cohort.simulation.parameters import VolumeGeometry
-from gliocast.cohort.simulation.phantom import rendered
-from gliocast.cohort.simulation.texture import drawn_field, ramp
+from gliocast.cohort.simulation.phantom import drawn_scene, head_signal, rendered
+from gliocast.cohort.simulation.texture import SmoothField, drawn_field, ramp
 from gliocast.cohort.simulation.truth import rank_auc
 
 SMALL = VolumeGeometry(size_px=48, slices=20, spacing_mm=256 / 48, slice_spacing_mm=8)
@@ -35,6 +37,45 @@ def test_noise_of_a_patient_does_not_hang_on_the_global_random_state():
     first = a_volume().voxels.tobytes()
     np.random.seed(2)  # noqa: NPY002
     assert a_volume().voxels.tobytes() == first
+
+
+def test_noise_differs_from_slab_to_slab():
+    air = a_volume().voxels[:, :3]  # more than 108 mm from the middle: no head reaches there
+    assert not np.array_equal(air[:8], air[8:16])
+
+
+def a_scene():
+    return drawn_scene(np.random.default_rng(1), SMALL, 0.0, 3.0)
+
+
+def signal_and_mask(scene):
+    """On two slices through the brain, from its middle to before the forehead."""
+    axes = (np.array([0.0, 20.0]), np.array([0.0, 30.0, 105.0]), np.array([5.0, 30.0]))
+    return head_signal(scene, tuple(axis.astype(np.float32) for axis in axes), 1.0)
+
+
+def test_the_coil_brightens_and_darkens_everything_by_fourteen_hundredths():
+    dark, bright = (
+        signal_and_mask(replace(a_scene(), head=replace(a_scene().head, coil=constant_field(value))))[0]
+        for value in (0.0, 1.0)
+    )
+    assert bright == pytest.approx(dark * np.exp(0.14), rel=1e-5)
+
+
+def test_a_tumour_pushes_the_healthy_brain_aside(monkeypatch):
+    before = signal_and_mask(a_scene())[0]
+    monkeypatch.setattr(Lesion, "pushed_aside", lambda self, point, inside: tuple(part + 500 for part in point))
+    assert not np.array_equal(signal_and_mask(a_scene())[0], before)
+
+
+def test_a_lesion_mask_ends_where_the_brain_does():
+    mask = signal_and_mask(replace(a_scene(), lesion=replace(a_scene().lesion, radius_mm=300.0)))[1]
+    assert mask[:, :2].all()
+    assert not mask[:, 2].any()
+
+
+def constant_field(value):
+    return SmoothField(np.full((2, 2, 2), value, dtype=np.float32), 1000.0, -500.0)
 
 
 @pytest.mark.parametrize("index", range(12))
