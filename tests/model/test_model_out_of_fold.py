@@ -171,7 +171,7 @@ def test_patients_whom_a_network_has_seen_are_all_named_and_never_scored_as_test
     seen = result.ensemble.members[0].fitted_on[:2]
     with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training") as refused:
         scoring.score_patients(result.ensemble, STACKS[:2], seen, PARTITION.splits[0])
-    assert [problem.who for problem in refused.value.problems] == list(seen)
+    assert [problem.patient for problem in refused.value.problems] == list(seen)
 
 
 @pytest.mark.parametrize(
