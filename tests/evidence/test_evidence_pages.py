@@ -10,6 +10,7 @@ from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import LeakageError
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_models import MODELS
+from gliocast.hybrid import evaluate
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence import nodes, survival_nodes
 from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
@@ -117,6 +118,14 @@ def test_usefulness_and_predicted_groups_are_drawn(predictions, outcomes):
     ):
         assert figure["data"]
         json.dumps(figure, allow_nan=False)
+
+
+def test_models_of_before_the_operation_stand_in_tables_and_crowd_no_figure(predictions, outcomes):
+    early = predictions.table[predictions.table["name"] == "clinical"].assign(name="clinical_pre_operative")
+    both = Scores(pd.concat([predictions.table, early], ignore_index=True), predictions.fitted_on)
+    shown = [trace["name"] for trace in nodes.assess_usefulness(both, outcomes)["data"]]
+    assert shown == ["Clinical only", "Call everyone long-term", "Call no one long-term"]
+    assert set(evaluate.roc_points(evaluate.drawn(both), outcomes)["model"]) == {"clinical", "surgery_rule"}
 
 
 def test_a_decision_curve_says_how_many_patients_it_is_drawn_from(predictions, outcomes):

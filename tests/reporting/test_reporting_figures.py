@@ -143,6 +143,25 @@ def test_no_tick_of_a_histogram_stands_for_half_a_patient(most: int, step: int |
     assert figures.probability_histogram(patients)["layout"]["yaxis"].get("dtick") == step
 
 
+def test_patients_of_two_outcomes_in_one_bin_stand_beside_each_other_as_overlapping_colours_mix() -> None:
+    patients = pd.DataFrame({"outcome": ["short_term", "long_term"], "probability": [0.9, 0.9]})
+    shown = figures.probability_histogram(patients)
+    assert shown["layout"]["barmode"] == "group"
+    assert all("width" not in trace for trace in shown["data"])  # a width of their own would lay them on each other
+
+
+def test_the_leaking_number_stands_just_below_the_honest_one_and_not_on_it(drawn: dict[str, Figure]) -> None:
+    honest, claimed = drawn["leakage_gap"]["data"]
+    assert [round(ours - theirs, 2) for ours, theirs in zip(honest["y"], claimed["y"], strict=True)] == [0.28, 0.28]
+
+
+def test_a_model_has_the_same_line_in_every_figure() -> None:
+    curves = pd.concat([roc_curves(), roc_curves().assign(model="cnn")])
+    benefit = pd.DataFrame({"strategy": ["treat_all", "hybrid"], "threshold": 0.5, "net_benefit": 0.1})
+    traces = [*figures.roc(curves)["data"], *figures.net_benefit(benefit)["data"]]
+    assert {trace["line"]["dash"] for trace in traces if "Hybrid" in trace["name"]} == {"solid"}
+
+
 def test_figures_of_nothing_are_empty_rather_than_broken() -> None:
     sides = [f"{side}{end}" for side in ("honest", "paper") for end in ("", "_lower", "_upper")]
     nothing = pd.DataFrame(columns=["metric", *sides])

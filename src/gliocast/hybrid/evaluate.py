@@ -37,6 +37,7 @@ WORDS = {
     "majority": "the majority class",
 }
 PAIRS = tuple(combinations(WORDS, 2))
+DRAWN = tuple(name for name in WORDS if name != "majority")  # whose curve is the line of chance
 STUDY_QUESTION = "hybrid_vs_clinical"
 
 
@@ -110,6 +111,11 @@ def prediction_times(
         rows.append({"model": name, "reads": "all configured predictors", **late})
         rows.append({"model": name, "reads": "what is known before the operation", **soon, **lost})
     return pd.DataFrame(rows)
+
+
+def drawn(predictions: Scores) -> Scores:
+    """The predictions that figures show: eight curves at once cannot be told apart, and tables hold all models."""
+    return Scores(predictions.table[predictions.table["name"].isin(DRAWN)], predictions.fitted_on)
 
 
 def by_model(predictions: Scores, outcomes: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -91,7 +91,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "Thin: each fold; thick: the mean of those still trained. The patients that stop training are neither fitted "
         "on nor scored.",
     ),
-    Exhibit("figure4_roc", "hybrid", "hybrid", "ROC curves", "Figure 4a of the paper. All models, same patients."),
+    Exhibit(
+        "figure4_roc",
+        "hybrid",
+        "hybrid",
+        "ROC curves",
+        "Figure 4a of the paper. Same patients for all; the majority class lies on the line of chance.",
+    ),
     Exhibit("figure4_confusion", "hybrid", "hybrid", "Confusion matrix", "Figure 4b of the paper."),
     Exhibit(
         "figure_shap",

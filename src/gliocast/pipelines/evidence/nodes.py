@@ -17,7 +17,7 @@ from gliocast.evidence.guard import count_openings
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.subgroups import by_subgroup
 from gliocast.evidence.threshold_sweep import sweep_threshold
-from gliocast.hybrid.evaluate import answers, by_model, ranking, splits_of, truth
+from gliocast.hybrid.evaluate import DRAWN, answers, by_model, drawn, ranking, splits_of, truth
 from gliocast.persistence.fingerprints import sha256_of_value
 from gliocast.reporting import figures
 from gliocast.types import Figure, Partition, Scores, Table
@@ -69,7 +69,8 @@ def assess_calibration(
     rows, curves = [], []
     for name, tested in with_probability(predictions, test_outcomes):
         patients = one_a_patient(tested)
-        curves.append(calibration.reliability(truth(patients), _probability(patients), name))
+        if name in DRAWN:
+            curves.append(calibration.reliability(truth(patients), _probability(patients), name))
         for method in METHODS if name in training else METHODS[:1]:
             probability = _recalibrated(tested, training.get(name, tested), method)
             row = calibration.calibration_row(
@@ -96,8 +97,8 @@ def _recalibrated(tested: Table, training: Table, method: calibration.Method) ->
 
 
 def assess_usefulness(predictions: Scores, test_outcomes: Table) -> Figure:
-    """Net benefit of every model over the threshold probability."""
-    tables = dict(with_probability(predictions, test_outcomes))
+    """Net benefit of the study's own models over the threshold probability."""
+    tables = dict(with_probability(drawn(predictions), test_outcomes))
     tested = next(iter(tables.values()))
     curves = decision_curves(truth(tested), {name: _probability(table) for name, table in tables.items()})
     return figures.net_benefit(curves, f"Decision curve, {tested['patient_id'].nunique()} test patients")

@@ -138,7 +138,7 @@ def _figure4(
     several = len(set(predictions.table["split"])) > 1
     n_patients = predictions.table["patient_id"].nunique()
     title = f"ROC curves, {n_patients} test patients{POOLED if several else ''}{mark}"
-    areas = evaluate.areas(predictions, outcomes)  # of every curve, also of those that metrics.json does not compare
-    curves = figures.roc(evaluate.roc_points(predictions, outcomes), areas, title)
+    drawn = evaluate.drawn(predictions)
+    curves = figures.roc(evaluate.roc_points(drawn, outcomes), evaluate.areas(drawn, outcomes), title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
     return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, test patients{mark}")

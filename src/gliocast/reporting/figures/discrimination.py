@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from gliocast.reporting.figures.theme import (
-    DASHES,
     GREY,
     INK,
     MUTED,
     axis,
     colour_of,
+    dash_of,
     diagonal,
     figure,
     fraction_axis,
@@ -58,7 +58,7 @@ def roc(curves: pd.DataFrame, aucs: Mapping[str, float | None] | None = None, ti
 
 def _roc_curve(place: int, model: str, rows: pd.DataFrame, auc: float | None) -> dict[str, Any]:
     name = name_of(model) if auc is None else f"{name_of(model)}, AUC {auc:.2f}"
-    line = {"color": colour_of(model, place), "width": 2.2, "dash": DASHES[place % len(DASHES)]}
+    line = {"color": colour_of(model, place), "width": 2.2, "dash": dash_of(model, place)}
     points = {"x": plain(rows["false_positive_rate"]), "y": plain(rows["true_positive_rate"])}
     hover = "1 − specificity %{x:.2f}, sensitivity %{y:.2f}"
     return {"type": "scatter", "mode": "lines", "name": name, "line": line, "hovertemplate": hover, **points}
@@ -111,7 +111,7 @@ def probability_histogram(probabilities: pd.DataFrame, title: str = "Predicted p
         "yaxis": axis("Patients", **whole),
     }
     return figure(
-        traces, title, alt, barmode="overlay", shapes=[upright(0.5, MUTED, 1.5)], bargap=0.06, height=340, **axes
+        traces, title, alt, barmode="group", shapes=[upright(0.5, MUTED, 1.5)], bargap=0.12, height=340, **axes
     )
 
 
@@ -120,7 +120,7 @@ def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
     colour, chosen = colour_of(outcome), probabilities.loc[probabilities["outcome"] == outcome, "probability"]
     counts, edges = np.histogram(chosen, bins=N_BINS, range=(0, 1))
     marker = {"color": translucent(colour, 0.5), "line": {"color": colour, "width": 1}}
-    bars = {"x": plain(np.round((edges[1:] + edges[:-1]) / 2, 3)), "y": plain(counts), "width": 1 / N_BINS}
+    bars = {"x": plain(np.round((edges[1:] + edges[:-1]) / 2, 3)), "y": plain(counts)}
     hover = "%{y} patients around %{x:.2f}"
     return {"type": "bar", "name": name_of(outcome), "marker": marker, "hovertemplate": hover, **bars}
 

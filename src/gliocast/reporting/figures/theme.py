@@ -87,6 +87,8 @@ COLOURS = {
     "treat_none": GREY,
 }
 
+LINES = {"hybrid": "solid", "clinical": "dash", "cnn": "dashdot", "image_features": "dashdot", "surgery_rule": "dot"}
+
 _AXIS: dict[str, Any] = {
     "showgrid": False,
     "zeroline": False,
@@ -155,6 +157,11 @@ def name_of(key: object) -> str:
 def colour_of(key: object, position: int = 0) -> str:
     """The fixed colour of a model, outcome or group; else the next colour of the palette."""
     return COLOURS.get(str(key), PALETTE[position % len(PALETTE)])
+
+
+def dash_of(key: object, position: int = 0) -> str:
+    """The fixed kind of line of a model; else the next one."""
+    return LINES.get(str(key), DASHES[position % len(DASHES)])
 
 
 def translucent(colour: str, opacity: float = 0.16) -> str:
