@@ -131,6 +131,17 @@ def some_statistics() -> dict[str, Any]:
     }
 
 
+def subgroups() -> pd.DataFrame:
+    """As wide as a table of the report becomes."""
+    group = {"model": "hybrid", "characteristic": "age_band_years", "level": "≥70", "n": 14, "n_long_term": 6}
+    scores = {
+        f"{measure}{end}": value
+        for measure in ("accuracy", "sensitivity", "specificity", "auc")
+        for end, value in (("", 0.86), ("_lower", 0.6), ("_upper", 0.96))
+    }
+    return pd.DataFrame([group | scores | {"note": "no spread: the scores separate the classes completely"}])
+
+
 def only_the_baseline() -> dict[str, Any]:
     unknown = {"partition_sha256": None, "n_test_patients": None, "n_test_patients_seen_in_training": None}
     protocol = {"name": "honest", "seed": 1, **unknown, "reason": "this pipeline fits nothing"}
@@ -169,6 +180,7 @@ def all_exhibits() -> dict[str, Any]:
         {"characteristic": ["Sex", "Sex"], "level": ["F", "M"], "all": ["74 (42.3 %)", "<script>alert(1)</script>"]}
     )
     shown |= {"table1": table1, "hyperparameters": {"learning_rate": 3e-4, "source": "tuned"}}
+    shown |= {"subgroup_table": subgroups()}
     printed = {"tests": {"anova": {"f": 15.76, "p": 5.2e-7, "df": [2, 172], "eta2": 0.155}}}
     shown |= {"audit_record": {"n_cohorts": 40, "n_patients": 175, "scenarios": audit_scenarios().to_dict("records")}}
     return shown | {"surgery_survival": {"tests": some_statistics(), "paper": printed}}

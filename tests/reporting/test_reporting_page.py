@@ -86,7 +86,11 @@ def test_every_exhibit_is_shown_once(page: str) -> None:
     shown = re.findall(r'data-figure="([^"]+)"', page)
     expected = {exhibit.name for exhibit in EXHIBITS if exhibit.section not in ("surgery_tests", "audit_record")}
     assert len(shown) == len(set(shown))
-    assert set(shown) == (expected - {"table1", "hyperparameters"}) | {"forest_auc", "audit_auc", "audit_accuracy"}
+    assert set(shown) == (expected - {"table1", "hyperparameters", "subgroup_table"}) | {
+        "forest_auc",
+        "audit_auc",
+        "audit_accuracy",
+    }
 
 
 def test_figures_are_numbered_in_the_order_of_the_page(page: str) -> None:
@@ -292,6 +296,14 @@ def test_a_value_shares_a_cell_with_its_limits() -> None:
 def test_limits_may_follow_their_value() -> None:
     table = tables.with_intervals(pd.DataFrame({"n": [9], "auc": [0.7], "lower": [0.6], "upper": [0.8], "note": [""]}))
     assert table.to_dict("list") == {"n": [9], "auc": ["0.70 (0.60–0.80)"], "note": [""]}
+
+
+def test_a_table_too_wide_for_a_desk_has_its_intervals_below_their_values() -> None:
+    score = {"auc": 0.7, "auc_lower": 0.6, "auc_upper": 0.8}
+    wide = {name.replace("auc", f"auc_{days}_days"): [value] for days in range(9) for name, value in score.items()}
+    assert "0.70<br>(0.60–0.80)" in tables.table_of(pd.DataFrame({"model": ["cnn"], **wide}), "Wide")
+    narrow = pd.DataFrame({"model": ["cnn"], **{name: [value] for name, value in score.items()}})
+    assert "0.70 (0.60–0.80)" in tables.table_of(narrow, "Narrow")
 
 
 def test_a_long_table_scrolls() -> None:

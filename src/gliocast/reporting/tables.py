@@ -23,6 +23,7 @@ FRAME = Markup(
     '<div class="table{}" role="region" tabindex="0" aria-label="{}">'
     "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
 )
+WIDE = 115  # characters beside each other from which on a table is wider than a desk
 LONG = 24  # rows from which on a table scrolls on a screen
 SENTENCE = 40  # characters from which on a text is no word
 PAPER_NAME = "Moreau et al."
@@ -50,13 +51,12 @@ HEADERS = {
     "harrell_c": "Harrell's C",
     "uno_c": "Uno's C",
     "integrated_brier": "Integrated Brier score",
-    "n_trials": "Trials",
     "epochs": "Epochs of all trials",
+    "n_long_term": "Long-term",
     "n_complete": "Complete trials",
     "n_pruned": "Pruned trials",
     "n_failed": "Failed trials",
     "n_cut_off": "Trials cut off",
-    "n_openings": "Openings",
 }
 SCORES = r"(.*_)?(auc|accuracy|sd|mean|lowest|highest|lost|score)"  # columns of fractions to be read downwards
 DIFFERENCES = ("difference", "delta", "auc_lost")  # columns that are printed with their sign
@@ -77,20 +77,36 @@ def html_table(headers: Sequence[str], rows: Iterable[Row], numeric: Sequence[bo
         Markup('<th scope="col"{}>{}</th>').format(_aligned(right), name)
         for name, right in zip(headers, numeric, strict=True)
     )
-    body = Markup("").join(_html_row(row, numeric) for row in rows)
-    rows_shown = body.count("<tr")
-    return FRAME.format(Markup(" long") if rows_shown > LONG else "", label, head, body)
+    rows = list(rows)
+    stacked = _width(headers, rows, numeric) > WIDE
+    body = Markup("").join(_html_row(row, numeric, stacked) for row in rows)
+    return FRAME.format(Markup(" long") if len(rows) > LONG else "", label, head, body)
 
 
-def _html_row(row: Row, numeric: Sequence[bool]) -> Markup:
+def _width(headers: Sequence[str], rows: Sequence[Row], numeric: Sequence[bool]) -> float:
+    """Characters that a table needs side by side: numbers with their intervals, else the longest word of a column."""
+    width = 0.0
+    for heading, right, *cells in zip(headers, numeric, *(row.cells for row in rows), strict=True):
+        words = [*heading.split(), *(cells if right else " ".join(cells).split())]
+        width += max(map(len, words)) + 1.5  # and the distance to the next column
+    return width
+
+
+def _html_row(row: Row, numeric: Sequence[bool], stacked: bool) -> Markup:
     first, *others = row.cells
     paper = Markup(' class="paper"') if row.is_paper else Markup("")
     heading = Markup('<span class="unseen">{}</span>').format(first) if row.repeats else first
     cells = (
-        Markup("<td{}>{}</td>").format(_aligned(right, text), text)
+        Markup("<td{}>{}</td>").format(_aligned(right, text), _stacked(text) if right and stacked else text)
         for text, right in zip(others, numeric[1:], strict=True)
     )
     return Markup('<tr{}><th scope="row">{}</th>{}</tr>').format(paper, heading, Markup("").join(cells))
+
+
+def _stacked(text: str) -> Markup:
+    """A value with its interval below it."""
+    value, blank, interval = text.partition(" (")
+    return Markup("{}<br>({}").format(value, interval) if blank else Markup("{}").format(text)
 
 
 def _aligned(right: bool, text: str = "") -> Markup:
@@ -144,7 +160,7 @@ def header(column: str) -> str:
     if horizon := re.fullmatch(r"auc_(\d+)_days", column):
         return f"AUC at {horizon[1]} days"
     if column.startswith("n_"):
-        return f"n {column.removeprefix('n_').replace('_', ' ')}"
+        return header(column.removeprefix("n_"))
     if column.endswith("_sha256"):
         return f"{header(column.removesuffix('_sha256'))}, SHA-256"
     for suffix, unit in (("_days", "days"), ("_years", "years"), ("_mm", "mm"), ("_seconds", "s")):
