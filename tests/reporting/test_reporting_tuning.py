@@ -26,4 +26,6 @@ def test_hyperparameters_of_several_splits_are_a_table_with_one_row_a_split() ->
 
 
 def test_hyperparameters_of_one_split_are_facts() -> None:
-    assert "<dt>Learning rate</dt><dd>0.001</dd>" in shown(FACTS)
+    page = shown(FACTS)
+    assert "<dt>Learning rate</dt><dd>0.001</dd>" in page
+    assert "gliocast-1" not in page

@@ -129,8 +129,8 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
     alt = "; ".join(f"{name}: {count}" for name, count in counts.items())
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}
-    layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "patients"}}}
-    look = {"yaxis": {"automargin": True}, "template": "plotly_white"}
+    layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "Patients"}}}
+    look = {"yaxis": {"automargin": True}, "template": "plotly_white", "height": 130 + 30 * len(counts)}
     return {"data": [bars], "layout": {**layout, **look, "meta": {"alt": f"Patients by source. {alt}."}}}
 
 

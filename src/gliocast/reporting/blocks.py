@@ -13,6 +13,8 @@ from gliocast.reporting import tables
 from gliocast.reporting.exhibits import Exhibit
 from gliocast.reporting.figures.theme import TEMPLATE
 
+UNTOLD = ("study_name", "repairs")  # of the search for hyperparameters: for whoever keeps it, not for a reader
+
 
 @dataclass
 class Gallery:
@@ -34,7 +36,8 @@ class Gallery:
         if isinstance(content, Mapping) and (reason := content.get("layout", {}).get("meta", {}).get("reason")):
             return [unshown(exhibit.title, reason)]
         if isinstance(content, Mapping) and content and not {"data", "skipped"} & set(content):
-            return [self.table(tables.facts_html(content), exhibit.title, exhibit.caption)]
+            told = {name: fact for name, fact in content.items() if name not in UNTOLD}
+            return [self.table(tables.facts_html(told), exhibit.title, exhibit.caption)]
         return []
 
     def figure(self, exhibit: Exhibit, content: Mapping[str, Any]) -> Markup:
@@ -74,9 +77,9 @@ class Gallery:
 
 
 def by_split(found: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """What was found in each split, one row a split; names that say nothing to a reader are left out."""
+    """What was found in each split, one row a split."""
     table = pd.DataFrame([{"split": split} | {**facts} for split, facts in found.items()])
-    return table.drop(columns=["source", "study_name", "repairs"], errors="ignore")
+    return table.drop(columns=["source", *UNTOLD], errors="ignore")
 
 
 def paragraph(text: str) -> Markup:
