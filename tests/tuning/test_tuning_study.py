@@ -373,6 +373,12 @@ def test_logarithmic_axes_are_written_in_powers_of_ten(tmp_path: Path):
     assert not [note for note in notes if "e-" in note]
 
 
+def test_no_figure_of_the_search_has_a_colour_that_a_dark_screen_does_not_know(tmp_path: Path):
+    layout = run_search(a_search(tmp_path, trials=12))[2]["tuning_parallel"]["layout"]
+    assert "plot_bgcolor" not in layout
+    assert all("color" not in note["font"] for note in layout["annotations"])
+
+
 @pytest.mark.parametrize(("values", "powers"), [([2e-6, 3e-3], 3), ([1e-2, 1.0], 3), ([2e-4, 8e-4], 0), ([0.5], 0)])
 def test_powers_of_ten_within_values_are_counted(values: list[float], powers: int):
     assert powers_within(values) == powers

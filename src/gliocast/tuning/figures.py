@@ -79,9 +79,10 @@ def empty_figure(name: str, reason: str, told_once: bool = False) -> Figure:
 
 
 def titled(name: str, figure: Figure) -> Figure:
-    """The figure with our title, and without a template that would be stored again in each."""
+    """The figure with our title, without a template that would be stored again in each, and without a white ground."""
     layout = {**figure["layout"], "title": {"text": TITLES[name]}}
-    layout.pop("template", None)
+    for part in ("template", "plot_bgcolor"):
+        layout.pop(part, None)
     return {"data": figure["data"], "layout": layout}
 
 
@@ -131,7 +132,9 @@ def in_powers_of_ten(figure: Figure) -> Figure:
         name = trace.get("xaxis", "x").replace("x", "xaxis")
         if axes.get(name, {}).get("type") == "log" and powers_within(trace["x"]) > 1:
             axes[name]["dtick"] = 1  # the marks between them would overlap
-    notes = [note | {"text": as_power(note["text"])} for note in layout.get("annotations", [])]
+    # A size alone: Optuna's grey would not be swapped on a dark screen, as the colours of the theme are.
+    own = {"font": {"size": 10}}
+    notes = [note | own | {"text": as_power(note["text"])} for note in layout.get("annotations", [])]
     return {"data": figure["data"], "layout": {**layout, **axes, **({"annotations": notes} if notes else {})}}
 
 

@@ -154,7 +154,12 @@ def run_one(study: Study, objective: Objective) -> FrozenTrial:
 def told(trial: FrozenTrial) -> str:
     """A trial's end in a few words."""
     state = state_of(trial)
-    return f"failed, {trial.user_attrs[REASON]}" if state == "failed" else f"{state}, {trial.value}"
+    return f"failed, {trial.user_attrs[REASON]}" if state == "failed" else f"{state}, {shortened(trial.value)}"
+
+
+def shortened(value: float | None) -> str:
+    """A trial's value as a reader wants it; one that was pruned before its first value has none."""
+    return "no value" if value is None else f"{value:.4g}"
 
 
 def follow_failures(failures: Sequence[FrozenTrial], trial: FrozenTrial, most: int) -> list[FrozenTrial]:

@@ -194,7 +194,7 @@ def _told(search: Search) -> Tuned:
     """What the study has come to."""
     with search.opened() as (study, _):
         hyperparameters = tuned_hyperparameters(study, search.tuning)
-        logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value)r.", hyperparameters)
+        logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value).4g.", hyperparameters)
         return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
 
 
