@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
+from gliocast.types import LONG_TERM, SHORT_TERM, SURGERIES
+
 LABELS = {
     "age_years": "Age (years)",
     "sex": "Sex",
@@ -68,7 +70,7 @@ def _described(groups: dict[str, pd.DataFrame], labels: Mapping[str, str]) -> pd
 
 def _by_outcome(cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:
     outcome = cohort["outcome"].astype("object").where(cohort["outcome"].notna(), UNDETERMINED)
-    names = ["short_term", "long_term", *([UNDETERMINED] if (outcome == UNDETERMINED).any() else [])]
+    names = [SHORT_TERM, LONG_TERM, *([UNDETERMINED] if (outcome == UNDETERMINED).any() else [])]
     return {name: cohort[outcome == name] for name in names}
 
 
@@ -84,8 +86,7 @@ def _row(
 
 def _levels(column: str, label: str, groups: dict[str, pd.DataFrame]) -> list[dict[str, str]]:
     present = list(groups["all"][column].dropna().unique())
-    order = ("biopsy", "incomplete", "complete")
-    levels = sorted(present, key=lambda level: (order.index(level), "") if level in order else (-1, level))
+    levels = sorted(present, key=lambda level: (SURGERIES.index(level), "") if level in SURGERIES else (-1, level))
     return [
         _row(label, _name(level), groups, lambda part, at=level: _share((part[column] == at).fillna(False)))  # type: ignore[misc]
         for level in levels

@@ -54,7 +54,8 @@ def by_subgroup(
     banded = tested.assign(age_band_years=age_bands(tested["age_years"], age_bands_years))
     rows = []
     for name, level, who in _members(banded):
-        counted = _counted(tested["patient_id"][who], outcome[who])
+        members = tested["patient_id"][who]
+        counted = {"n": members.nunique(), "n_long_term": members[outcome[who]].nunique()}
         is_small = counted["n"] < minimum
         note = "not recorded" if level == UNKNOWN else "too few" if is_small else None
         arrays = (outcome[who], probability[who], predicted[who])
@@ -87,10 +88,6 @@ def _place(level: Any) -> tuple[int, Any]:
     if level in SURGERIES:
         return SURGERIES.index(level), ""
     return (-1 if str(level).startswith("<") else 0), level
-
-
-def _counted(patient_id: pd.Series, outcome: Bool[np.ndarray, " members"]) -> dict[str, int]:
-    return {"n": patient_id.nunique(), "n_long_term": patient_id[outcome].nunique()}
 
 
 def _measures(

@@ -18,14 +18,14 @@ RULE_MEASURES = ("accuracy", "balanced_accuracy", "sensitivity", "specificity", 
 
 def summary(cohort: pd.DataFrame) -> pd.DataFrame:
     """Survival of the patients who died, by surgery: `SUMMARY_COLUMNS`; the median is Kaplan–Meier's, of everyone."""
-    died = _survival_of_the_dead(cohort)
+    everyone, died = _pairs(cohort), _survival_of_the_dead(cohort)
     rows = [
         {
             "surgery": name,
             "n": len(days),
             "mean_days": float(np.mean(days)) if len(days) else None,
             "sd_days": float(np.std(days, ddof=1)) if len(days) > 1 else None,
-            "median_days": _median(cohort, name),
+            "median_days": median_survival_days(kaplan_meier(*everyone[name])),
         }
         for name, days in died.items()
     ]
@@ -114,7 +114,3 @@ def _pairs(cohort: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     days = followed["survival_days"].to_numpy(dtype=float)
     groups = {name: (followed["surgery"] == name).to_numpy(dtype=bool) for name in SURGERIES}
     return {name: (days[chosen], died[chosen]) for name, chosen in groups.items()}
-
-
-def _median(cohort: pd.DataFrame, name: str) -> float | None:
-    return median_survival_days(kaplan_meier(*_pairs(cohort)[name]))
