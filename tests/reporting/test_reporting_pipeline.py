@@ -76,11 +76,6 @@ def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
     assert (told["n_long_term"], told["n_short_term"], told["n_excluded"]) == (1, 1, 2)
 
 
-def test_every_exhibit_has_one_place() -> None:
-    names = [exhibit.name for exhibit in EXHIBITS]
-    assert len(names) == len(set(names))
-
-
 def test_no_exhibit_lies_among_patient_level_results() -> None:
     paths = {}
     for path in BASE.glob("catalog*.yml"):
