@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import parent_process
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
+from threading import Thread
 from types import ModuleType
 from typing import Any
 
@@ -47,11 +50,19 @@ def worker_pool(workers: int) -> ProcessPoolExecutor:
     """A pool of worker processes."""
     context = WorkerContext()
     context.set_forkserver_preload(list(IMPORTED_ONCE))
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread_a_worker)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=begin)
 
 
-def one_thread_a_worker() -> None:
-    """Worker processes share the cores already; threads within each would only get in each other's way."""
+def begin() -> None:
+    """End with the run; worker processes share the cores already, and threads within each would only get in the way."""
     import SimpleITK
 
+    Thread(target=end_with_the_run, daemon=True).start()
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def end_with_the_run() -> None:
+    """Wait for the end of the run: killed, or interrupted while it starts workers, it does not tell them to end."""
+    if run := parent_process():
+        run.join()
+        os._exit(1)
