@@ -142,15 +142,17 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Decision curve",
-        "What acting on a model is worth at each threshold probability, against acting on everyone and on no one.",
+        "What acting on a model is worth at each threshold probability, against acting on everyone and on no one. "
+        "It has no interval, and is rough where few are tested.",
     ),
     Exhibit(
         "calibration_table",
         "hybrid",
         "trust",
         "Calibration, as it is and recalibrated",
-        "Recalibration is learnt from training patients' out-of-fold predictions. Chance raises the calibration error "
-        "(ECE), the more so the fewer patients there are; so it has no interval.",
+        "Recalibration is learnt from training patients' out-of-fold predictions; where there is little to mend, it "
+        "may do harm. Chance raises the calibration error (ECE), the more so the fewer patients there are; so it has "
+        "no interval.",
     ),
     Exhibit("subgroup_table", "hybrid", "trust", "Subgroups", "Groups of too few patients are named, not judged."),
     Exhibit(
