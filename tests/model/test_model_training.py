@@ -175,6 +175,21 @@ def test_resumed_curve_and_epoch_are_those_of_the_whole_training():
     assert resumed.best_epoch == whole.best_epoch
 
 
+def test_a_resumed_training_knows_since_when_it_has_not_got_better(monkeypatch):
+    """With a patience of one, two epochs in which the loss is no lower than in the first let the learning rate fall."""
+
+    def rates(losses, checkpoints):
+        remaining, reports = iter(losses), []
+        monkeypatch.setattr(training, "judge", lambda *_: (next(remaining), np.linspace(0, 1, 6)))
+        train(tiny(epochs=4), checkpoints=checkpoints, on_epoch=reports.append)
+        return [report.learning_rate for report in reports]
+
+    every = MemoryCheckpoints()
+    assert rates([0.5, 0.6, 0.6, 0.6], every) == pytest.approx([0.003, 0.003, 0.003, 0.0003])
+    after_two = next(moment for _, moment in every.kept if moment.record["epoch"] == 2)
+    assert rates([0.6, 0.6], OneCheckpoint(after_two)) == pytest.approx([0.003, 0.0003])
+
+
 def test_a_finished_training_is_not_trained_again(monkeypatch):
     every = MemoryCheckpoints()
     whole = train(checkpoints=every)
