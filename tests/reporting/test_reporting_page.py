@@ -224,6 +224,13 @@ def test_the_terminal_shows_ours_beside_the_papers() -> None:
     assert "SIMULATED" not in result_table(all_metrics(), the_paper(), simulated=False)
 
 
+def test_the_terminal_breaks_no_verdict_into_lines_of_a_width_that_is_not_its_own() -> None:
+    metrics = all_metrics()
+    metrics["comparisons"]["hybrid_vs_clinical"]["verdict"] = "cannot be told " * 20 + "at all"
+    (told,) = [line for line in result_table(metrics, the_paper(), simulated=False).splitlines() if "told" in line]
+    assert "at all; difference in AUC" in told
+
+
 def test_predictions_of_repeats_are_never_called_patients() -> None:
     """40 patients, each tested in two repeats."""
     metrics = all_metrics()

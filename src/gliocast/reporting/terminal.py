@@ -31,7 +31,7 @@ def result_table(metrics: Mapping[str, Any], paper: Mapping[str, Any], simulated
     rows = tables.result_rows(metrics, paper) if metrics["models"] else tables.rule_rows(metrics, paper)
     console.print(_table(rows, _title(metrics)))
     for line in [*_verdicts(metrics), *_warnings(metrics, simulated)]:
-        console.print(line)
+        console.print(line, soft_wrap=True)
     return text.getvalue().rstrip("\n")
 
 
