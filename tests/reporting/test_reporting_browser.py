@@ -141,6 +141,8 @@ def test_no_column_is_cut_off_on_paper(browser: Any, report: Path) -> None:
     visit.ask("window.dispatchEvent(new Event('beforeprint'))")
     cut = "[...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth + 1)"
     assert visit.ask(f"{cut}.map(table => table.ariaLabel)") == []
+    stuck = "[...document.querySelectorAll('thead th')].filter(cell => getComputedStyle(cell).position === 'sticky')"
+    assert visit.ask(f"{stuck}.length") == 0
 
 
 def test_without_scripts_the_page_says_where_its_figures_are(browser: Any, report: Path) -> None:

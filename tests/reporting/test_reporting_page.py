@@ -308,7 +308,9 @@ def test_limits_may_follow_their_value() -> None:
 def test_a_table_too_wide_for_a_desk_has_its_intervals_below_their_values() -> None:
     score = {"auc": 0.7, "auc_lower": 0.6, "auc_upper": 0.8}
     wide = {name.replace("auc", f"auc_{days}_days"): [value] for days in range(9) for name, value in score.items()}
-    assert "0.70<br>(0.60–0.80)" in tables.table_of(pd.DataFrame({"model": ["cnn"], **wide}), "Wide")
+    assert "0.70<br>(0.60\N{WORD JOINER}–\N{WORD JOINER}0.80)" in tables.table_of(
+        pd.DataFrame({"model": ["cnn"], **wide}), "Wide"
+    )
     narrow = pd.DataFrame({"model": ["cnn"], **{name: [value] for name, value in score.items()}})
     assert "0.70 (0.60–0.80)" in tables.table_of(narrow, "Narrow")
 

@@ -104,9 +104,10 @@ def _html_row(row: Row, numeric: Sequence[bool], stacked: bool) -> Markup:
 
 
 def _stacked(text: str) -> Markup:
-    """A value with its interval below it."""
+    """A value with its interval below it, which a narrow sheet does not break at its dash."""
     value, blank, interval = text.partition(" (")
-    return Markup("{}<br>({}").format(value, interval) if blank else Markup("{}").format(text)
+    whole = interval.replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
+    return Markup("{}<br>({}").format(value, whole) if blank else Markup("{}").format(text)
 
 
 def _aligned(right: bool, text: str = "") -> Markup:
