@@ -20,6 +20,7 @@ TITLES = {
     "tuning_parallel": "Trials as lines through their hyperparameters",
 }
 SHADE = re.compile(r"rgb\(([\d., ]+)\)")
+WORST, BEST, WHITEST = (176, 137, 80), (0, 104, 190), 247  # the ends of our scale; the red where Optuna's begins
 EXPONENT = re.compile(r"^(?:1|([\d.]+))e-0?(\d+)$")  # 1e-06, and 1.7e-07, as Optuna writes them
 FEW_TRIALS = 10
 LEAST_TRIALS = {"tuning_history": 1, "tuning_importance": 4, "tuning_slice": 2, "tuning_parallel": 2}
@@ -41,7 +42,7 @@ def study_figure(name: str, study: Study, measure: Measure, values: Sequence[flo
     if name == "tuning_importance" and len(set(values)) == 1:
         return empty_figure(name, "all trials have the same value")
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
-    figure = json.loads(SHADE.sub(darker, with_words(drawn, study.best_params)))
+    figure = json.loads(SHADE.sub(seen_everywhere, with_words(drawn, study.best_params)))
     figure["layout"]["meta"] = {"alt": _shares(figure) if name == "tuning_importance" else _trials(study, measure)}
     return titled(name, in_whole_trials(in_powers_of_ten(in_steps(figure)), len(study.trials)))
 
@@ -98,9 +99,11 @@ def as_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def darker(shade: re.Match[str]) -> str:
-    """A shade of Optuna's scale, which begins at white, dark enough to be seen on white (3 to 1 at least)."""
-    return f"rgb({','.join(f'{24 + 0.48 * float(part):.0f}' for part in shade[1].split(','))})"
+def seen_everywhere(shade: re.Match[str]) -> str:
+    """A shade of Optuna's blues, from white to nearly black, as one from ochre to blue: 3 to 1 on white and on dark."""
+    share = (WHITEST - float(shade[1].split(",")[0])) / WHITEST
+    mixed = (worst + share * (best - worst) for worst, best in zip(WORST, BEST, strict=True))
+    return f"rgb({','.join(f'{part:.0f}' for part in mixed)})"
 
 
 def in_steps(figure: Figure) -> Figure:
