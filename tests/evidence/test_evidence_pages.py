@@ -179,6 +179,20 @@ def assessed(
     return survival_nodes.assess_time_to_event(cohort[cohort["patient_id"].isin(unclassed)], *arguments)
 
 
+@pytest.fixture
+def watch_cox(monkeypatch):
+    """Makes Cox the only survival model, and tells what it is given before it answers."""
+
+    def watch(told):
+        def fitted(*given):
+            told(*given)
+            return MODELS["cox"](*given)
+
+        monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+
+    return watch
+
+
 @pytest.fixture(scope="module")
 def time_to_event(cohort, outcomes):
     return assessed(cohort, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)))
@@ -212,15 +226,10 @@ def test_all_survival_models_foretell_the_order_of_death(time_to_event):
     assert (table["harrell_c_lower"] < table["harrell_c"]).all()
 
 
-def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, outcomes, monkeypatch):
+def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, outcomes, watch_cox):
     """Networks score no such patient; the column that says so would be 1 for patients who were alive when last seen."""
     widths = {}
-
-    def fitted(features, followup, scored_patients, times_days, seed):
-        widths[len(followup.days)] = features.shape[1]
-        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
-
-    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+    watch_cox(lambda features, followup, *_: widths.update({len(followup.days): features.shape[1]}))
     models = [scored(cohort, TRAINING, "out_of_fold", "fold"), scored(cohort, TEST, "test", "ensemble")]
     scores = Scores(pd.concat(models, ignore_index=True), {"fold": ("P999",), "ensemble": tuple(TRAINING)})
     for unclassed in (["P120"], []):
@@ -229,22 +238,15 @@ def test_a_patient_without_a_class_has_no_mark_that_tells_who_was_alive(cohort, 
     assert widths[81] == widths[80]
 
 
-def test_a_patient_without_a_class_does_not_teach_the_model_that_is_tested_on_their_centre(
-    cohort, outcomes, monkeypatch
-):
-    taught = {}
-
-    def fitted(features, followup, scored_patients, times_days, seed):
-        taught[len(taught)] = len(followup.days)
-        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
-
-    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+def test_a_patient_without_a_class_does_not_teach_the_model_that_is_tested_on_their_centre(cohort, outcomes, watch_cox):
+    taught = []
+    watch_cox(lambda features, followup, *_: taught.append(len(followup.days)))
     centres = [Split(f"centre{name}", tuple(TEST[half::2]), (FOLD, BACK), name) for half, name in enumerate("AB")]
     for centre, expected in (("A", [80, 81]), ("B", [81, 80]), (None, [80, 80])):
         taught.clear()
         at_home = cohort.assign(centre=pd.array([centre] * 121, dtype="string"))
         assessed(at_home, outcomes, *centres, scheme="leave_one_centre_out")
-        assert list(taught.values()) == expected
+        assert taught == expected
 
 
 def test_who_is_tested_was_followed_to_the_threshold_or_where_it_is_a_median_to_death(cohort, outcomes, monkeypatch):
@@ -264,14 +266,9 @@ def test_nobody_but_those_without_a_class_is_taught_from_beside_the_training_pat
     assert with_p120["uno_c"].tolist() != pytest.approx(with_p120["harrell_c"].tolist())
 
 
-def test_curves_reach_the_last_class(cohort, outcomes, monkeypatch):
+def test_curves_reach_the_last_class(cohort, outcomes, watch_cox):
     reached = []
-
-    def fitted(features, followup, scored_patients, times_days, seed):
-        reached.append(times_days[-1])
-        return MODELS["cox"](features, followup, scored_patients, times_days, seed)
-
-    monkeypatch.setattr(survival_nodes, "MODELS", {"cox": fitted})
+    watch_cox(lambda features, followup, scored_patients, times_days, seed: reached.append(times_days[-1]))
     assessed(cohort, outcomes, Split("holdout", tuple(TEST), (FOLD, BACK)))
     assert reached == [570]  # the first month after the last of the classes, 548 days; the last horizon is 540
 
