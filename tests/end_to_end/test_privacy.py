@@ -8,6 +8,8 @@ import hashlib
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from closed_network import closed_network
 from leaks import leaks
 from project_copy import SMALL_VOLUMES, Project, copy_of_the_project
 
@@ -44,7 +47,7 @@ imaging:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Project:
-    """A site whose every header and table names its patients; the whole study has been run there."""
+    """A site whose every header and table names its patients; the whole study has been run there, without a network."""
     project = copy_of_the_project(tmp_path_factory.mktemp("site"))
     made = project.run("simulation", **SMALL)
     assert made.returncode == 0, made.stderr
@@ -53,7 +56,9 @@ def site(tmp_path_factory) -> Project:
     plant(project)
     project.write("conf/local/parameters.yml", QUICK)
     project.write("conf/local/catalog.yml", CATALOG)
-    log(project, "hybrid", 0)
+    with closed_network(tmp_path_factory.mktemp("closed")) as asked:
+        log(project, "hybrid", 0)
+    assert asked.read_text() == ""
     return project
 
 
@@ -110,6 +115,14 @@ def left_behind(project: Project) -> list[Path]:
     kept = project.path("01_raw"), project.folder / "src", project.folder / "conf/base"
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     return [path for path in files if not any(path.is_relative_to(folder) for folder in kept)]
+
+
+def test_whoever_asks_a_closed_network_is_refused_and_noted(tmp_path):
+    asks = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9')"
+    with closed_network(tmp_path) as asked:
+        ended = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True)
+    assert "Network is unreachable" in ended.stderr
+    assert asked.read_text() == "127.0.0.1 9 0 1\n"
 
 
 def test_the_words_are_in_the_raw_data(site):
