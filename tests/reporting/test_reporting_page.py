@@ -360,7 +360,10 @@ def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
 
 
 def test_the_page_says_how_far_leaving_out_the_undetermined_may_mislead() -> None:
-    """20 of 59 live long; of all 160 at least these 20, and at most 121 where all 101 others do."""
+    """20 of 59 live long; of all 160 at least these 20, and at most 121 where all 101 others do.
+
+    Where the threshold is a median, the others were alive, too, but not all of them followed for too short a time.
+    """
 
     def page(undetermined: int) -> str:
         counts = {"n_long_term": 20, "n_short_term": 39, "n_undetermined": undetermined}
@@ -369,6 +372,7 @@ def test_the_page_says_how_far_leaving_out_the_undetermined_may_mislead() -> Non
         return without_scripts(build_report(metrics, a_flow(), a_provenance(), {}, the_paper()))
 
     assert "34 % of the patients with a known outcome, and 12 % to 76 % of all" in page(101)
+    assert "Alive when last seen, before it was known which they are: 101." in page(101)
     assert "look rarer than they are" not in page(0)
 
 

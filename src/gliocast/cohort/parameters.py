@@ -127,7 +127,8 @@ class CohortParameters(Parameters):
         identifier: how the patient's identifier is read.
         keep: which rows belong to the study.
         survival_threshold_days: a patient who survives at least so long is a long-term survivor.
-        threshold_mode: `fixed`, or `training_median`: the median survival of the training patients alone.
+        threshold_mode: `fixed`, or `training_median`: the median survival of the training patients alone, of a study
+            that leaves out everyone who was alive when last seen.
         exclude_when_missing: predictors without which a patient is left out; others are imputed inside the folds.
     """
 

@@ -29,7 +29,7 @@ INTERVALS = (
 )
 PATIENTS = (
     "Long-term means at least {days:g} days of survival; it is the positive class throughout. "
-    "Alive with a shorter follow-up, and so neither long- nor short-term: {undetermined}. "
+    "Alive when last seen, before it was known which they are: {undetermined}. "
     "Left out, each for the reason given: {excluded}."
 )
 UNDETERMINED = (
