@@ -18,6 +18,7 @@ from gliocast.cohort.simulation.truth import (
     sample_results,
     truth,
 )
+from gliocast.types import LONG_TERM, SHORT_TERM
 
 
 def test_single_predictors_have_the_aucs_that_table_1_implies(table1):
@@ -127,3 +128,14 @@ def test_the_sample_s_results_are_those_of_its_own_patients(table1):
     assert found["image"] == 0.75  # of the pairs with 1.0 both are right, of those with 0.2 one
     # ranked by surgery: complete, incomplete, biopsy; the pairs are tied, right, wrong, right
     assert found["clinical"] == 0.625
+
+
+def test_a_score_of_the_image_weighs_as_much_as_it_tells(table1, monkeypatch):
+    """At an AUC of 0.9 a score of 1 is a ratio of 1.8, more than that of the other patient; at 0.5 it is none."""
+    monkeypatch.setattr("gliocast.cohort.simulation.truth.patient_ratios", lambda *_: np.array([0.0, 1.0]))
+    cohort = pd.DataFrame({"outcome": [LONG_TERM, SHORT_TERM], "surgery": ["complete", "biopsy"]})
+    both = [
+        sample_results(table1, image_auc, cohort, np.array([1.0, 0.0]))["clinical_and_image"]
+        for image_auc in (0.9, 0.5)
+    ]
+    assert both == [1.0, 0.0]
