@@ -135,12 +135,17 @@ def test_what_is_folded_on_a_screen_is_read_on_paper(browser: Any, report: Path)
     assert visit.ask(folded) == before
 
 
-def test_no_column_is_cut_off_on_paper(browser: Any, report: Path) -> None:
+def test_on_paper_no_column_is_cut_off_no_head_sticks_and_no_caption_outgrows_the_text(
+    browser: Any, report: Path
+) -> None:
     visit = Visit(browser, report, viewport=SHEET)
     visit.page.emulate_media(media="print")
     visit.ask("window.dispatchEvent(new Event('beforeprint'))")
     cut = "[...document.querySelectorAll('.table')].filter(table => table.scrollWidth > table.clientWidth + 1)"
     assert visit.ask(f"{cut}.map(table => table.ariaLabel)") == []
+    sizes = "['body', 'figcaption', 'p.caption'].map(at => getComputedStyle(document.querySelector(at)).fontSize)"
+    text, *captions = [float(size.removesuffix("px")) for size in visit.ask(sizes)]
+    assert max(captions) < text
     stuck = "[...document.querySelectorAll('thead th')].filter(cell => getComputedStyle(cell).position === 'sticky')"
     assert visit.ask(f"{stuck}.length") == 0
 
