@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class SimulationTruthDataset(JsonDataset):
         super().save(data)
 
 
-class SimulatedImagingDataset(PlacedDataset[StudyBatch, Records]):
+class SimulatedImagingDataset(PlacedDataset[StudyBatch | Iterable[StudyBatch], Records]):
     """The images of the simulated cohort; a batch of patients is saved at a time, each patient's folder at once.
 
     Patients that are already there, from the same request, are kept. Loading gives each patient's record.
@@ -61,23 +61,30 @@ class SimulatedImagingDataset(PlacedDataset[StudyBatch, Records]):
         super().__init__(filepath, metadata)
         self.workers = workers
 
-    def save(self, data: StudyBatch) -> None:
+    def save(self, data: StudyBatch | Iterable[StudyBatch]) -> None:
         """Write the studies that are not there yet; with the first batch, remove patients of an older cohort.
+
+        Args:
+            data: a batch, as a generator node gives it to Kedro; or the generator itself.
 
         Raises:
             ConfigurationError: a patient's folder is there, and it is not simulated.
             ArtefactError: the disk is full or cannot be written; the patients that are written are kept.
         """
+        for batch in (data,) if isinstance(data, StudyBatch) else data:
+            with told_where_unwritable(self.filepath):
+                self._save_batch(batch)
+
+    def _save_batch(self, batch: StudyBatch) -> None:
         from joblib import Parallel, delayed
 
-        with told_where_unwritable(self.filepath):
-            for study in data.studies:
-                recover_folder(self.filepath / study.patient_id)
-            if data.studies[0].index == 0:
-                remove_others(self.filepath, data.cohort)
-            waiting = [study for study in data.studies if not is_written(self.filepath, study)]
-            if waiting:
-                Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
+        for study in batch.studies:
+            recover_folder(self.filepath / study.patient_id)
+        if batch.studies[0].index == 0:
+            remove_others(self.filepath, batch.cohort)
+        waiting = [study for study in batch.studies if not is_written(self.filepath, study)]
+        if waiting:
+            Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
 
     def load(self) -> Records:
         """The record of each patient, by id."""
