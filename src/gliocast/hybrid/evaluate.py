@@ -23,7 +23,7 @@ from gliocast.evidence.comparison import (
     mcnemar,
 )
 from gliocast.evidence.guard import check_probabilities, check_unseen
-from gliocast.evidence.intervals import as_columns, estimate
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.fitted import PRE_OPERATIVE, SURGERY_RULE
 from gliocast.types import LONG_TERM, Scores
@@ -152,14 +152,6 @@ def roc_points(predictions: Scores, outcomes: pd.DataFrame) -> pd.DataFrame:
         rates = {"false_positive_rate": false_positive, "true_positive_rate": true_positive}
         curves.append(pd.DataFrame({"model": name, **rates}))
     return pd.concat(curves, ignore_index=True)
-
-
-def areas(predictions: Scores, outcomes: pd.DataFrame) -> dict[str, float | None]:
-    """Area under every curve of `roc_points`, over the pairs of one split; None where there is no pair."""
-    return {
-        name: estimate(metrics.area_within(splits_of(table), truth(table), ranking(table)))["value"]
-        for name, table in by_model(predictions, outcomes)
-    }
 
 
 def splits_of(table: pd.DataFrame) -> metrics.Splits:

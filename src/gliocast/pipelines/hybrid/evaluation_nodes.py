@@ -138,7 +138,7 @@ def _figure4(
     several = len(set(predictions.table["split"])) > 1
     n_patients = predictions.table["patient_id"].nunique()
     title = f"ROC curves, {n_patients} test patients{POOLED if several else ''}{mark}"
-    drawn = evaluate.drawn(predictions)
-    curves = figures.roc(evaluate.roc_points(drawn, outcomes), evaluate.areas(drawn, outcomes), title)
+    areas = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
+    curves = figures.roc(evaluate.roc_points(evaluate.drawn(predictions), outcomes), areas, title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
     return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, test patients{mark}")
