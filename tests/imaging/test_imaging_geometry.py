@@ -98,7 +98,7 @@ def test_pictures_show_the_patient_as_a_radiologist_looks_at_them(tmp_path, axis
 def test_slices_are_cut_where_they_are_said_to_lie_however_far_apart():
     parameters = slice_parameters(count=3, distance_mm=2.5)
     planes = slice_planes(np.array([10.0, 12.5, 15.0]), np.zeros(3), parameters)
-    assert planes.grid.to_mm(np.array([[0.0, 0.0, place] for place in range(3)]))[:, 2].tolist() == [10.0, 12.5, 15.0]
+    assert planes.to_mm(np.array([[0.0, 0.0, place] for place in range(3)]))[:, 2].tolist() == [10.0, 12.5, 15.0]
 
 
 @pytest.mark.parametrize("axis", range(3))

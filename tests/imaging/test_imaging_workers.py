@@ -13,7 +13,8 @@ from processes import lives, wait_until
 
 
 def test_no_process_stays_behind_a_run_that_was_killed():
-    run = subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True)
+    places = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}  # of `processes`
+    run = subprocess.Popen([sys.executable, __file__], env=places, stdout=subprocess.PIPE, text=True)
     helpers = [Path(f"/proc/{number}") for number in run.stdout.readline().split()]
     assert all(map(lives, helpers)) and len(helpers) == 2
     run.kill()
