@@ -17,8 +17,6 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
 from project_copy import copy_of_the_project
 
 KEDRO = str(Path(sys.executable).with_name("kedro"))

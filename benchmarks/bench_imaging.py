@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
 from gliocast.imaging.grid import Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.pipeline import extract_slices, n_cores

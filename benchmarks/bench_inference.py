@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,12 +16,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.bench_imaging import LESION_MM, make_studies, parameters, timed
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-
 from model_fakes import tiny
 
+from benchmarks.bench_imaging import LESION_MM, make_studies, parameters, timed
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack

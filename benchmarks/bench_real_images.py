@@ -18,9 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-
 from model_fakes import tiny
 
 from gliocast.evidence.classification import performance

@@ -10,17 +10,12 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "hybrid"))
-
 from hybrid_examples import a_cohort, configured, with_a_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 

@@ -10,19 +10,14 @@ import argparse
 import json
 import logging
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "model"))
-
 from model_fakes import a_partition, names, tiny
 
 from gliocast.model.backbone import build_network

@@ -1,13 +1,22 @@
-"""The benchmarks where the libraries that they are compared with are absent."""
+"""The benchmarks, also where the libraries that they are compared with are absent."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import bench_imaging
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_every_benchmark_finds_what_it_is_made_of():
+    names = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("__"))
+    program = "\n".join(f"import benchmarks.{name}" for name in names)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
 
 
 def test_images_are_timed_where_no_peer_is_installed(monkeypatch, capsys):
