@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.bench_training import BATCH, STEPS_A_TURN, device_name, in_turns, noise, parameters, turn
 
+from benchmarks.bench_training import BATCH, STEPS_A_TURN, device_name, in_turns, noise, parameters, turn
 from gliocast.model.checkpoints import Training
 from gliocast.model.classes import loss_of
 from gliocast.model.device import choose_devices, resident

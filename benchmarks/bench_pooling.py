@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+
 from benchmarks.bench_recovered_signal import (
     SLICES,
     cohort_of,
@@ -22,7 +23,6 @@ from benchmarks.bench_recovered_signal import (
     out_of_fold_probability,
     stacks_showing,
 )
-
 from gliocast.evidence.auc import delong
 from gliocast.evidence.comparison import paired_delong
 from gliocast.model.parameters import Pooling
