@@ -22,7 +22,6 @@ class ProjectHooks:
     def after_context_created(self, context: KedroContext) -> None:
         """Check the whole tree of parameters, and hand each node its own typed section."""
         from gliocast.conf_files import located, refuse_faulty_files
-        from gliocast.errors import ConfigurationError
         from gliocast.parameters import load_parameters, typed_parameters
 
         loader = context.config_loader
