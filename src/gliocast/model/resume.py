@@ -98,9 +98,7 @@ def _restore(training: Training, checkpoint: Checkpoint, name: str) -> None:
     for key in POSITION:
         setattr(training, key, record[key])
     training.best = tuple(record["best"])
-    device = next(training.network.parameters()).device
-    best = without_prefix("best", checkpoint.tensors)
-    training.best_weights = {key: tensor.to(device) for key, tensor in best.items()}
+    training.best_weights = without_prefix("best", checkpoint.tensors)
     if not training.finished:
         _continue(training, checkpoint.tensors, record)
         _with_threads(record["threads"], name)
