@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Node, Pipeline
 from model_fakes import a_full_disk, three_channel_state, tiny
 from safetensors.torch import save_file
+from served_hub import served_hub
 
 from gliocast.cli import cli
 from gliocast.errors import ArtefactError, ConfigurationError
@@ -77,18 +79,13 @@ class Release:
         self.url = published.as_uri()
 
 
-class Hub:
-    """A hub's cache, which names a file by the digest that the hub gives."""
-
-    url, hf_hub_id = None, "timm/test_byobnet"
-
-    def __init__(self, folder):
-        path = stored_weights(folder)
-        self.blob = path.rename(folder / sha256_of_file(path))
-
-    def download(self, repository, name):
-        assert (repository, name) == ("timm/test_byobnet", "model.safetensors")
-        return str(self.blob)
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub on this machine that publishes weights, asked by the hub's own client."""
+    with served_hub(stored_weights(tmp_path).read_bytes()) as (address, published_file):
+        download = partial(huggingface_hub.hf_hub_download, endpoint=address, cache_dir=tmp_path / "cache")
+        monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+        yield published_file
 
 
 def published(monkeypatch, release):
@@ -153,22 +150,25 @@ def test_the_command_takes_the_digest_of_the_published_file(tmp_path, monkeypatc
     assert CliRunner().invoke(cli, [*asked, release.sha256]).exit_code == 0
 
 
-def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, monkeypatch):
-    hub = Hub(tmp_path)
-    published(monkeypatch, hub)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
-    fetch_weights("test_byobnet", tmp_path / "pretrained")
-    hub.blob.write_bytes(hub.blob.read_bytes() + b" ")
+def test_a_hubs_weights_are_fetched_once_and_used_without_it(tmp_path, hub):
+    path = fetch_weights("test_byobnet", tmp_path / "pretrained")
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert (record["source"], record["source_sha256"]) == ("timm/test_byobnet.r160_in1k", hub.sha256)
+    hub.content = b"gone"
+    loaded = pretrained_weights(tiny(weights="imagenet", weights_folder=str(path.parent)))
+    assert torch.equal(loaded["stem.conv.weight"], three_channel_state()[1]["stem.conv.weight"])
+
+
+def test_a_hubs_file_is_held_against_the_digest_that_the_hub_gives(tmp_path, hub):
+    hub.content = hub.content[:-1] + b" "
     with pytest.raises(ConfigurationError, match="cut off on its way, or another file"):
-        fetch_weights("test_byobnet", tmp_path / "elsewhere")
+        fetch_weights("test_byobnet", tmp_path / "pretrained")
 
 
-def test_a_release_whose_name_bears_no_digest_is_passed_over_for_the_hubs_file(tmp_path, monkeypatch):
-    hub = Hub(tmp_path)
-    hub.url = (tmp_path / "test_byobnet.pth").as_uri()
+def test_a_release_whose_name_bears_no_digest_is_passed_over_for_the_hubs_file(tmp_path, monkeypatch, hub):
     torch.save({"stem": torch.zeros(1)}, tmp_path / "test_byobnet.pth")
-    published(monkeypatch, hub)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", hub.download)
+    released = SimpleNamespace(url=(tmp_path / "test_byobnet.pth").as_uri(), hf_hub_id="timm/test_byobnet")
+    published(monkeypatch, released)
     path = fetch_weights("test_byobnet", tmp_path / "pretrained")
     assert json.loads(path.with_suffix(".json").read_text())["source"] == "timm/test_byobnet"
 
