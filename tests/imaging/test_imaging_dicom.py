@@ -431,6 +431,29 @@ def test_a_contour_that_is_stored_twice_is_no_hole(tmp_path):
     assert (record["center_slice_mm"], record["lesion_volume_mm3"]) == (24.0, pytest.approx(10 * 10 + 6 * 6))
 
 
+@pytest.mark.parametrize(("kind", "codes_of_doubts"), [("CLOSED_PLANAR", ["contours_cross"]), ("CLOSEDPLANAR_XOR", [])])
+def test_contours_that_cross_cancel_where_they_overlap_and_are_doubtful_unless_marked_so(
+    tmp_path, kind, codes_of_doubts
+):
+    contours = [square((x, -12.0), 5.0, 24.0) for x in (2.0, 8.0)]  # 10 x 10, over each other by 4 x 10
+    site = drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)
+    structures = pydicom.dcmread(site.root / "P1" / "lesion_mask" / "rt.dcm")
+    for contour in structures.ROIContourSequence[0].ContourSequence:
+        contour.ContourGeometricType = kind
+    structures.save_as(structures.filename)
+    stack = extracted(site)
+    assert stack.record["lesion_volume_mm3"] == pytest.approx(2 * 6 * 10)
+    assert [doubt.code for doubt in stack.doubts] == codes_of_doubts
+
+
+def test_an_island_in_a_hole_and_a_tumour_apart_cross_nothing(tmp_path):
+    middle = (8.0, -12.0)
+    nested = [square(middle, half, 24.0) for half in (7.0, 2.0, 5.0)]
+    stack = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *nested, square((-8.0, -12.0), 3.0, 24.0)))
+    assert stack.record["lesion_volume_mm3"] == pytest.approx(14 * 14 - 10 * 10 + 4 * 4 + 6 * 6)
+    assert stack.doubts == ()
+
+
 def test_a_contour_beyond_the_edge_of_its_slice_is_refused_and_not_cut(tmp_path):
     contours = square((8.0, -12.0), 3.0, 24.0), square((300.0, -12.0), 5.0, 25.0)
     assert codes(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)) == ["lesion_mask_elsewhere"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float64
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
@@ -13,14 +15,18 @@ from gliocast.imaging.lesion import Lesion, cut_out, is_chosen, not_among
 from gliocast.imaging.volume import Volume
 
 OFF_SLICE = 0.51  # a contour further than this from its slice (in slices), or beyond its edge, was drawn elsewhere
-OUTLINES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+XOR = "CLOSEDPLANAR_XOR"
+OUTLINES = ("CLOSED_PLANAR", XOR)
 
 
 def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
     """Fill the chosen structures' contours, and join the structures.
 
     A pixel belongs to a structure when its centre lies inside the contour; where contours of one structure overlap on a
-    slice, the inner one is a hole.
+    slice, the inner one is a hole. Of two that cross, neither is the inner one: they cancel where they overlap, as in
+    other programs, but DICOM says so only of contours that are marked as XOR. Of others a doubt is recorded.
+
+    Source: DICOM PS3.3, section C.8.8.6.3.
 
     Raises:
         Refused: the structure is not chosen, is empty, or was drawn on other slices.
@@ -34,13 +40,13 @@ def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], vo
         found, expected = f"{len(wanted)} structures", "one, or a choice by lesion_labels"
         remedy = "Name the lesion's structure, by number or label, in `lesion_labels` of the catalog entry imaging."
         raise Refused(Finding("several_structures", name, found, expected, remedy))
-    structures = [_outlines(part) for part in stored.ROIContourSequence if int(part.ReferencedROINumber) in wanted]
-    if not any(structures):
+    structures = [part for part in stored.ROIContourSequence if int(part.ReferencedROINumber) in wanted]
+    if not any(map(_outlines, structures)):
         raise Refused(Finding("empty_lesion_mask", name, "no closed contour of the chosen structure", "one at least"))
     voxels = np.zeros(volume.grid.shape, dtype=bool)
-    for outlines in structures:
-        voxels |= _filled(outlines, volume.grid, name)
-    return cut_out(voxels, volume.grid, (), name)
+    crossed = [_fill(voxels, _outlines(part), volume.grid, name) for part in structures]
+    unmarked = sum(n for n, part in zip(crossed, structures, strict=True) if not _is_marked(part))
+    return replace(cut_out(voxels, volume.grid, (), name), doubts=_doubts(unmarked, name))
 
 
 def _outlines(structure: Any) -> list[Float64[np.ndarray, "points 3"]]:
@@ -57,36 +63,50 @@ def _outline(part: Any) -> Float64[np.ndarray, "points 3"]:
     return points * np.array([-1.0, -1.0, 1.0])
 
 
-def _filled(outlines: list[Float64[np.ndarray, "points 3"]], grid: Grid, name: str) -> Bool[np.ndarray, "i j k"]:
-    """The voxels inside the outlines, each filled on the slice next to it.
+def _is_marked(structure: Any) -> bool:
+    return any(str(part.get("ContourGeometricType")) == XOR for part in structure.get("ContourSequence") or [])
+
+
+def _fill(
+    voxels: Bool[np.ndarray, "i j k"], outlines: list[Float64[np.ndarray, "points 3"]], grid: Grid, name: str
+) -> int:
+    """Fill each outline on the slice next to it, and say on how many slices outlines cross.
 
     Outlines at one height cut holes into each other. Those of neighbouring heights that meet on one slice, because they
     were drawn on thinner ones, are joined; an outline that was stored twice is drawn once.
     """
-    drawn: dict[tuple[int, float], Bool[np.ndarray, "rows columns"]] = {}
+    from skimage.draw import polygon2mask
+
+    drawn: dict[tuple[int, float], list[Float64[np.ndarray, "points 2"]]] = {}
     for points in {outline.tobytes(): grid.to_voxels(outline) for outline in outlines}.values():
         flat = int(np.ptp(points, axis=0).argmin())  # the stored axis that the contour is perpendicular to
         height = round(float(points[:, flat].mean()), 2)
         _check_place(points, flat, _slice_at(height), grid, name)
-        section = drawn.setdefault((flat, height), np.zeros(np.delete(grid.shape, flat), dtype=bool))
-        section[_inside(np.delete(points, flat, axis=1), section.shape)] ^= True
-    voxels = np.zeros(grid.shape, dtype=bool)
-    for (flat, height), section in drawn.items():
-        np.moveaxis(voxels, flat, 0)[_slice_at(height)] |= section
-    return voxels
+        drawn.setdefault((flat, height), []).append(np.delete(points, flat, axis=1))
+    n_crossed = 0
+    for (flat, height), flattened in drawn.items():
+        section = np.moveaxis(voxels, flat, 0)[_slice_at(height)]
+        insides = [polygon2mask(section.shape, outline) for outline in flattened]
+        section |= np.logical_xor.reduce(insides)
+        n_crossed += any(_cross(*pair) for pair in combinations(insides, 2))
+    return n_crossed
+
+
+def _cross(first: Bool[np.ndarray, "rows columns"], second: Bool[np.ndarray, "rows columns"]) -> bool:
+    """Whether two overlap, and neither lies within the other."""
+    return all(part.any() for part in (first & second, first & ~second, second & ~first))
+
+
+def _doubts(n_crossed: int, name: str) -> tuple[Finding, ...]:
+    if n_crossed == 0:
+        return ()
+    found, expected = f"made of contours that cross (slices: {n_crossed})", "contours apart, or within each other"
+    remedy = "Look at it: what two of them share is left out. Join them where it is lesion."
+    return (Finding("contours_cross", f"a structure of {name}", found, expected, remedy, doubt=True),)
 
 
 def _slice_at(height: float) -> int:
     return int(np.floor(height + 0.5))  # halves go up, all of them: `round` would send two of them to one slice
-
-
-def _inside(
-    points: Float64[np.ndarray, "points 2"], shape: tuple[int, ...]
-) -> tuple[Int[np.ndarray, " pixels"], Int[np.ndarray, " pixels"]]:
-    from skimage.draw import polygon
-
-    rows, columns = polygon(points[:, 0], points[:, 1], shape)
-    return np.asarray(rows), np.asarray(columns)
 
 
 def _check_place(points: Float64[np.ndarray, "points 3"], flat: int, place: int, grid: Grid, name: str) -> None:

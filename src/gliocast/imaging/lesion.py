@@ -23,10 +23,12 @@ class Lesion:
     Attributes:
         voxels: True inside the lesion, along the stored axes of `grid`.
         grid: where these voxels lie.
+        doubts: what a person should look at in the mask.
     """
 
     voxels: Bool[np.ndarray, "i j k"]
     grid: Grid
+    doubts: tuple[Finding, ...] = ()
 
     @property
     def volume_mm3(self) -> float:

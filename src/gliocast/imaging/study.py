@@ -95,7 +95,8 @@ def _extracted(
         **_volume_record(volume),
         **statistics,
     }
-    return SliceStack(patient_id, pixels.astype(np.float16), inside, record, (*volume.doubts, *located.doubts))
+    doubts = (*volume.doubts, *located.doubts, *(lesion.doubts if lesion else ()))
+    return SliceStack(patient_id, pixels.astype(np.float16), inside, record, doubts)
 
 
 def _volume_and_lesion(study: StudyFiles, parameters: SliceParameters) -> tuple[Volume, Lesion | None]:
