@@ -13,7 +13,7 @@ from gliocast.persistence.code import SOURCE, imported, is_ours
 
 HEAVY = {"torch", "timm", "torchvision", "xgboost", "sklearn", "statsmodels", "plotly", "SimpleITK", "skimage", "shap",
          "captum", "sksurv", "optuna", "scipy", "pydicom", "highdicom", "skops"}  # fmt: skip
-SHARED = {"errors", "types", "progress"}
+SHARED = {"errors", "types", "progress", "processes"}
 MAY_IMPORT = {
     "cohort": SHARED,
     "imaging": SHARED,
@@ -63,7 +63,7 @@ def test_a_room_enters_only_the_rooms_it_may(path):
         assert rooms_entered(path) <= MAY_IMPORT[room]
 
 
-@pytest.mark.parametrize("name", ["errors.py", "types.py", "progress.py"])
+@pytest.mark.parametrize("name", ["errors.py", "types.py", "progress.py", "processes.py"])
 def test_the_shared_words_import_nothing_of_ours(name):
     assert not rooms_entered(SOURCE / name)
 
@@ -102,6 +102,11 @@ def test_pipelines_meet_at_catalog_names_only(path):
     own = path.relative_to(SOURCE).parts[1]
     entered = {name.split(".")[2] for name in all_imports(path) if name.startswith("gliocast.pipelines.")}
     assert entered <= {own}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_processes_are_asked_for_where_they_are_made_to_end_with_their_run(path):
+    assert "joblib" not in roots(all_imports(path)) or module_name(path) == "processes.py"
 
 
 UNSAFE_CALLS = {"eval", "exec", "compile", "print"}

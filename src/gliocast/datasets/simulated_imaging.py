@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Set
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gliocast.errors import ConfigurationError, Problem
 from gliocast.persistence.atomic import atomic_folder, recover_folder
 from gliocast.persistence.disk import told_where_unwritable
 from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.processes import in_processes
 
 Records = dict[str, dict[str, Any]]
 
@@ -76,15 +78,13 @@ class SimulatedImagingDataset(PlacedDataset[StudyBatch | Iterable[StudyBatch], R
                 self._save_batch(batch)
 
     def _save_batch(self, batch: StudyBatch) -> None:
-        from joblib import Parallel, delayed
-
         for study in batch.studies:
             recover_folder(self.filepath / study.patient_id)
         if batch.studies[0].index == 0:
             remove_others(self.filepath, batch.cohort)
         waiting = [study for study in batch.studies if not is_written(self.filepath, study)]
         if waiting:
-            Parallel(n_jobs=self.workers)(delayed(write_patient)(self.filepath, study) for study in waiting)
+            in_processes(self.workers, partial(write_patient, self.filepath), waiting)
 
     def load(self) -> Records:
         """The record of each patient, by id."""

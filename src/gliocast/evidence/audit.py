@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,7 @@ from gliocast.evidence.audit_law import Patients, cnn_logits, draw_patients
 from gliocast.evidence.comparison import paired_delong
 from gliocast.evidence.intervals import wilson
 from gliocast.evidence.parameters import AuditParameters
+from gliocast.processes import in_processes
 
 _log = logging.getLogger(__name__)
 Protocol: TypeAlias = Literal["honest", "paper"]
@@ -48,12 +50,9 @@ def audit_chunks_in_parallel(
     table1: Mapping[str, Any], audit: AuditParameters, seed: int, chunks: Sequence[int]
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Each piece with its number, as soon as it is done; the result does not depend on the number of workers."""
-    from joblib import Parallel, delayed
-
     workers = min(audit.workers, max(len(chunks), 1))
-    done = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(_numbered)(table1, audit, seed, chunk) for chunk in chunks
-    )
+    numbered = partial(_numbered, table1, audit, seed)
+    done = in_processes(workers, numbered, chunks, return_as="generator_unordered")
     for count, (chunk, runs) in enumerate(done, start=1):
         _log.info("audit: piece %d of %d done", count, len(chunks))
         yield chunk, runs

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,7 @@ from gliocast.hybrid.features import encode, outcome_codes
 from gliocast.hybrid.fitted import Facts
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.hybrid.selection import fit_candidate, select, stratified
-
-Job = TypeVar("Job")
-Answer = TypeVar("Answer")
+from gliocast.processes import Answer, Job, in_processes
 
 
 @dataclass(frozen=True)
@@ -88,11 +86,7 @@ def by_repeat(nested: pd.DataFrame) -> pd.DataFrame:
 
 def shared_among(workers: int, function: Callable[[Job], Answer], jobs: Iterable[Job]) -> list[Answer]:
     """`function` of every job, in order, by so many processes; 0 uses every core, 1 starts none."""
-    if workers == 1:
-        return [function(job) for job in jobs]
-    from joblib import Parallel, delayed
-
-    return list(Parallel(n_jobs=workers or -1)(delayed(function)(job) for job in jobs))
+    return list(in_processes(workers or -1, function, jobs))
 
 
 def _held_out(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,12 +19,12 @@ from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.material import FoldIndices, determined, positions
 from gliocast.model.parameters import Hyperparameters, ModelParameters
 from gliocast.model.precision import arithmetic
-from gliocast.model.processes import end_with
 from gliocast.model.progress import OnEpoch, Told, fold_progress, logged_through, relayed
 from gliocast.model.scoring import joined, member_logits, score_table
 from gliocast.model.tensorboard import followed_in
 from gliocast.model.tensors import Device
 from gliocast.model.training import EpochReport, train_fold
+from gliocast.processes import in_processes
 from gliocast.types import Fold, Partition, Role, Scores
 
 log = logging.getLogger(__name__)
@@ -154,31 +153,22 @@ def _train_side_by_side(
     jobs: Sequence[Job], cohort: TrainingMaterial, checkpoints: Checkpoints | None, devices: Sequence[Device]
 ) -> list[tuple[Member, pd.DataFrame]]:
     """A process a device, each with its share of the folds; joblib maps the slices into all of them once."""
-    from joblib import Parallel, delayed
-
     used = devices[: len(jobs)]
     count = len(used)
     with fold_progress([job.name for job in jobs], cohort.params.epochs, count) as start, relayed(start) as told:
-        work = [
-            delayed(_train_in_turn)(jobs[n::count], cohort, checkpoints, used[n], told, os.getpid())
-            for n in range(count)
-        ]
-        shares = list(Parallel(n_jobs=count, mmap_mode="c")(work))  # c: torch wants arrays that it may write to
+        in_turn = partial(_train_in_turn, cohort, checkpoints, told)
+        work = [(jobs[n::count], used[n]) for n in range(count)]
+        shares = list(in_processes(count, in_turn, work, mmap_mode="c"))  # c: torch wants arrays that it may write to
     return [shares[place % count][place // count] for place in range(len(jobs))]
 
 
 def _train_in_turn(
-    jobs: Sequence[Job],
-    cohort: TrainingMaterial,
-    checkpoints: Checkpoints | None,
-    device: Device,
-    told: Told,
-    run: int,
+    cohort: TrainingMaterial, checkpoints: Checkpoints | None, told: Told, share: tuple[Sequence[Job], Device]
 ) -> list[tuple[Member, pd.DataFrame]]:
     def tell(name: str, report: EpochReport) -> None:
         told.put((name, report))
 
-    end_with(run)
+    jobs, device = share
     with logged_through(told):
         shared = replace(cohort, stacks=resident(cohort.stacks, device))
         return [_train_one(job, shared, checkpoints, device, partial(tell, job.name)) for job in jobs]

@@ -12,8 +12,8 @@ from multiprocessing.managers import SyncManager
 from threading import Thread
 from typing import Any, TypeAlias
 
-from gliocast.model.processes import end_with
 from gliocast.model.training import EpochReport
+from gliocast.processes import end_with
 from gliocast.progress import bars
 
 OnEpoch: TypeAlias = Callable[[EpochReport], None]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 
-from gliocast.model.processes import end_with
+from gliocast.processes import end_with
 from gliocast.tuning.objective import reason_of
 from gliocast.tuning.search import Search, Watch
 
