@@ -105,6 +105,12 @@ def test_a_simulated_cohort_is_announced_and_a_real_one_is_not() -> None:
     assert "This cohort is simulated." not in real
 
 
+def test_a_p_that_holm_does_not_count_says_so() -> None:
+    times = pd.DataFrame({"model": ["hybrid"], "reads": ["what is known before the operation"], "p": [0.04]})
+    page = build_report(all_metrics(), a_flow(), a_provenance(), {"prediction_times": times}, the_paper())
+    assert "Holm&#39;s does not count them" in page
+
+
 def test_the_papers_protocol_is_watermarked() -> None:
     metrics = all_metrics()
     honest = build_report(metrics, a_flow(), a_provenance(), {}, the_paper())
