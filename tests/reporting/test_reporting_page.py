@@ -105,6 +105,16 @@ def test_a_simulated_cohort_is_announced_and_a_real_one_is_not() -> None:
     assert "This cohort is simulated." not in real
 
 
+def test_the_page_says_what_is_not_counted_at_the_median_where_that_is_the_threshold() -> None:
+    provenance = a_provenance()
+    provenance["parameters"]["cohort"] = {"survival_threshold_days": 332}
+    metrics = all_metrics()
+    said = "from 332 days on all the same"
+    assert said not in build_report(metrics, a_flow(), provenance, {}, the_paper())
+    metrics["cohort"]["survival_threshold_days"] = 300.5
+    assert said in build_report(metrics, a_flow(), provenance, {}, the_paper())
+
+
 def test_a_p_that_holm_does_not_count_says_so() -> None:
     times = pd.DataFrame({"model": ["hybrid"], "reads": ["what is known before the operation"], "p": [0.04]})
     page = build_report(all_metrics(), a_flow(), a_provenance(), {"prediction_times": times}, the_paper())

@@ -111,8 +111,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "hybrid",
         "What is known when",
-        "The models beside the same models on what is known before the operation; surgery is known only after it. Each p "
-        "stands for its own pair alone: Holm's does not count them.",
+        "The models beside the same models on what is known before the operation; surgery is known only after it. Each "
+        "p stands for its own pair alone: Holm's does not count them.",
     ),
     Exhibit("classifier_selection", "hybrid", "hybrid", "How the classifier was chosen, inside the training patients"),
     Exhibit(

@@ -32,6 +32,10 @@ PATIENTS = (
     "Alive when last seen, before it was known which they are: {undetermined}. "
     "Left out, each for the reason given: {excluded}."
 )
+MEDIAN = (
+    "These {days:g} days are the median of the training patients. Table 1, the patient flow and the rules on the whole "
+    "cohort count long-term survivors from {configured:g} days on all the same."
+)
 UNDETERMINED = (
     "Who dies early is known to have died, however short the follow-up; who lives long, only where it was long enough. "
     "Without the undetermined, long-term survivors look rarer than they are: they make up {known} of the patients "

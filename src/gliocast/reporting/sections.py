@@ -132,11 +132,19 @@ def patients(report: Report) -> list[Markup]:
     cohort = report.metrics["cohort"]
     counts = {"undetermined": cohort["n_undetermined"], "excluded": cohort["n_excluded"]}
     text = prose.PATIENTS.format(days=cohort["survival_threshold_days"], **counts)
+    median = [blocks.paragraph(said) for said in _of_the_median(report)]
     selected = [blocks.paragraph(_of_the_undetermined(cohort))] if cohort["n_undetermined"] else []
     flow = blocks.flow_diagram(report.patient_flow["stages"])
     warnings = report.patient_flow.get("warnings", [])
     told = [blocks.bullets(warnings)] if warnings else []
-    return [blocks.paragraph(text), *selected, flow, *told, *report.shown("patients")]
+    return [blocks.paragraph(text), *median, *selected, flow, *told, *report.shown("patients")]
+
+
+def _of_the_median(report: Report) -> list[str]:
+    """What keeps to the configured threshold, where the training patients' median is in force."""
+    days = report.metrics["cohort"]["survival_threshold_days"]
+    configured = report.provenance.get("parameters", {}).get("cohort", {}).get("survival_threshold_days", days)
+    return [prose.MEDIAN.format(days=days, configured=configured)] if days != configured else []
 
 
 def _of_the_undetermined(cohort: Mapping[str, Any]) -> str:
