@@ -96,3 +96,17 @@ def test_a_statistic_that_hardly_any_resample_has_gets_no_interval():
 
 def test_a_statistic_that_never_changes_gets_no_interval():
     assert bca_interval(1.0, np.ones(100), np.ones(5)) == "the same in every bootstrap resample"
+
+
+def test_differences_that_are_equal_but_for_rounding_are_ties():
+    """0.8 - 0.7 is a little more than 0.1, 0.5 - 0.4 a little less; half of these resamples lie at the estimate."""
+    steps = np.arange(1, 51) / 100
+    resamples = np.concatenate([np.repeat([0.8 - 0.7, 0.5 - 0.4], 50), 0.1 - steps, 0.1 + steps])
+    interval = bca_interval(0.8 - 0.7, resamples, np.array([0.0, 0.1, 0.2]))
+    assert interval == pytest.approx((-0.35025, 0.55025))  # no bias, no skew: 2.5 % of the resamples on either side
+
+
+def test_what_differs_by_rounding_alone_has_no_interval():
+    squares = np.full(7, 0.1)  # whose weighted mean is 0.1, or the number beside it
+    found = bootstrap(lambda weights: weights @ squares / weights.sum(axis=1), np.arange(7), 100, seed=1)
+    assert found == {"value": pytest.approx(0.1), "ci95": None, "reason": "the same in every bootstrap resample"}
