@@ -102,6 +102,25 @@ def test_several_files_that_a_star_has_found_are_counted_and_not_named(tmp_path)
     assert message.startswith("P1: volume is P1/*_t1.nii.gz (2 found); expected one.")
 
 
+@pytest.mark.parametrize(
+    ("files", "code", "where", "rest"),
+    [
+        (("scans/0017_t1.nii",), "unreadable", "<number:4>_t1.nii", ""),
+        (("scans/0018_t1.nii",), "image_missing", "imaging", "scans/<number:4>_t1.nii or scans/<number:4>"),
+        (("scans/0017_t1.nii", "scans/0017/1.dcm"), "several_volumes", "volume", ""),
+    ],
+)
+def test_the_number_of_a_patient_in_a_file_s_name_is_told_as_the_pattern_has_it(tmp_path, files, code, where, rest):
+    """The montage puts the pseudonym in place of the whole identifier alone, and 0017 tells who sub-17 is, too."""
+    touched(tmp_path, *files)
+    patterns = ("scans/<number:4>_t1.nii", "scans/<number:4>/")
+    source = ImageSource(tmp_path, patterns, (), patient_id="sub-<number:2>")
+    refused = extract_stack(source, "sub-17", None, slice_parameters())
+    (finding,) = refused.findings
+    assert (finding.code, finding.where) == (code, where)
+    assert "17" not in str(finding) and rest in finding.expected
+
+
 def test_a_number_that_a_star_has_found_is_named_as_a_file_of_a_series_is(tmp_path):
     touched(tmp_path, "P1/IM0012")
     assert ImageSource(tmp_path, ("<patient_id>/*",), ()).study("P1").shown == {}

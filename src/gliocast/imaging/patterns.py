@@ -56,18 +56,25 @@ class PathPattern:
             texts = [text + choice for text in texts for choice in _choices(token, patient_id)]
         return texts
 
+    def shown(self, glob: str) -> str:
+        """What messages call one of `globs`: by the pattern where it holds the patient's number, which tells who it is.
+
+        A whole identifier is known for one, and is given the pseudonym where nobody may be named.
+        """
+        return self.text.rstrip("/") if "<number:" in self.text else glob
+
     def find(self, root: Path, patient_id: str) -> dict[Path, str]:
-        """The patient's files (or folders) that exist, sorted, and the glob that each fits.
+        """The patient's files (or folders) that exist, sorted, and the glob that each fits, as it is `shown`.
 
         A link to nothing counts where a pattern names it, so that it is told and not passed over.
 
         Raises:
-            OSError: a folder on the way is closed; its `filename` is the glob that leads there.
+            OSError: a folder on the way is closed; its `filename` is the glob that leads there, as it is `shown`.
         """
         if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
             return {}
-        found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob)}
-        return {path: found[path] for path in sorted(found) if self._fits(path, found[path])}
+        found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob, self.shown(glob))}
+        return {path: self.shown(found[path]) for path in sorted(found) if self._fits(path, found[path])}
 
     def identifiers(self, root: Path) -> dict[str, str]:
         """What stands in the identifier's place in every path that fits: the text (or number), and the path."""
@@ -123,7 +130,7 @@ def _regex(tokens: list[str]) -> str:
     return text
 
 
-def _existing(root: Path, glob: str) -> list[Path]:
+def _existing(root: Path, glob: str, shown: str) -> list[Path]:
     try:
         if "*" not in glob:
             (root / glob).lstat()
@@ -133,7 +140,7 @@ def _existing(root: Path, glob: str) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise OSError(error.errno, error.strerror, glob) from None
+        raise OSError(error.errno, error.strerror, shown) from None
 
 
 def _walk(root: Path, text: str) -> list[Path]:

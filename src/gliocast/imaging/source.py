@@ -112,7 +112,9 @@ class ImageSource:
             raise Refused(Finding("unsafe_patient_id", "patient_id", repr(patient_id), expected, "Rename the patient."))
         volumes = self._only_one("volume", self.volumes, patient_id)
         if not volumes:
-            expected = " or ".join(glob for text in self.volumes for glob in PathPattern(text).globs(patient_id))
+            patterns = [PathPattern(text) for text in self.volumes]
+            wanted = (pattern.shown(glob) for pattern in patterns for glob in pattern.globs(patient_id))
+            expected = " or ".join(dict.fromkeys(wanted))
             raise Refused(Finding("image_missing", "imaging", "no volume", expected, "Add the image."))
         masks = self._only_one("lesion mask", self.lesion_masks, patient_id)
         shown = {
@@ -138,7 +140,9 @@ class ImageSource:
             raise Refused(Finding("outside_the_folder", kind, found_there, expected, remedy))
         if len(found) > 1:
             counts = Counter(found.values())
-            names = ", ".join(f"{glob} ({count} found)" if "*" in glob else glob for glob, count in counts.items())
+            names = ", ".join(
+                f"{glob} ({count} found)" if "*" in glob or count > 1 else glob for glob, count in counts.items()
+            )
             remedy = "Remove all but one, or make the path pattern narrower."
             raise Refused(Finding(f"several_{kind.replace(' ', '_')}s", kind, names, "one", remedy))
         return found
@@ -151,8 +155,8 @@ class ImageSource:
 
 
 def _may_name(path: Path, glob: str) -> bool:
-    """Whether a file's name holds something that neither the pattern nor the patient's identifier says."""
-    return "*" in glob.rpartition("/")[2] and not is_technical(path.name)
+    """Whether a file's name holds the patient's number, or what neither pattern nor identifier says."""
+    return "<number:" in glob or ("*" in glob.rpartition("/")[2] and not is_technical(path.name))
 
 
 def _ways_out(path: Path) -> Iterator[str]:
