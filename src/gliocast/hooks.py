@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import click
@@ -51,10 +52,11 @@ class ProjectHooks:
 
             click.echo(in_words(catalog.load("image_check")))
         elif "report" in outputs:
-            from gliocast.reporting.terminal import result_table
+            from gliocast.reporting.terminal import WIDTH, result_table
 
+            width = shutil.get_terminal_size((WIDTH, 0)).columns
             simulated = catalog.load("provenance")["simulated"]
-            click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated))
+            click.echo(result_table(catalog.load("metrics"), catalog.load("params:paper"), simulated, width))
             click.echo(f"Report: {catalog['report'].filepath}")
         elif made := [name for name in RESULTS if name in outputs]:
             click.echo(f"{RESULTS[made[0]]}: {catalog[made[0]].filepath}")

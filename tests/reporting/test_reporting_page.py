@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 from html.parser import HTMLParser
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -238,6 +240,22 @@ def test_the_terminal_shows_ours_beside_the_papers() -> None:
     assert "SIMULATED" in text
     assert "…" not in text
     assert "SIMULATED" not in result_table(all_metrics(), the_paper(), simulated=False)
+
+
+@pytest.mark.parametrize("n", [40, 80])  # patients, and predictions of them in two repeats
+@pytest.mark.parametrize("made", [all_metrics, only_the_baseline])
+def test_the_table_is_no_wider_than_a_narrow_terminal_and_cuts_no_number(
+    made: Callable[[], dict[str, Any]], n: int
+) -> None:
+    metrics = made()
+    for levels in metrics["models"].values():
+        levels["patient"]["n"] = n
+    metrics["comparisons"] = {}  # verdicts are broken by the terminal
+    wide, narrow = (result_table(metrics, the_paper(), False, width) for width in (160, 80))
+    assert max(map(len, narrow.splitlines())) <= 80 < max(map(len, wide.splitlines()))
+    assert "…" not in narrow
+    intervals, below = (sorted(re.findall(r"\([\d.]+–[\d.]+\)", text)) for text in (wide, narrow))
+    assert below == intervals
 
 
 def test_the_terminal_breaks_no_verdict_into_lines_of_a_width_that_is_not_its_own() -> None:

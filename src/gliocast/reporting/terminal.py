@@ -11,25 +11,28 @@ from gliocast.reporting.tables import Row
 SIMULATED = "The cohort is SIMULATED: these numbers show that the study runs; they say nothing about real patients."
 LEAKING = "PAPER'S PROTOCOL: test patients were seen in training. For comparison only."
 HEADERS = ("", "counted", "AUC", "accuracy", "sensitivity", "specificity", "TP/FP/FN/TN")
-WIDTH = 160
+SHORT_HEADERS = ("", "counted", "AUC", "accuracy", "sens.", "spec.")
+WIDTH = 160  # of a log
+NARROW = 124  # columns of a terminal, below which intervals stand under their values, and counts in the report alone
 
 
-def result_table(metrics: Mapping[str, Any], paper: Mapping[str, Any], simulated: bool) -> str:
+def result_table(metrics: Mapping[str, Any], paper: Mapping[str, Any], simulated: bool, width: int = WIDTH) -> str:
     """All results and verdicts as text for a terminal.
 
     Args:
         metrics: `metrics.json`.
         paper: the paper's reported numbers (`params:paper`).
         simulated: whether the cohort is a simulated one.
+        width: columns of the terminal.
     """
     from io import StringIO
 
     from rich.console import Console
 
     text = StringIO()
-    console = Console(file=text, width=WIDTH, highlight=False, markup=False, emoji=False)
+    console = Console(file=text, width=width, highlight=False, markup=False, emoji=False)
     rows = tables.result_rows(metrics, paper) if metrics["models"] else tables.rule_rows(metrics, paper)
-    console.print(_table(rows, _title(metrics)))
+    console.print(_table(rows, _title(metrics), width < NARROW))
     for line in [*_verdicts(metrics), *_warnings(metrics, simulated)]:
         console.print(line, soft_wrap=True)
     return text.getvalue().rstrip("\n")
@@ -42,15 +45,19 @@ def _title(metrics: Mapping[str, Any]) -> str:
     return f"{patients}; " + (f"{tested} test patients" if tested is not None else "nothing is fitted")
 
 
-def _table(rows: list[Row], title: str) -> Any:
+def _table(rows: list[Row], title: str, narrow: bool) -> Any:
     from rich import box
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, heading in enumerate(HEADERS):
-        table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=True)
+    headers = SHORT_HEADERS if narrow else HEADERS
+    for place, heading in enumerate(headers):
+        table.add_column(heading, justify="left" if place == 0 else "right", no_wrap=place > 0)
     for row in rows:
-        table.add_row(*_compact(row), style="dim" if row.is_paper else None)
+        cells = (
+            cell.replace(" (", "\n(") if narrow and place > 0 else cell for place, cell in enumerate(_compact(row))
+        )
+        table.add_row(*list(cells)[: len(headers)], style="dim" if row.is_paper else None)
     return table
 
 
