@@ -224,6 +224,12 @@ def test_parameters_are_shown_as_a_configuration_has_them(page: str) -> None:
     assert "<dt>check_only</dt><dd>true</dd>" in page
 
 
+@pytest.mark.parametrize(("notes", "headed"), [(["", None], False), (["too few", None], True)])
+def test_a_column_of_notes_is_drawn_where_one_has_something_to_say(notes: list[str | None], headed: bool) -> None:
+    table = pd.DataFrame({"model": ["clinical", "hybrid"], "auc": [0.7, 0.8], "note": notes})
+    assert (">Note</th>" in tables.table_of(table, "Some")) == headed
+
+
 def test_words_are_made_readable_and_settings_left_as_they_are() -> None:
     table = tables.table_of(pd.DataFrame({"name": ["age_years"], "settings": ["max_depth=3, solver=lbfgs"]}), "Some")
     assert '<th scope="row">age</th><td>max_depth=3, solver=lbfgs</td>' in table

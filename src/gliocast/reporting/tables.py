@@ -120,6 +120,8 @@ def _aligned(right: bool, text: str = "") -> Markup:
 def table_of(table: pd.DataFrame, label: str) -> Markup:
     """Any small table of aggregates; a value and its limits (`auc`, `auc_lower`, `auc_upper`) share one cell."""
     table = with_intervals(table.astype(object).where(table.notna(), None))
+    if "note" in table and not any(table["note"]):
+        table = table.drop(columns="note")
     numeric = [all(_is_numeric(value) for value in table[column]) for column in table.columns]
     forms = [_form(str(column), list(table[column])) for column in table.columns]
     values = table.astype(object).itertuples(index=False, name=None)
