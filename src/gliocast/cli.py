@@ -17,6 +17,9 @@ from gliocast.errors import NOT_APPLICABLE, ConfigurationError, InputError, Prob
 from gliocast.refusals import users_error
 
 RUNNER = "gliocast.runner.ReusingRunner"
+# The options that ask for a part of a pipeline, and what Kedro calls them there.
+PARTS = {name: name for name in ("tags", "from_nodes", "to_nodes", "node_names", "from_inputs", "to_outputs")}
+PARTS["namespaces"] = "node_namespaces"
 PRETRAINED = "data/06_models/pretrained"
 _kedro_run: Any = kedro_project.run.callback
 USERS_INPUT, INTERRUPTED = 2, 130  # an error of ours ends with 1, as Python does
@@ -51,7 +54,7 @@ def run(project: Any, /, **options: Any) -> None:
     with clear_endings():
         raise_if_any([*command_problems(options)], ConfigurationError)
         work_in(project.project_path)
-        _kedro_run(pipeline=None, **options)
+        _kedro_run(pipeline=None, **(with_what_comes_before(options) if options["runner"] == RUNNER else options))
 
 
 @cli.command()
@@ -128,6 +131,18 @@ def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
     if options["is_async"]:
         expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
         yield Problem(NOT_APPLICABLE, "--async", "given", expected, remedy)
+
+
+def with_what_comes_before(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a run of a part of its pipelines, widened by what the part is made from: stale, it runs."""
+    from kedro.framework.project import pipelines
+    from kedro.pipeline import Pipeline
+
+    asked_for = {argument: options[name] for name, argument in PARTS.items() if options[name]}
+    if not asked_for:
+        return dict(options)
+    part = sum((pipelines[name] for name in options["pipelines"] or ["__default__"]), Pipeline([])).filter(**asked_for)
+    return {**options, **dict.fromkeys(PARTS, ()), "to_nodes": [node.name for node in part.nodes]}
 
 
 def problem_table(error: InputError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from project_copy import SMALL_VOLUMES, copy_of_the_project
@@ -184,12 +186,14 @@ def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
     assert "clinical_table" in ended.stderr
 
 
-@pytest.mark.parametrize("part", ["clinical.csv", "imaging"])
-def test_a_part_taken_away_from_the_simulated_cohort_is_no_reason_to_simulate_again(simulated, part):
-    simulated.path(f"01_raw/{part}").rename(simulated.folder / "away")
-    ended = simulated.run("preprocessing", **QUICK)
-    assert ended.returncode == 2
-    assert f"data/01_raw/{part}" in ended.stderr
+def test_a_part_of_a_pipeline_never_goes_on_from_what_is_stale(site):
+    assert site.run("baseline", cohort__survival_threshold_days=300).returncode == 0
+    changed = ("--params", "cohort.survival_threshold_days=400")
+    ended = site.kedro("run", "--pipeline", "baseline", "--from-nodes", "compile_metrics", *changed)
+    assert ended.returncode == 0, ended.stderr
+    counted = json.loads(site.path("08_reporting/metrics.json").read_text())["cohort"]
+    days = pd.read_csv(clinical(site))["survival_days"]
+    assert counted["n_long_term"] == (days >= 400).sum()
 
 
 def test_a_missing_image_stops_or_is_accounted_for(site):
