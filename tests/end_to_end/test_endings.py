@@ -186,6 +186,14 @@ def test_images_without_a_clinical_table_are_no_simulated_cohort(site):
     assert "clinical_table" in ended.stderr
 
 
+@pytest.mark.parametrize("part", ["clinical.csv", "imaging"])
+def test_a_part_taken_away_from_the_simulated_cohort_is_no_reason_to_simulate_again(simulated, part):
+    simulated.path(f"01_raw/{part}").rename(simulated.folder / "away")
+    ended = simulated.run("preprocessing", **QUICK)
+    assert ended.returncode == 2
+    assert f"data/01_raw/{part}" in ended.stderr
+
+
 def test_a_part_of_a_pipeline_never_goes_on_from_what_is_stale(site):
     assert site.run("baseline", cohort__survival_threshold_days=300).returncode == 0
     changed = ("--params", "cohort.survival_threshold_days=400")
