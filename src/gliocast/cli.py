@@ -113,22 +113,26 @@ def clear_endings() -> Iterator[None]:
 
 
 def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
-    """A runner or pipelines that Kedro would not find, and --async: it breaks off where patient after patient comes."""
+    """Pipelines, a runner or its parameters that there are not, and --async: it breaks off where patients come one by one."""
+    from inspect import signature
+
     from kedro.framework.project import pipelines
     from kedro.utils import load_obj
 
-    runner = options["runner"]
+    runner, given = options["runner"], options["runner_params"]
     try:
-        load_obj(runner, "kedro.runner")
+        signature(load_obj(runner, "kedro.runner")).bind(**given)
     except (ImportError, AttributeError, ValueError):
         expected = "SequentialRunner, ThreadRunner, ParallelRunner, or a runner by its full name"
         remedy = "Correct it; without it, finished stages are reused."
         yield Problem(NOT_APPLICABLE, "--runner", runner, expected, remedy)
+    except TypeError as error:
+        yield Problem(NOT_APPLICABLE, "--runner-params", str(error), "what the runner takes", "Correct it.")
     for name in (name for name in options["pipelines"] if name not in pipelines):
         known = listed(sorted(set(pipelines) - {"__default__"}))
         remedy = "Correct it; docs/reference/commands.md says what there is."
         yield Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy)
-    if options["is_async"]:
+    if options["is_async"] or given.get("is_async"):
         expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
         yield Problem(NOT_APPLICABLE, "--async", "given", expected, remedy)
 

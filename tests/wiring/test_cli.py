@@ -45,6 +45,13 @@ def test_all_slips_of_a_command_end_in_one_table(runner):
     assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async"))
 
 
+def test_parameters_that_a_runner_cannot_have_are_slips_of_a_command():
+    ended = CliRunner().invoke(cli, ["run", "--runner-params", "is_async=true,workers=2"])
+    assert ended.exit_code == gliocast.cli.USERS_INPUT
+    assert "2 problems" in ended.output
+    assert all(said in ended.output for said in ("--runner-params", "'workers'", "--async"))
+
+
 def test_a_pipeline_that_is_not_there_ends_in_a_table_of_those_that_are(project):
     ended = started("-m", "gliocast", "--pipelines", "baseline,hybird", folder=project.folder)
     assert ended.returncode == gliocast.cli.USERS_INPUT
