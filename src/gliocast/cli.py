@@ -113,7 +113,7 @@ def clear_endings() -> Iterator[None]:
 
 
 def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
-    """Pipelines, a runner or its parameters that there are not, and --async: it breaks off where patients come one by one."""
+    """Pipelines, a runner or its parameters that do not exist, and --async: it ends where patients come singly."""
     from inspect import signature
 
     from kedro.framework.project import pipelines
