@@ -270,6 +270,11 @@ def test_an_absent_column_without_a_match_is_told_with_the_tables_columns(parame
     assert "null" in found.remedy
 
 
+def test_an_absent_column_is_never_told_to_be_one_that_is_read_already(parameters):
+    found = the_problem(table(header=HEADER.replace("survival_days", "zzz")), parameters())
+    assert "surgery" not in found.remedy  # which "survie" is nearly
+
+
 def test_extra_columns_are_no_fault(parameters):
     cohort, *_ = read_cohort(f"{HEADER},remarks\n{SOUND},x\n", parameters(), "exclude")
     assert len(cohort) == 1

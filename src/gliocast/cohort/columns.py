@@ -65,10 +65,11 @@ def with_meaning(cells: pd.Series, meanings: dict[str, str | None]) -> pd.Series
 
 def column_problems(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
     """Every mapped column that the table lacks, and every mapping that would read the wrong fact."""
+    others = [name for name in present if name not in mapped_columns(cohort)]
     for column in CANONICAL_COLUMNS:
         for source in cohort.sources(column):
             if source not in present and not may_be_absent(column, source):
-                yield missing_column(column, source, present)
+                yield missing_column(column, closest(column, source, others), source, present)
         if column == "who_status":
             yield from grade_problems(cohort.sources(column))
     yield from keep_problems(present, cohort)
@@ -81,9 +82,8 @@ def may_be_absent(column: str, source: str) -> bool:
     return column in OPTIONAL_COLUMNS and source == column
 
 
-def missing_column(column: str, source: str, present: list[str]) -> Problem:
-    """A column that the configuration names and the table lacks."""
-    near = closest(column, source, present)
+def missing_column(column: str, near: str | None, source: str, present: list[str]) -> Problem:
+    """A column that the configuration names and the table lacks; `near` is the one of the table's that may be it."""
     found = "absent" if near else f"absent; the table has {listed_columns(present)}"
     remedy = f"Set `cohort.columns.{column}: {near or '…'}` in conf/local/parameters.yml" + (
         ", if that is the one." if near else ", or null where the table has none."
@@ -91,9 +91,9 @@ def missing_column(column: str, source: str, present: list[str]) -> Problem:
     return Problem(NOT_APPLICABLE, f"column {source}", found, near or f"the {column}", remedy)
 
 
-def closest(column: str, source: str, present: list[str]) -> str | None:
-    """The table's column that the missing one is most likely called, if any is likely."""
-    by_word = {plain(name): name for name in present if not (column == "who_status" and is_grade(name))}
+def closest(column: str, source: str, others: list[str]) -> str | None:
+    """Which of the table's `others`, that nothing reads, the missing column most likely is, if any is likely."""
+    by_word = {plain(name): name for name in others if not (column == "who_status" and is_grade(name))}
     wanted = [source, column, *OTHER_WORDS.get(column, ())]
     for word in map(plain, wanted):
         for name in by_word:
@@ -169,8 +169,12 @@ def ends_the_follow_up(words: set[str]) -> bool:
 
 def used_columns(cohort: CohortParameters) -> set[str]:
     """The table's own names of all columns that are read."""
-    mapped = {source for column in CANONICAL_COLUMNS for source in cohort.sources(column)}
-    return mapped | {rule.column for rule in cohort.keep}
+    return mapped_columns(cohort) | {rule.column for rule in cohort.keep}
+
+
+def mapped_columns(cohort: CohortParameters) -> set[str]:
+    """The table's own names of all columns that are canonical ones."""
+    return {source for column in CANONICAL_COLUMNS for source in cohort.sources(column)}
 
 
 def plain(name: str) -> str:
