@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Set
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,17 +39,21 @@ def room_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def all_imports(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {name for node in ast.walk(tree) for name in imported(node)}
+@cache  # every door asks for every module's
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def all_imports(path: Path) -> frozenset[str]:
+    return frozenset(name for node in ast.walk(parsed(path)) for name in imported(node))
 
 
 def imports_at_the_top(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {name for node in tree.body for name in imported(node)}
+    return {name for node in parsed(path).body for name in imported(node)}
 
 
-def roots(names: set[str]) -> set[str]:
+def roots(names: Set[str]) -> set[str]:
     return {name.split(".")[0] for name in names}
 
 
@@ -115,8 +121,7 @@ UNSAFE_NAMES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
 def test_nothing_is_loaded_that_could_run_code(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
     named = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
     dotted = {ast.unparse(call.func) for call in calls}
     keywords = {(key.arg, ast.unparse(key.value)) for call in calls for key in call.keywords}
