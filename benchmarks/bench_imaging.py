@@ -28,7 +28,8 @@ from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack, open_volume
 from imaging_dicom import write_series
-from imaging_phantoms import a_grid, base_slices, ellipsoid, positions, write_file
+from imaging_phantoms import a_grid, ellipsoid, positions, write_file
+from shipped import section
 
 LESION_MM = (30.0, -20.0, 25.0)
 REPEATS = 5
@@ -51,7 +52,7 @@ def main() -> None:
 def parameters(**changes: Any) -> SliceParameters:
     """The base configuration with pixels of 1 mm."""
     rule = {"size_px": 256, "field_of_view_mm": 256.0, "centre": "volume"}
-    return SliceParameters(**(base_slices() | rule | changes))
+    return SliceParameters(**(section("slices", profile="paper") | rule | changes))
 
 
 def make_studies(root: Path) -> Grid:

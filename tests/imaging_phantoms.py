@@ -11,36 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from gliocast.imaging.grid import Grid
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
+from shipped import section
 
 GREY = np.array([1.0, 0.5, 2.0])  # per mm towards right, anterior, superior
 BASE = 500.0
-ROOT = Path(__file__).parents[1]
 
 # Stored axes by the anatomical direction that they run towards.
 DIRECTIONS = {"R": (1, 0, 0), "L": (-1, 0, 0), "A": (0, 1, 0), "P": (0, -1, 0), "S": (0, 0, 1), "I": (0, 0, -1)}
 
 
-def base_slices() -> dict[str, Any]:
-    """The section `slices` of the base configuration, in the paper's profile."""
-    loaded = OmegaConf.merge(OmegaConf.load(ROOT / "conf/base/parameters_slices.yml"), {"profile": "paper"})
-    return OmegaConf.to_container(loaded, resolve=True)["slices"]
-
-
 def slice_parameters(**changes: Any) -> SliceParameters:
-    """The base configuration, with some leaves changed (double underscores stand for dots)."""
-    section = base_slices() | {"size_px": 32, "field_of_view_mm": 48.0, "workers": 1, "centre": "volume"}
+    """The paper's section `slices`, with some leaves changed (double underscores stand for dots)."""
+    small = {"size_px": 32, "field_of_view_mm": 48.0, "workers": 1, "centre": "volume"}
+    slices = section("slices", profile="paper") | small
     for name, value in changes.items():
         *parents, leaf = name.split("__")
-        part = section
+        part = slices
         for parent in parents:
             part = part[parent]
         part[leaf] = value
-    return SliceParameters(**section)
+    return SliceParameters(**slices)
 
 
 def a_grid(

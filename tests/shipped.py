@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -11,5 +13,11 @@ from project_copy import ROOT
 
 def section(name: str, file: str | None = None, profile: str = "demo") -> Any:
     """One section of conf/base, whose file is named like it unless told otherwise."""
-    shipped = OmegaConf.load(ROOT / "conf" / "base" / f"parameters_{file or name}.yml")
-    return OmegaConf.to_container(OmegaConf.merge(shipped, {"profile": profile}), resolve=True)[name]
+    return deepcopy(sections(file or name, profile)[name])
+
+
+@cache  # reading takes longer than many of the tests that ask
+def sections(file: str, profile: str) -> Any:
+    """All sections of one file, as they are kept: nobody changes them."""
+    shipped = OmegaConf.load(ROOT / "conf" / "base" / f"parameters_{file}.yml")
+    return OmegaConf.to_container(OmegaConf.merge(shipped, {"profile": profile}), resolve=True)

@@ -4,18 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omegaconf import OmegaConf
 
 from gliocast.datasets.study import StudyDataset
 from gliocast.tuning.parameters import TuningParameters
-
-CONF = Path(__file__).parents[2] / "conf" / "base"
+from shipped import section
 
 
 def configured(profile: str) -> TuningParameters:
-    section = OmegaConf.merge({"profile": profile}, OmegaConf.load(CONF / "parameters_tuning.yml"))
-    resolved: Any = OmegaConf.to_container(section, resolve=True)
-    return TuningParameters.model_validate(resolved["tuning"])
+    return TuningParameters.model_validate(section("tuning", profile=profile))
 
 
 def test_the_paper_profile_searches_what_the_paper_searched():

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import OmegaConf
 from tuning_fakes import a_tuning
 
 from gliocast.errors import ConfigurationError, TrainingError
@@ -24,8 +23,8 @@ from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.study import fold_positions, searched_patients
 from gliocast.tuning.training import BestEpoch, FoldTrainer, measured
 from gliocast.types import LONG_TERM, SHORT_TERM, Fold, Partition, Split
+from shipped import section
 
-CONF = Path(__file__).parents[2] / "conf" / "base" / "parameters_cnn_training.yml"
 PATIENTS = tuple(f"P{number:02d}" for number in range(16))
 FOLD = Fold(fit=PATIENTS[:8], stop=PATIENTS[8:12], held_out=PATIENTS[12:14])
 PARTITION = Partition("holdout", 0, (Split("holdout", PATIENTS[14:], (FOLD,)),), FOLD)
@@ -49,10 +48,8 @@ class Stacks:
 
 
 def a_model(**changes: Any) -> ModelParameters:
-    section = OmegaConf.merge({"profile": "demo"}, OmegaConf.load(CONF))
-    resolved: Any = OmegaConf.to_container(section, resolve=True)
     return ModelParameters.model_validate(
-        {**resolved["model"], "epochs": 2, "devices": ["cpu"], "threads": 1, **changes}
+        {**section("model", "cnn_training"), "epochs": 2, "devices": ["cpu"], "threads": 1, **changes}
     )
 
 
