@@ -353,7 +353,7 @@ def test_the_best_so_far_falls_in_steps_since_nothing_is_known_between_two_trial
 
 def test_hyperparameters_are_written_as_words(tmp_path: Path):
     figures = run_search(a_search(tmp_path, trials=5))[2]
-    assert "Weight decay" in figures["tuning_parallel"]["layout"]["xaxis"]["ticktext"]
+    assert "Weight<br>decay" in figures["tuning_parallel"]["layout"]["xaxis"]["ticktext"]
     assert "Weight decay" in figures["tuning_importance"]["data"][0]["y"]
     assert figures["tuning_slice"]["layout"]["xaxis2"]["title"]["text"] == "Learning rate"
 
@@ -373,6 +373,13 @@ def test_logarithmic_axes_are_written_in_powers_of_ten(tmp_path: Path):
     notes = {note["text"] for note in figures["tuning_parallel"]["layout"]["annotations"]}
     assert "10<sup>−6</sup>" in notes
     assert not [note for note in notes if "e-" in note]
+
+
+def test_the_lines_of_trials_have_the_room_that_a_bar_of_their_shades_would_take(tmp_path: Path):
+    figures = run_search(a_search(tmp_path, trials=12))[2]
+    assert {trace["mode"] for trace in figures["tuning_parallel"]["data"]} == {"lines"}
+    assert not [name for name in figures["tuning_parallel"]["layout"]["xaxis"]["ticktext"] if " " in name]
+    assert all(figure["data"] for figure in figures.values())
 
 
 def test_no_figure_of_the_search_has_a_colour_that_a_dark_screen_does_not_know(tmp_path: Path):

@@ -63,7 +63,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit("tuning_history", "tuning", "tuning", "Tuning history"),
     Exhibit("tuning_importance", "tuning", "tuning", "Importance of the hyperparameters"),
     Exhibit("tuning_slice", "tuning", "tuning", "Trials by hyperparameter"),
-    Exhibit("tuning_parallel", "tuning", "tuning", "All trials at once"),
+    Exhibit("tuning_parallel", "tuning", "tuning", "All trials at once", "Shaded by the value at which a line begins."),
     Exhibit(
         "figure2_example_predictions",
         "cnn_training",

@@ -44,7 +44,7 @@ def study_figure(name: str, study: Study, measure: Measure, values: Sequence[flo
     drawn = _plot(name)(study, target_name=MEASURES[measure]).to_json()
     figure = json.loads(SHADE.sub(seen_everywhere, with_words(drawn, study.best_params)))
     figure["layout"]["meta"] = {"alt": _shares(figure) if name == "tuning_importance" else _trials(study, measure)}
-    return titled(name, in_whole_trials(in_powers_of_ten(in_steps(figure)), len(study.trials)))
+    return titled(name, in_whole_trials(in_powers_of_ten(in_steps(on_a_telephone(figure))), len(study.trials)))
 
 
 def _shares(figure: Figure) -> str:
@@ -104,6 +104,18 @@ def seen_everywhere(shade: re.Match[str]) -> str:
     share = (WHITEST - float(shade[1].split(",")[0])) / WHITEST
     mixed = (worst + share * (best - worst) for worst, best in zip(WORST, BEST, strict=True))
     return f"rgb({','.join(f'{part:.0f}' for part in mixed)})"
+
+
+def on_a_telephone(figure: Figure) -> Figure:
+    """The figure without a bar of shades that no mark bears, and with narrow names of axes: the lines need the room.
+
+    They begin at the values that the bar would tell.
+    """
+    marks = [trace for trace in figure["data"] if any(place is not None for place in trace["x"])]
+    layout = figure["layout"]
+    names = [name.replace(" ", "<br>") for name in layout.get("xaxis", {}).get("ticktext", [])]
+    axis = {"xaxis": layout["xaxis"] | {"ticktext": names}} if names else {}
+    return {"data": marks, "layout": layout | axis}
 
 
 def in_steps(figure: Figure) -> Figure:
