@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
 
 
 def main() -> None:
@@ -16,20 +16,30 @@ def main() -> None:
     from gliocast.cli import clear_endings, run
 
     with clear_endings():
-        project = bootstrap_project(find_kedro_project(Path.cwd()) or refuse_folder())
+        folder = find_kedro_project(Path.cwd())
+        project = bootstrap_project(folder) if folder else project_of_the_wheel(Path.cwd())
     run(obj=project)
 
 
-def refuse_folder() -> NoReturn:
-    """Say that this folder is of no project.
+def project_of_the_wheel(folder: Path) -> SimpleNamespace:
+    """A folder with the unpacked configuration is all that the installed wheel needs of a project.
 
     Raises:
-        ConfigurationError: always.
+        ConfigurationError: there is none.
     """
+    from kedro.framework.project import configure_project
+
     from gliocast.errors import NOT_APPLICABLE, ConfigurationError, Problem
 
-    expected, remedy = "the project's folder, or one inside it", "Go there (`cd`), and run again."
-    raise ConfigurationError(Problem(NOT_APPLICABLE, "this folder", "part of no project", expected, remedy))
+    if not (folder / "conf" / "base").is_dir():
+        expected = "the project's folder, or one inside it; of the installed wheel alone, a folder with its `conf`"
+        remedy = (
+            "Go there (`cd`), and run again. For the wheel, unpack the archive that `kedro package` writes beside it: "
+            "`tar -xzf conf-gliocast.tar.gz`."
+        )
+        raise ConfigurationError(Problem(NOT_APPLICABLE, "this folder", "part of no project", expected, remedy))
+    configure_project("gliocast")
+    return SimpleNamespace(project_path=folder)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -108,6 +110,15 @@ def test_gliocast_as_a_module_says_where_there_is_no_project(tmp_path):
     ended = started("-m", "gliocast", folder=tmp_path)
     assert ended.returncode == gliocast.cli.USERS_INPUT
     assert "part of no project" in ended.stderr and "Traceback" not in ended.stderr
+    assert "tar -xzf conf-gliocast.tar.gz" in ended.stderr, "what the wheel needs besides"
+
+
+def test_the_installed_wheel_runs_where_its_configuration_is_unpacked(tmp_path):
+    conf = Path(__file__).parents[2] / "conf"
+    shutil.copytree(conf / "base", tmp_path / "conf/base")
+    (tmp_path / "conf/local").mkdir()  # empty, as `kedro package` packs it
+    ended = started("-m", "gliocast", "--pipeline", "baseline", folder=tmp_path)
+    assert (ended.returncode, (tmp_path / "data/08_reporting/report.html").is_file()) == (0, True), ended.stderr
 
 
 @pytest.mark.parametrize(
