@@ -33,7 +33,7 @@ def provide_raw_data(pipeline: Pipeline, catalog: Any) -> Pipeline:
         refuse_misspelt(needed, catalog, {name for one in pipelines.values() for name in one.datasets()})
         refuse_a_part(simulation, catalog)
         return simulation
-    absent = [name for name in needed if not catalog.exists(name)]
+    absent = [name for name in needed if not is_there(name, catalog)]
     if absent:
         raise ConfigurationError([absent_raw_data(name, catalog[name]) for name in absent])
     return Pipeline([])
@@ -43,6 +43,33 @@ def needed_entries(pipeline: Pipeline, catalog: Any) -> list[str]:
     """The raw entries that `pipeline` reads from outside, given where the image score comes from."""
     image_score = catalog.load("params:image_score")
     return [name for name in sorted(pipeline.inputs()) if image_score in NEEDED_FOR.get(name, ())]
+
+
+def is_there(name: str, catalog: Any) -> bool:
+    """Whether an entry holds anything. One that cannot tell, such as a query of a database, is taken to.
+
+    Raises:
+        ConfigurationError: what is behind the entry cannot be asked.
+    """
+    from kedro.io import AbstractDataset, DatasetError
+
+    if type(catalog[name])._exists is AbstractDataset._exists:
+        return True
+    try:
+        return bool(catalog.exists(name))
+    except DatasetError as error:
+        remedy = "Look at `credentials` and the other values of the entry in conf/local/catalog.yml."
+        found = f"unreachable: {kind_of_cause(error)}"
+        raise ConfigurationError(
+            Problem("–", f"catalog entry {name}", found, "a source that can be reached", remedy)
+        ) from error
+
+
+def kind_of_cause(error: BaseException) -> str:
+    """What kind of error lies below a chain of them; its words may hold an address, or what a file says."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
 
 
 def is_simulated(name: str, catalog: Any) -> bool:
@@ -88,8 +115,8 @@ def refuse_a_part(simulation: Pipeline, catalog: Any) -> None:
 
 
 def place(dataset: Any) -> str:
-    """The place of a dataset on the disk; inside the project, as its user writes it."""
-    path = Path(str(getattr(dataset, "filepath", getattr(dataset, "_filepath", ""))))
+    """The place of a dataset on the disk; inside the project, as its user writes it. Elsewhere, its kind."""
+    path = Path(str(getattr(dataset, "filepath", getattr(dataset, "_filepath", None)) or type(dataset).__name__))
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 

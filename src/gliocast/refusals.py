@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gliocast.errors import ConfigurationError, InputError, Problem
-from gliocast.raw_data import NEEDED_FOR
+from gliocast.raw_data import NEEDED_FOR, kind_of_cause
 
 KEDROS_NAMES = (
     "kedro.framework.",
@@ -39,13 +39,10 @@ def unreadable_raw_entry(error: BaseException) -> InputError | None:
     name = str(error).partition(":")[0]
     if not isinstance(error, DatasetError) or name not in NEEDED_FOR or "Failed while loading" not in str(error):
         return None
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
     expected = "a file that the type of its entry can read"
     remedy = "Look at the file, and at `type` and `load_args` of the entry in conf/local/catalog.yml."
     return ConfigurationError(
-        Problem("–", f"catalog entry {name}", f"unreadable: {type(cause).__name__}", expected, remedy)
+        Problem("–", f"catalog entry {name}", f"unreadable: {kind_of_cause(error)}", expected, remedy)
     )
 
 

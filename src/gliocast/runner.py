@@ -16,7 +16,7 @@ from gliocast.persistence.code import class_fingerprint, code_fingerprint
 from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
-from gliocast.raw_data import provide_raw_data
+from gliocast.raw_data import is_there, provide_raw_data
 from gliocast.refusals import input_error
 
 CHECK = "check_images"  # the node at which a run ends that is to check and no more
@@ -180,22 +180,28 @@ def outputs_of(node: Node, catalog: Any) -> dict[str, str]:
 
 
 def dataset_fingerprint(name: str, catalog: Any) -> str:
-    """The fingerprint of a dataset: its own where it has one, else that of its file and of its catalog entry."""
+    """The fingerprint of a dataset: its own where it has one, else that of its file; and of its catalog entry."""
     dataset = catalog[name]
-    if not catalog.exists(name):
+    if not is_there(name, catalog):
         return "absent"
-    content = dataset.fingerprint() if hasattr(dataset, "fingerprint") else file_fingerprint(dataset)
+    content = dataset.fingerprint() if hasattr(dataset, "fingerprint") else foreign_fingerprint(name, catalog)
     return sha256_of_value([content, configuration(dataset)])
 
 
-def file_fingerprint(dataset: Any) -> str:
-    """SHA-256 of the file below a dataset of Kedro's own, such as an Excel sheet that a site has swapped in."""
+def foreign_fingerprint(name: str, catalog: Any) -> str:
+    """The fingerprint of a dataset of Kedro's own: of its file, such as an Excel sheet, else of the table it brings."""
     from pathlib import Path
 
-    path = Path(str(getattr(dataset, "_filepath", "")))
-    # What cannot be looked at counts as changed every time: never reused, never stale.
+    import pandas as pd
+
+    path = Path(str(getattr(catalog[name], "_filepath", "")))
     with told_where_unreadable(path):
-        return sha256_of_file(path) if path.is_file() else sha256_of_value(id(dataset))
+        if path.is_file():
+            return sha256_of_file(path)
+    content = catalog.load(name)
+    # What is no table counts as changed every time: never reused, never stale.
+    table = isinstance(content, pd.DataFrame)
+    return sha256_of_value([[*map(str, content.dtypes)], content.to_csv()] if table else id(catalog[name]))
 
 
 def configuration(dataset: Any) -> dict[str, Any]:

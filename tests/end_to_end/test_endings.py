@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -168,6 +170,31 @@ def test_a_clinical_table_may_be_an_excel_sheet(site):
         cohort.set_index("patient_id")["age_years"].loc["SIM-001"]
         == table.set_index("patient_id")["age_years"].loc["SIM-001"]
     )
+
+
+@pytest.mark.parametrize(
+    "kind", ["SQLTableDataset, table_name: patients", "SQLQueryDataset, sql: select * from patients"]
+)
+def test_a_clinical_table_may_lie_in_a_database_and_counts_by_what_it_holds(site, kind):
+    table, file = pd.read_csv(clinical(site)), site.folder / "patients.db"
+    clinical(site).unlink()
+    site.write("conf/local/catalog.yml", f"clinical_table: {{type: pandas.{kind}, credentials: database}}\n")
+    site.write("conf/local/credentials.yml", f"database: {{con: 'sqlite:///{file}'}}\n")
+    with closing(sqlite3.connect(file)) as database:
+        for held, reason in ((table, "it has no valid result"), (table[1:], "input clinical_table has changed")):
+            held.to_sql("patients", database, index=False, if_exists="replace")
+            assert f"read_cohort: runs, {reason}" in site.run("baseline").stderr
+            assert "read_cohort: reused, nothing has changed" in site.run("baseline").stderr
+
+
+def test_a_database_that_cannot_be_reached_ends_in_a_table_without_its_address(site):
+    entry = "{type: pandas.SQLTableDataset, table_name: patients, credentials: database}"
+    site.write("conf/local/catalog.yml", f"clinical_table: {entry}\n")
+    site.write("conf/local/credentials.yml", "database: {con: 'sqlite:////nowhere/of/ours.db'}\n")
+    ended = site.run("baseline")
+    assert ended.returncode == 2, ended.stderr
+    assert "catalog entry clinical_table" in ended.stderr and "unreachable" in ended.stderr
+    assert "Traceback" not in ended.stderr and "of/ours" not in ended.stderr
 
 
 def test_a_file_that_is_no_excel_sheet_is_named_without_what_it_holds(site):

@@ -24,7 +24,6 @@ from gliocast.runner import (
     ReusingRunner,
     configuration,
     dataset_fingerprint,
-    file_fingerprint,
     observe,
     reading_and_writing,
 )
@@ -349,9 +348,9 @@ def test_a_dataset_is_known_by_its_content_and_its_entry_wherever_it_lies_and_wh
     assert configuration(one) == configuration(other) == {"type": "gliocast.datasets.files.JsonDataset"}
 
 
-def test_what_lies_in_no_file_counts_as_changed_every_time():
-    first, second = MemoryDataset(1), MemoryDataset(1)
-    assert file_fingerprint(first) != file_fingerprint(second)
+def test_what_is_neither_a_file_nor_a_table_counts_as_changed_every_time():
+    catalog = DataCatalog({"first": MemoryDataset([1]), "second": MemoryDataset([1])})
+    assert dataset_fingerprint("first", catalog) != dataset_fingerprint("second", catalog)
 
 
 def test_the_code_of_reading_and_writing_is_listed_in_one_order(monkeypatch):
