@@ -185,7 +185,7 @@ def test_a_training_patient_without_outcome_is_refused(cohort, partition, image_
         fitted(undetermined, partition, image_scores)
 
 
-def test_whatever_happens_to_test_patients_no_fitted_byte_changes(tmp_path, cohort, partition, image_scores):
+def test_whatever_happens_to_test_patients_no_fitted_byte_changes(tmp_path, cohort, partition, image_scores, fitting):
     tested = cohort["patient_id"].isin(partition.splits[0].test)
     poisoned = cohort.assign(
         age_years=cohort["age_years"].mask(tested, 1e6), surgery=cohort["surgery"].mask(tested, "biopsy")
@@ -196,8 +196,8 @@ def test_whatever_happens_to_test_patients_no_fitted_byte_changes(tmp_path, coho
     poisoned_scores = Scores(
         table.assign(probability=table["probability"].mask(of_test, 0.999)), image_scores.fitted_on
     )
-    for name, patients, scores in (("clean", cohort, image_scores), ("poisoned", poisoned, poisoned_scores)):
-        FittedModelsDataset(str(tmp_path / name)).save(fitted(patients, partition, scores).models)
+    for name, models in (("clean", fitting.models), ("poisoned", fitted(poisoned, partition, poisoned_scores).models)):
+        FittedModelsDataset(str(tmp_path / name)).save(models)
     assert contents(tmp_path / "clean") == contents(tmp_path / "poisoned")
 
 
