@@ -22,9 +22,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/kedro run --pipeline hybrid
 
-# Each process has one thread: two that wait for each other's take many times as long.
+# Each process has one thread: two that wait for each other's take many times as long. Files are handed out in their order:
+# by the number of their tests, the few long ones of whole runs would come last, and one process would wait for the other.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/.installed-bench
 	$(BIN)/python -m benchmarks
