@@ -59,12 +59,13 @@ def shuffle_survival(project):
 
 def test_one_image_under_two_patients_ends_the_run_with_both_named(project):
     """Duplicated patients: a patient's files stand under a second name."""
-    assert project.run("simulation", simulation__n_patients=60, simulation__dicom_share=0).returncode == 0
+    few = {"simulation__n_patients": 30, "simulation__dicom_share": 0, **SMALL_VOLUMES}
+    assert project.run("simulation", **few).returncode == 0
     shuffle_survival(project)
     first, second = sorted(project.path("01_raw/imaging").iterdir())[:2]
     for name in ("t1gd.nii.gz", "lesion_mask.nii.gz"):
         (second / name).write_bytes((first / name).read_bytes())
-    ended = project.run("preprocessing", simulation__n_patients=60, simulation__dicom_share=0)
+    ended = project.run("preprocessing", **few)
     assert ended.returncode == 2, ended.stderr[-3000:]
     assert first.name in ended.stderr
     assert second.name in ended.stderr
