@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from gliocast.imaging.grid import whole
 from gliocast.imaging.lesion import Lesion, area_profile, largest_section_mm
@@ -15,8 +14,9 @@ from gliocast.imaging.masks import read_mask
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.study import open_volume
 from gliocast.imaging.volume import Volume
-from imaging_phantoms import ROOT, slice_parameters
+from imaging_phantoms import slice_parameters
 from project_copy import DATA_ROOT
+from shipped import section
 
 PARAMETERS = slice_parameters(size_px=64, field_of_view_mm=256.0)
 
@@ -88,10 +88,8 @@ def simulate(root: Path, n_patients: int, seed: int = 0) -> ImageSource:
     from gliocast.cohort.simulation.studies import phantoms, write_study
     from gliocast.cohort.simulation.truth import truth
 
-    files = [ROOT / f"conf/base/parameters_{name}.yml" for name in ("paper", "simulation")]
-    conf = OmegaConf.to_container(OmegaConf.merge(*map(OmegaConf.load, files), {"profile": "demo"}), resolve=True)
-    paper = PaperParameters.model_validate(conf["paper"])
-    simulation = SimulationParameters(**{**conf["simulation"], "n_patients": n_patients})
+    paper = PaperParameters.model_validate(section("paper"))
+    simulation = SimulationParameters(**section("simulation") | {"n_patients": n_patients})
     for batch in phantoms(truth(paper.table1, paper.figure1, simulation, seed=seed)):
         for study in batch.studies:
             (root / study.patient_id).mkdir(parents=True)
