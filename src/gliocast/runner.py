@@ -12,7 +12,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from gliocast.errors import ArtefactError, Problem, raise_if_any
-from gliocast.persistence.code import class_fingerprint, code_fingerprint
+from gliocast.persistence.code import class_fingerprint, code_fingerprint, inspected
 from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
@@ -160,10 +160,13 @@ def observe(node: Node, catalog: Any) -> StageRecord:
     """The fingerprints, as of now, of all that the results of `node` depend on."""
     parameters = [name for name in node.inputs if name.startswith("params:") or name == "parameters"]
     inputs = [name for name in node.inputs if name not in parameters]
-    stored = inputs + node.outputs
+    joined = [inspected(node.func).__qualname__, node.inputs, node.outputs]  # the graph's module is none of the stage's
+    code = [FINGERPRINTS, joined, code_fingerprint(node.func), reading_and_writing(inputs + node.outputs, catalog)]
+    entries = {f"catalog.{name}": configuration(catalog[name]) for name in node.outputs if name in catalog}
     return StageRecord(
-        code=sha256_of_value([FINGERPRINTS, code_fingerprint(node.func), reading_and_writing(stored, catalog)]),
-        parameters={name: sha256_of_value(catalog.load(name)) for name in parameters},
+        code=sha256_of_value(code),
+        parameters={name: sha256_of_value(catalog.load(name)) for name in parameters}
+        | {name: sha256_of_value(entry) for name, entry in entries.items()},
         inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
         outputs={},
     )

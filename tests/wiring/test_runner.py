@@ -299,6 +299,45 @@ def test_a_stage_depends_on_the_code_by_which_each_of_its_entries_is_read_or_wri
     assert code_of(MemoryDataset) != code_of(type("Other", (MemoryDataset,), {}))
 
 
+def subtract(first, second):
+    return first - second
+
+
+def subtract_twice(first, second):
+    return first - 2 * second
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "outputs"),
+    [
+        (subtract_twice, ["numbers", "others"], ["total", "doubled"]),
+        (subtract, ["others", "numbers"], ["total", "doubled"]),
+        (subtract, ["numbers", "others"], ["doubled", "total"]),
+    ],
+    ids=["another function of the module", "its arguments exchanged", "its results exchanged"],
+)
+def test_a_stage_that_is_joined_to_the_catalog_otherwise_has_other_code(function, inputs, outputs):
+    """The graphs stand in modules of their own, which no stage imports."""
+
+    def code_of(*joined):
+        entries = {name: MemoryDataset(1) for name in ("numbers", "others", "total", "doubled")}
+        return observe(Node(*joined, name="stage"), DataCatalog(entries)).code
+
+    assert code_of(function, inputs, outputs) != code_of(subtract, ["numbers", "others"], ["total", "doubled"])
+
+
+def test_a_result_whose_catalog_entry_has_changed_is_made_anew(workplace, monkeypatch):
+    """It is not the file that was edited; what the entry says may decide how it is written."""
+    workplace()
+    entry = gliocast.runner.configuration
+    monkeypatch.setattr(
+        gliocast.runner,
+        "configuration",
+        lambda dataset: entry(dataset) | {"indent": 4} if dataset.filepath.stem == "doubled" else entry(dataset),
+    )
+    assert [workplace(), workplace()] == [["double"], []]
+
+
 def test_a_result_that_another_stage_has_written_since_is_made_anew(workplace):
     workplace()
     (workplace.folder / "doubled.json").write_text("7")
