@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -96,6 +97,17 @@ def test_another_version_of_a_library_changes_the_code_of_the_stages_that_call_i
     before = code.module_fingerprint("gliocast.imaging.stack")
     versions[library] = "2.0"
     assert (code.module_fingerprint("gliocast.imaging.stack") != before) is changes
+
+
+@pytest.mark.parametrize("name", ["page.css", "page.html"])
+def test_what_lies_beside_a_module_counts_with_it(tmp_path, monkeypatch, name):
+    """The report is made of its style and its template as of its code."""
+    copied = shutil.copytree(code.SOURCE, tmp_path / "gliocast", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code, "SOURCE", copied)
+    before = [module_fingerprint.__wrapped__(f"gliocast.{room}") for room in ("reporting.page", "imaging.stack")]
+    (copied / "reporting" / name).write_text("another")
+    after = [module_fingerprint.__wrapped__(f"gliocast.{room}") for room in ("reporting.page", "imaging.stack")]
+    assert [one != other for one, other in zip(before, after, strict=True)] == [True, False]
 
 
 def test_datasets_written_by_other_code_have_other_fingerprints():

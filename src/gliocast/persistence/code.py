@@ -35,10 +35,16 @@ def inspected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def module_fingerprint(module: str) -> str:
-    """SHA-256 over `module`, all modules of ours that it imports, and the versions of their libraries."""
+    """SHA-256 over `module`, the modules of ours that it imports, what lies beside them, and their libraries' versions."""
     modules = sorted(closure(module))
-    sources = [[name, sha256_of_file(source_of(name))] for name in modules]
+    files = sorted({file for name in modules for file in (source_of(name), *beside(name))})
+    sources = [[file.relative_to(SOURCE).as_posix(), sha256_of_file(file)] for file in files]
     return sha256_of_value([sources, [[library, version_of(library)] for library in libraries_of(modules)]])
+
+
+def beside(module: str) -> Iterator[Path]:
+    """What lies in a module's folder and is no code, such as the report's style."""
+    return (path for path in source_of(module).parent.glob("[!.]*") if path.is_file() and path.suffix != ".py")
 
 
 def closure(module: str) -> set[str]:
