@@ -35,7 +35,7 @@ def inspected(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @cache
 def module_fingerprint(module: str) -> str:
-    """SHA-256 over `module`, the modules of ours that it imports, what lies beside them, and their libraries' versions."""
+    """SHA-256 over `module`, the modules of ours that it imports, what lies beside them, and their libraries."""
     modules = sorted(closure(module))
     files = sorted({file for name in modules for file in (source_of(name), *beside(name))})
     sources = [[file.relative_to(SOURCE).as_posix(), sha256_of_file(file)] for file in files]
