@@ -91,6 +91,16 @@ def test_a_changed_file_is_made_again_and_the_others_are_not(tmp_path, dataset, 
     assert dataset.load().manifest["center_slice_mm"][1] == 25.5
 
 
+def test_volume_and_mask_that_were_taken_for_each_other_are_made_again_where_the_patterns_are_corrected(
+    tmp_path, dataset, made
+):
+    site = a_site(tmp_path / "site", 2)
+    taken_for_each_other = replace(site.source, volumes=site.source.lesion_masks, lesion_masks=site.source.volumes)
+    dataset.save(replace(extraction(site), source=taken_for_each_other))
+    dataset.save(extraction(site))
+    assert made == ["P1", "P2"] * 2
+
+
 def test_changed_code_makes_everything_again(tmp_path, dataset, made, monkeypatch):
     site = a_site(tmp_path / "site", 2)
     dataset.save(extraction(site))

@@ -51,11 +51,10 @@ class StudyFiles:
         own = path in (self.volume, self.lesion_mask)
         return inaccessible(path.name if own else shown_name(path), error)
 
-    def listing(self, root: Path) -> list[tuple[str, int, int]]:
-        """Relative path, size and modification time (ns) of every file of the study, sorted; see `listed`."""
+    def listing(self, root: Path) -> list[list[tuple[str, int, int]]]:
+        """Relative path, size and modification time (ns) of the volume's files, and of the mask's; see `listed`."""
         parts = [self.volume] + ([self.lesion_mask] if self.lesion_mask else [])
-        files = [file for part in parts for file in (files_below(part) if is_folder(part) else [part])]
-        return listed(files, root)
+        return [listed(files_below(part) if is_folder(part) else [part], root) for part in parts]
 
 
 @dataclass(frozen=True)
