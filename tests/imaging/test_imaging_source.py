@@ -158,6 +158,16 @@ def test_the_fingerprint_outlives_a_link_to_nothing_and_changes_when_it_is_mende
     assert dataset.fingerprint() != before
 
 
+def test_the_fingerprint_changes_when_a_link_leads_to_another_folder(tmp_path):
+    dataset = ImagingDataset(str(touched(tmp_path, "store/first/t1gd.nii.gz", "store/second/t1gd.nii.gz")))
+    (tmp_path / "P1").symlink_to(tmp_path / "store/first")
+    before = dataset.fingerprint()
+    (tmp_path / "P1").unlink()
+    (tmp_path / "P1").symlink_to(tmp_path / "store/second")
+    assert dataset.source.study("P1").volume.is_file()
+    assert dataset.fingerprint() != before
+
+
 def test_the_fingerprint_changes_when_access_is_given(tmp_path, monkeypatch):
     dataset = ImagingDataset(str(touched(tmp_path, "P1/t1gd.nii.gz")))
     with monkeypatch.context() as closed:

@@ -122,8 +122,11 @@ class ImageSource:
         return StudyFiles(next(iter(volumes)), next(iter(masks), None), self.lesion_labels, self.spacing_mm, shown)
 
     def listing(self) -> list[tuple[str, int, int]]:
-        """Relative path, size and modification time (ns) of every file below the imaging folder; see `listed`."""
-        return listed(files_below(self.root), self.root)
+        """Relative path, size and modification time (ns) of every file below the imaging folder; see `listed`.
+
+        Of a link to a folder, the path that it leads to stands beside its own: what lies there is not below it.
+        """
+        return listed(files_below(self.root), self.root) + sorted(linked_folders(self.root))
 
     def _only_one(self, kind: str, patterns: tuple[str, ...], patient_id: str) -> dict[Path, str]:
         try:
@@ -182,6 +185,12 @@ def files_below(folder: Path, closed: Callable[[OSError], object] | None = None)
     """
     found = (Path(base) / name for base, _, names in os.walk(folder, onerror=closed) for name in names)
     return [file for file in found if not file.name.startswith(OF_MACOS)]
+
+
+def linked_folders(root: Path) -> Iterator[tuple[str, int, int]]:
+    """Every link to a folder below `root` and where it leads; it has neither size nor time."""
+    folders = (Path(base) / name for base, names, _ in os.walk(root) for name in names)
+    return ((f"{folder.relative_to(root)} -> {folder.readlink()}", -1, -1) for folder in folders if folder.is_symlink())
 
 
 def listed(files: Iterable[Path], root: Path) -> list[tuple[str, int, int]]:
