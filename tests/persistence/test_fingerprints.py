@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -97,6 +98,14 @@ def test_another_version_of_a_library_changes_the_code_of_the_stages_that_call_i
     before = code.module_fingerprint("gliocast.imaging.stack")
     versions[library] = "2.0"
     assert (code.module_fingerprint("gliocast.imaging.stack") != before) is changes
+
+
+def test_what_python_compiles_is_no_content_of_a_folder(tmp_path):
+    (tmp_path / "room.py").write_text("WALLS = 4")
+    before = sha256_of_folder(tmp_path)
+    compileall.compile_dir(tmp_path, quiet=2)
+    assert len(list(tmp_path.rglob("*.pyc"))) == 1
+    assert sha256_of_folder(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["page.css", "page.html"])

@@ -28,8 +28,8 @@ def sha256_of_file(path: Path) -> str:
 
 
 def sha256_of_folder(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files below `folder`, in the order of their names."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """SHA-256 over names and contents of all files below `folder`, by name; what Python compiles there is none."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return sha256_of_value([[path.relative_to(folder).as_posix(), sha256_of_file(path)] for path in files])
 
 
