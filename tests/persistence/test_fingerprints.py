@@ -100,6 +100,13 @@ def test_another_version_of_a_library_changes_the_code_of_the_stages_that_call_i
     assert (code.module_fingerprint("gliocast.imaging.stack") != before) is changes
 
 
+def test_another_plotly_is_in_the_report_so_that_it_is_made_anew(versions):
+    """The page holds plotly.js, which has no network to come from."""
+    before = code.module_fingerprint("gliocast.reporting.page")
+    versions["plotly"] = "2.0"
+    assert code.module_fingerprint("gliocast.reporting.page") != before
+
+
 def test_what_python_compiles_is_no_content_of_a_folder(tmp_path):
     (tmp_path / "room.py").write_text("WALLS = 4")
     before = sha256_of_folder(tmp_path)

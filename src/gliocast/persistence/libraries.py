@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-# Those that compute. Kedro only carries values from one stage to the next.
+# Those that compute, and the one whose code the report holds. Kedro only carries values from one stage to the next.
 COMPUTING = (
     "numpy", "pandas", "scipy", "torch", "timm", "optuna", "scikit-learn", "scikit-survival", "xgboost", "SimpleITK",
-    "pydicom", "scikit-image", "shap", "captum",
+    "pydicom", "scikit-image", "shap", "captum", "plotly",
 )  # fmt: skip
 IMPORTED_AS = {"scikit-learn": "sklearn", "scikit-survival": "sksurv", "scikit-image": "skimage"}
 
