@@ -637,3 +637,15 @@ def test_repairs_are_recorded_once_after_those_before_them():
     repairs.append("second")
     record_repairs(study, repairs)
     assert study.user_attrs[REPAIRS] == ["first", "second"]
+
+
+def test_trials_that_other_code_or_another_optuna_has_drawn_and_judged_are_of_another_search(tmp_path, monkeypatch):
+    """A stage that runs anew since its code has changed would else tell the old trials again."""
+    (tmp_path / "objective.py").write_text("mean = 1")
+    monkeypatch.setattr("gliocast.tuning.fingerprint.__file__", str(tmp_path / "fingerprint.py"))
+    found = [fingerprint_of_search(a_tuning(), **SEARCHED)]
+    (tmp_path / "objective.py").write_text("mean = 2")
+    found.append(fingerprint_of_search(a_tuning(), **SEARCHED))
+    monkeypatch.setattr("optuna.__version__", "0.0")
+    found.append(fingerprint_of_search(a_tuning(), **SEARCHED))
+    assert len({fingerprint["method"] for fingerprint in found}) == 3

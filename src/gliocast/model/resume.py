@@ -127,9 +127,12 @@ def made_with() -> dict[str, str]:
     """What a training is made with: torch, timm, and SHA-256 of this room's sources. Nothing goes on with another."""
     import torch
 
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    code = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-    return {"torch": torch.__version__, "timm": import_timm().__version__, "code": code}
+    return {"torch": torch.__version__, "timm": import_timm().__version__, "code": code_beside(Path(__file__))}
+
+
+def code_beside(module: Path) -> str:
+    """SHA-256 of the sources of a module's room."""
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sorted(module.parent.glob("*.py")))).hexdigest()
 
 
 def _with_threads(count: int, name: str) -> None:

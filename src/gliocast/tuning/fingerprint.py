@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from gliocast.model.parameters import Hyperparameters
+from gliocast.model.resume import code_beside
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.search_space import as_point
 
@@ -35,10 +37,13 @@ def fingerprint_of_search(
         training: how a trial trains, as plain values.
         images: digests of the images, the outcomes and the folds.
     """
+    import optuna
+
+    searched_with = [optuna.__version__, code_beside(Path(__file__))]
     parts: dict[str, Any] = {
         "ranges": tuning.ranges.model_dump(),
         "measure": [tuning.measure, tuning.direction, tuning.folds],
-        "method": [tuning.startup_trials, tuning.pruning.model_dump()],
+        "method": [tuning.startup_trials, tuning.pruning.model_dump(), *searched_with],
         "first trial": as_point(configured) if tuning.try_configured else None,
         "seed": seed,
         "training": [epochs, dict(training)],
