@@ -28,6 +28,13 @@ SIMULATION = Pipeline(
 )
 
 
+class Entry(SimpleNamespace):
+    """A dataset that can tell whether it is there."""
+
+    def _exists(self) -> bool:
+        return bool(self.filepath.exists())
+
+
 class Catalog(dict):
     """Places of entries below a folder, as Kedro's catalog tells them; `loads` are what some of them hold."""
 
@@ -35,7 +42,7 @@ class Catalog(dict):
         ours = {"clinical_table": "clinical.csv", "imaging": "imaging"}
         simulated = {f"simulated_{name}": where for name, where in ours.items()}
         entries = {"simulation_truth": "simulation.json", **ours, **simulated, **places}
-        super().__init__({name: SimpleNamespace(filepath=folder / where) for name, where in entries.items()})
+        super().__init__({name: Entry(filepath=folder / where) for name, where in entries.items()})
         records = SimpleNamespace(read=lambda stage: "a record" if done else None)
         self["stage_records"] = SimpleNamespace(load=lambda: records)
         self.image_score = image_score
@@ -45,7 +52,7 @@ class Catalog(dict):
         return self.image_score
 
     def exists(self, name: str) -> bool:
-        return bool(self[name].filepath.exists())
+        return bool(self[name]._exists())
 
 
 @pytest.fixture
