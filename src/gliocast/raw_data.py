@@ -51,9 +51,9 @@ def is_there(name: str, catalog: Any) -> bool:
     Raises:
         ConfigurationError: what is behind the entry cannot be asked.
     """
-    from kedro.io import AbstractDataset, DatasetError
+    from kedro.io import DatasetError
 
-    if type(catalog[name])._exists is AbstractDataset._exists:
+    if not can_tell(catalog[name]):
         return True
     try:
         return bool(catalog.exists(name))
@@ -63,6 +63,13 @@ def is_there(name: str, catalog: Any) -> bool:
         raise ConfigurationError(
             Problem("–", f"catalog entry {name}", found, "a source that can be reached", remedy)
         ) from error
+
+
+def can_tell(dataset: Any) -> bool:
+    """Whether a dataset knows if anything is there; a query does not, and its file, if any, is what is asked."""
+    from kedro.io import AbstractDataset
+
+    return type(dataset)._exists is not AbstractDataset._exists
 
 
 def kind_of_cause(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from gliocast.persistence.code import class_fingerprint, code_fingerprint, inspe
 from gliocast.persistence.disk import told_where_unreadable
 from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
-from gliocast.raw_data import is_there, provide_raw_data
+from gliocast.raw_data import can_tell, is_there, provide_raw_data
 from gliocast.refusals import input_error
 
 CHECK = "check_images"  # the node at which a run ends that is to check and no more
@@ -199,7 +199,7 @@ def foreign_fingerprint(name: str, catalog: Any) -> str:
 
     path = Path(str(getattr(catalog[name], "_filepath", "")))
     with told_where_unreadable(path):
-        if path.is_file():
+        if can_tell(catalog[name]) and path.is_file():
             return sha256_of_file(path)
     content = catalog.load(name)
     # What is no table counts as changed every time: never reused, never stale.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from threading import Thread
 
 import pytest
@@ -385,6 +387,27 @@ def test_a_dataset_is_known_by_its_content_and_its_entry_wherever_it_lies_and_wh
     assert fingerprint() != fingerprint(load_args={"sep": ";"})
     one, other = (JsonDataset(str(tmp_path / name)) for name in ("one.json", "other.json"))
     assert configuration(one) == configuration(other) == {"type": "gliocast.datasets.files.JsonDataset"}
+
+
+def test_a_query_that_stands_in_a_file_is_known_by_what_the_database_answers(tmp_path):
+    from kedro_datasets.pandas import SQLQueryDataset
+
+    query, database = tmp_path / "query.sql", tmp_path / "site.db"
+    query.write_text("select * from patients")
+
+    def fingerprint():
+        credentials = {"con": f"sqlite:///{database}"}
+        return dataset_fingerprint(
+            "table", DataCatalog({"table": SQLQueryDataset(filepath=str(query), credentials=credentials)})
+        )
+
+    with closing(sqlite3.connect(database)) as site:
+        site.execute("create table patients (age_years int)")
+        before = fingerprint()
+        assert fingerprint() == before
+        site.execute("insert into patients values (60)")
+        site.commit()
+    assert fingerprint() != before
 
 
 def test_what_is_neither_a_file_nor_a_table_counts_as_changed_every_time():
