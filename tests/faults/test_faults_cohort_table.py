@@ -404,6 +404,35 @@ def test_an_impossible_survival_is_told_with_patient_value_and_range(parameters,
     assert (problem.patient, problem.where, problem.found, problem.expected) == ("P2", "survival_days", found, expected)
 
 
+@pytest.mark.parametrize(
+    ("column", "date"),
+    [
+        ("sex", "1931-12-24"),
+        ("who_status", "24.12.1931"),
+        ("surgery", "12/24/31 0:00"),
+        ("event_observed", "19311224"),
+        ("age_years", "19311224"),
+        ("age_years", "24121931.0"),
+        ("age_years", "24 Dec 1931"),
+        ("sex", "24-DÉC-31"),
+        ("karnofsky", "24. Dezember 1931"),
+        ("surgery", "December 24, 1931"),
+    ],
+)
+def test_a_date_of_birth_in_whatever_column_is_not_repeated(parameters, column, date):
+    row = {"patient_id": "P2", "age_years": "65", "sex": "M", "who_status": "1", "surgery": "biopsy"}
+    row |= {"survival_days": "331", "event_observed": "1", "karnofsky": "80"} | {column: f'"{date}"'}
+    text = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
+    found = the_problem(text, parameters())
+    assert (found.patient, found.where, found.found) == ("P2", column, "a date")
+    assert date not in str(found)
+
+
+@pytest.mark.parametrize("word", ["marginal 1", "3 masses 10", "biopsy 2019", "12345678"])
+def test_a_word_that_is_no_date_is_told(parameters, word):
+    assert the_problem(table(f"P2,65,M,1,{word},331,1"), parameters()).found == word
+
+
 def test_a_whole_number_with_a_spreadsheets_decimals_is_one(parameters):
     assert read_cohort(table("P2,65,M,1.0,biopsy,400.0,1.0"), parameters(), "exclude")[0]["survival_days"][1] == 400
 

@@ -14,7 +14,13 @@ from gliocast.cohort.columns import plain
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
 from gliocast.errors import Problem, listed, shown
 
-DATE = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+MONTH = r"(jan|f[eé][bv]|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]|sep|o[ck]t|nov|d[eé][cz])[^\W\d_]*\.?"
+DATE = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+    r"|(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([.,]0)?|([0-2]\d|3[01])(0[1-9]|1[0-2])(18|19|20)\d\d([.,]0)?"
+    rf"|\d{{1,2}}[-. /]*{MONTH}[-. /]*\d{{2,4}}.*|{MONTH} *\d{{1,2}},? *\d{{4}}.*"
+)  # with digits alone, too (19311224), as DICOM writes it, and with a month's name
+NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
 Typed = tuple[pd.Series, list[Problem]]
@@ -48,8 +54,15 @@ class Column:
         return Problem(listed([*patients]), self.where, found, expected, remedy)
 
     def problem_of_each_value(self, wrong: pd.Series, expected: str, remedy: Callable[[str], str]) -> Iterator[Problem]:
-        """One problem for every different cell among the `wrong` ones, naming the patients that have it."""
-        for value, patients in self.patients[wrong].groupby(self.cells[wrong], sort=False):
+        """One problem for every different cell among the `wrong` ones, naming the patients that have it.
+
+        A date, which may be of birth or death, is not repeated in a message.
+        """
+        dates = wrong & self.cells.str.fullmatch(DATE, case=False).fillna(False).astype(bool)
+        if dates.any():
+            yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
+        others = wrong & ~dates
+        for value, patients in self.patients[others].groupby(self.cells[others], sort=False):
             yield self.problem(patients, shown(value), expected, remedy(shown(value)))
 
 
@@ -153,11 +166,7 @@ def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterat
         if column.mark_in_use:  # the other mark would break what can be read now
             remedy = f'Other numbers have it: write these with "{decimal}" too, and no mark between thousands.'
         yield column.problem(column.patients[with_other_mark], found, f'decimal mark "{decimal}"', remedy)
-    dates = wrong & ~with_other_mark & column.cells.str.fullmatch(DATE).fillna(False).astype(bool)
-    if dates.any():  # a date of birth or death is not repeated in a message
-        remedy = "Give the number itself, for instance the days between two dates."
-        yield column.problem(column.patients[dates], "a date", "a number", remedy)
-    others = wrong & ~with_other_mark & ~dates
+    others = wrong & ~with_other_mark
     yield from column.problem_of_each_value(others, "a number", lambda _: "Correct it, or leave the cell empty.")
 
 
