@@ -214,6 +214,13 @@ def test_a_file_without_a_header_is_told_without_showing_its_first_patient(param
     assert "P77" not in str(found)
 
 
+def test_a_sheet_without_a_header_is_told_without_showing_its_first_patient(parameters):
+    first = ["ZZCANARY", "P1", pd.Timestamp(1931, 12, 24), "M", 1, "biopsy"]
+    found = the_problem(pd.DataFrame([first], columns=first), parameters())
+    assert (found.patient, found.found) == ("row 1", "absent: the row holds values")
+    assert "ZZCANARY" not in str(found)
+
+
 @pytest.mark.parametrize("line", ["sep=;", '"sep=;"', "SEP=;"])
 def test_the_separator_that_excel_writes_above_the_header_is_no_header(parameters, line):
     text = f"\ufeff{line}\r\n" + table("P2,675,M,1,biopsy,331,1").replace(",", ";").replace("\n", "\r\n")

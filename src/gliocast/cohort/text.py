@@ -19,8 +19,9 @@ SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": 
 BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
 EXCELS_FIRST_LINE = re.compile(r'"?sep=[^\r\n]?"?(?=[\r\n])', re.IGNORECASE)  # names the separator; no row
-DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
 VALUE = rf"[+-]?\d+([.,]\d+)?|{DATE}"  # a number or a date, which no column is called
+NO_HEADER = Problem("row 1", "the header", "absent: the row holds values", "the columns' names", "Export the names.")
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
 Problems = list[Problem]
 
@@ -56,6 +57,8 @@ def legible_cells(clinical_table: object, separator: str, decimal: str) -> tuple
         return pd.DataFrame(), [no_table(clinical_table)]
     if clinical_table.dropna(how="all").empty:
         return pd.DataFrame(), [table_problem("empty", "one row a patient")]
+    if holds_values([str(name) for name in clinical_table.columns]):
+        return pd.DataFrame(), [NO_HEADER]
     return cells_of_frame(clinical_table, decimal)
 
 
@@ -143,9 +146,8 @@ def separator_problems(text: str, configured: str, header: list[str]) -> Iterato
     first_line = next(line for line in text.splitlines() if line.strip())
     cut = {separator: cut_line(first_line, separator) for separator in SEPARATORS}
     likely = max(cut, key=lambda separator: len(cut[separator]))
-    n_values = sum(bool(re.fullmatch(VALUE, name)) for name in cut[likely])
-    if n_values > 1 or any(re.fullmatch(DATE, name) for name in cut[likely]):  # a patient's row, not to be shown
-        yield Problem("row 1", "the header", "absent: the row holds values", "the columns' names", "Export the names.")
+    if holds_values(cut[likely]):
+        yield NO_HEADER
     elif len(cut[likely]) > len(header):
         seen = ", ".join(name[:40] for name in cut[likely][:SHOWN_COLUMNS])
         yield Problem(
@@ -156,6 +158,12 @@ def separator_problems(text: str, configured: str, header: list[str]) -> Iterato
             f"{'s' if len(header) != 1 else ''})",
             f"Set `cohort.separator: {json.dumps(likely)}` in conf/local/parameters.yml.",
         )
+
+
+def holds_values(names: list[str]) -> bool:
+    """Whether what stands in the header's place is a patient's row, which is not to be shown."""
+    n_values = sum(bool(re.fullmatch(VALUE, name)) for name in names)
+    return n_values > 1 or any(re.fullmatch(DATE, name) for name in names)
 
 
 def cut_line(line: str, separator: str) -> list[str]:
