@@ -404,7 +404,7 @@ def test_41_a_patients_folder_that_may_not_be_looked_into_is_no_absent_image(sit
 
     close(monkeypatch, site.root / "P1")
     refused = extract_stack(replace(site.source, volumes=(pattern,)), "P1", None, site.parameters)
-    where = pattern.replace("<patient_id>", "P1")
+    where = pattern
     assert [(finding.code, finding.where, finding.found) for finding in refused.findings] == [
         ("inaccessible", where, CLOSED)
     ]

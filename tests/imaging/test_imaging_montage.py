@@ -68,6 +68,7 @@ def test_the_page_shows_everyone_the_doubtful_first_and_loads_nothing(store, tmp
         ("0017", "no volume; expected sub0017/t1gd.nii.gz or P0017_t1.nii", 0),
         ("ab", "no volume; expected ab1/t1gd.nii.gz or 2ab.nii", 0),
         ("17", "no volume; expected 17t1.nii and not 170 or 317", 2),
+        ("17", "no volume in sub-17, 17.dcm or scans/17; expected 17 slices, or 17.5 mm", 2),
     ],
 )
 def test_no_file_s_name_tells_who_has_no_slices(store, who, reason, of_others):

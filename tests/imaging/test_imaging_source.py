@@ -7,7 +7,7 @@ import pytest
 
 from gliocast.datasets.imaging import ImagingDataset
 from gliocast.errors import ImagingError
-from gliocast.imaging.findings import Refused, RefusedPatient
+from gliocast.imaging.findings import Finding, Refused, RefusedPatient
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack
@@ -27,7 +27,7 @@ def test_the_default_layout_is_one_folder_a_patient(tmp_path):
     assert source.patient_ids() == ("P1", "P2")
     assert source.study("P1").lesion_mask == tmp_path / "P1/lesion_mask.nii.gz"
     assert source.study("P2").volume == tmp_path / "P2/t1gd"
-    with pytest.raises(Refused, match="P3/t1gd"):
+    with pytest.raises(Refused, match="<patient_id>/t1gd"):
         source.study("P3")
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_a_star_has_found_is_called_by_its_pattern(tmp_path):
 def test_several_files_that_a_star_has_found_are_counted_and_not_named(tmp_path):
     touched(tmp_path, "P1/DUPONT_t1.nii.gz", "P1/DURAND_t1.nii.gz")
     (message,) = told(ImageSource(tmp_path, *STARRED))
-    assert message.startswith("P1: volume is P1/*_t1.nii.gz (2 found); expected one.")
+    assert message.startswith("P1: volume is <patient_id>/*_t1.nii.gz (2 found); expected one.")
 
 
 @pytest.mark.parametrize(
@@ -119,6 +119,29 @@ def test_the_number_of_a_patient_in_a_file_s_name_is_told_as_the_pattern_has_it(
     (finding,) = refused.findings
     assert (finding.code, finding.where) == (code, where)
     assert "17" not in str(finding) and rest in finding.expected
+
+
+@pytest.mark.parametrize(
+    ("file", "code", "where", "rest"),
+    [
+        ("subK7.nii", "unreadable", "sub<patient_id>.nii", ""),
+        ("subK8.nii", "image_missing", "imaging", "sub<patient_id>.nii or <patient_id>t1/scan.nii"),
+    ],
+)
+def test_an_identifier_within_a_longer_word_is_told_as_the_pattern_has_it(tmp_path, file, code, where, rest):
+    """The montage finds no K7 to put the pseudonym for in subK7, where it may be a part of another word."""
+    patterns = ("sub<patient_id>.nii", "<patient_id>t1/scan.nii")
+    refused = extract_stack(ImageSource(touched(tmp_path, file), patterns, ()), "K7", None, slice_parameters())
+    (finding,) = refused.findings
+    assert (finding.code, finding.where) == (code, where)
+    assert "K7" not in str(finding) and rest in finding.expected
+
+
+def test_a_folder_called_by_a_number_is_told_by_its_pattern_and_equal_counts_stay(tmp_path):
+    study = ImageSource(touched(tmp_path, "17/1.dcm"), ("<patient_id>/",), ()).study("17")
+    found = Finding("code", "ImageOrientationPatient in 17", "none of 17 series", "17 slices")
+    (told_of,) = study.told([found])
+    assert str(told_of) == "ImageOrientationPatient in <patient_id> is none of 17 series; expected 17 slices"
 
 
 def test_a_number_that_a_star_has_found_is_named_as_a_file_of_a_series_is(tmp_path):

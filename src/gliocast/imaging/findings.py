@@ -22,9 +22,17 @@ def is_technical(name: str) -> bool:
 
 
 def renamed(text: str, name: str, shown: str) -> str:
-    """The text with a file, or a patient whom it may be named after, named otherwise: in sub001t1.nii 001 tells who."""
+    """The text with a file, or a patient whom it may be named after, named otherwise: in sub001t1.nii 001 tells who.
+
+    A number that stands alone is a count or a measure, unless the text ends with what lies in it. A count named
+    otherwise would tell the number.
+    """
     before, after = (r"\d" if name[end].isdigit() else "[A-Za-z]" for end in (0, -1))
-    return re.sub(rf"(?<!{before}){re.escape(name)}(?!{after})", lambda _: shown, text)
+    word = rf"(?<!{before}){re.escape(name)}(?!{after})"
+    if name.isdigit():
+        ahead, behind = rf"(?<!\.){word}(?=[A-Za-z_/]|[.-][A-Za-z])", rf"((?<=[A-Za-z_/])|(?<=[A-Za-z]-)){word}"
+        word = rf"{ahead}|{behind}|(^|(?<= of )|(?<= in )){name}$"
+    return re.sub(word, lambda _: shown, text)
 
 
 def shown_name(file: Path) -> str:

@@ -49,32 +49,31 @@ class PathPattern:
         """Whether it names folders rather than files."""
         return self.text.endswith("/")
 
-    def globs(self, patient_id: str) -> list[str]:
-        """Glob patterns of one patient's files, one a choice of alternatives."""
-        texts = [""]
+    def globs(self, patient_id: str) -> dict[str, str]:
+        """Glob patterns of one patient's files, one a choice of alternatives, and what messages call each.
+
+        There the identifier stands as in the pattern: a part of a longer word (`subK7`), or a number alone, would tell
+        who it is where nobody may be named.
+        """
+        texts = {"": ""}
         for token in TOKENS.findall(self.text.rstrip("/")):
-            texts = [text + choice for text in texts for choice in _choices(token, patient_id)]
+            choices = _choices(token, patient_id)
+            texts = {glob + choice: shown + name for glob, shown in texts.items() for choice, name in choices.items()}
         return texts
 
-    def shown(self, glob: str) -> str:
-        """What messages call one of `globs`: by the pattern where it holds the patient's number, which tells who it is.
-
-        A whole identifier is known for one, and is given the pseudonym where nobody may be named.
-        """
-        return self.text.rstrip("/") if "<number:" in self.text else glob
-
     def find(self, root: Path, patient_id: str) -> dict[Path, str]:
-        """The patient's files (or folders) that exist, sorted, and the glob that each fits, as it is `shown`.
+        """The patient's files (or folders) that exist, sorted, and the glob that each fits, as messages call it.
 
         A link to nothing counts where a pattern names it, so that it is told and not passed over.
 
         Raises:
-            OSError: a folder on the way is closed; its `filename` is the glob that leads there, as it is `shown`.
+            OSError: a folder on the way is closed; its `filename` is the glob that leads there, as messages call it.
         """
         if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
             return {}
-        found = {path: glob for glob in self.globs(patient_id) for path in _existing(root, glob, self.shown(glob))}
-        return {path: self.shown(found[path]) for path in sorted(found) if self._fits(path, found[path])}
+        globs = self.globs(patient_id)
+        found = {path: glob for glob, shown in globs.items() for path in _existing(root, glob, shown)}
+        return {path: globs[found[path]] for path in sorted(found) if self._fits(path, found[path])}
 
     def identifiers(self, root: Path) -> dict[str, str]:
         """What stands in the identifier's place in every path that fits: the text (or number), and the path."""
@@ -107,13 +106,14 @@ def there(path: Path) -> bool:
         return False
 
 
-def _choices(token: str, patient_id: str) -> list[str]:
+def _choices(token: str, patient_id: str) -> dict[str, str]:
+    """What may stand in a token's place, and what messages call it."""
     if token == "<patient_id>":  # noqa: S105 - a placeholder, no password
-        return [patient_id]
+        return {patient_id: token}
     if token.startswith("<number:"):
         digits = NUMBER.search(patient_id)
-        return [digits.group().lstrip("0").zfill(int(token[8]))] if digits else []
-    return token[1:-1].split("|") if token.startswith("<") else [token]
+        return {digits.group().lstrip("0").zfill(int(token[8])): token} if digits else {}
+    return {text: text for text in (token[1:-1].split("|") if token.startswith("<") else [token])}
 
 
 def _regex(tokens: list[str]) -> str:

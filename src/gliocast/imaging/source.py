@@ -111,9 +111,9 @@ class ImageSource:
             raise Refused(Finding("unsafe_patient_id", "patient_id", repr(patient_id), expected, "Rename the patient."))
         volumes = self._only_one("volume", self.volumes, patient_id)
         if not volumes:
-            patterns = [PathPattern(text) for text in self.volumes]
-            wanted = (pattern.shown(glob) for pattern in patterns for glob in pattern.globs(patient_id))
-            expected = " or ".join(dict.fromkeys(wanted))
+            expected = " or ".join(
+                shown for text in self.volumes for shown in PathPattern(text).globs(patient_id).values()
+            )
             raise Refused(Finding("image_missing", "imaging", "no volume", expected, "Add the image."))
         masks = self._only_one("lesion mask", self.lesion_masks, patient_id)
         shown = {
@@ -156,9 +156,10 @@ class ImageSource:
         return before + who.lstrip("0").zfill(int(after[0])) + after[2:]
 
 
-def _may_name(path: Path, glob: str) -> bool:
-    """Whether a file's name holds the patient's number, or what neither pattern nor identifier says."""
-    return "<number:" in glob or ("*" in glob.rpartition("/")[2] and not is_technical(path.name))
+def _may_name(path: Path, shown: str) -> bool:
+    """Whether a file's name holds the patient's identifier or number, or what neither pattern nor identifier says."""
+    name = shown.rpartition("/")[2]
+    return "<" in name or ("*" in name and not is_technical(path.name))
 
 
 def _ways_out(path: Path) -> Iterator[str]:
