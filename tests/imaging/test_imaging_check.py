@@ -93,6 +93,14 @@ def test_one_image_under_two_patients_is_named(site):
         check(site, table("P1", "P2", "P3"))
 
 
+@pytest.mark.parametrize("refused", ["P1", "P3"])
+def test_one_image_under_two_patients_is_named_though_a_lesion_mask_is_wrong_too(site, refused):
+    (site.root / "P3/t1gd.nii.gz").write_bytes((site.root / "P1/t1gd.nii.gz").read_bytes())
+    (site.root / refused / "lesion_mask.nii.gz").write_bytes(b"no mask")
+    told = problems(site, table("P1", "P2", "P3"))
+    assert sorted(told) == sorted([(refused, "lesion_mask.nii.gz"), ("P3", "imaging")])
+
+
 def test_nearly_one_image_under_two_patients_is_named_before_anything_is_worked_on(tmp_path):
     site, grid = a_site(tmp_path, 0), a_grid(shape=(24, 24, 30), spacing_mm=(2.0, 2.0, 1.0))
     heads = np.random.default_rng(1).integers(100, 1000, (4, *grid.shape)).astype(np.float32)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from gliocast.imaging.findings import Finding, Refused, RefusedPatient
+from gliocast.imaging.findings import PASSING, Finding, Refused, RefusedPatient
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
-from gliocast.imaging.study import extract_stack
+from gliocast.imaging.study import extract_stack, image_sha256, open_volume
 from gliocast.imaging.workers import worker_pool
 from gliocast.progress import counted
 
@@ -155,7 +155,8 @@ def check_studies(
 ) -> tuple[list[RefusedPatient], dict[str, int]]:
     """Read and cut every study as for training, and keep nothing but who cannot be used, and where lesions come from.
 
-    The same image under two patients is named at the second one. `look_at` is shown each stack that can be used.
+    The same image under two patients is named at the second one, even where one is refused for something else, such as
+    the lesion mask. `look_at` is shown each stack that can be used.
 
     Returns:
         Everyone who cannot be used, and why. Of the other studies, `n_with_mask` have a lesion mask, in `n_localised`
@@ -165,16 +166,31 @@ def check_studies(
     seen: dict[str, str] = {}
     counts = Counter(n_with_mask=0, n_localised=0, n_doubtful=0)
     for result in extraction.run(list(extraction.central_slice_mm), "Checking studies"):
+        image = _image_sha256(extraction, result)
+        twin = seen.setdefault(image, result.patient_id) if image else result.patient_id
+        shared = () if twin == result.patient_id else (_shared_image(twin),)
         if isinstance(result, RefusedPatient):
-            refused.append(result)
-        elif (twin := seen.setdefault(result.record["image_sha256"], result.patient_id)) != result.patient_id:
-            refused.append(RefusedPatient(result.patient_id, (_shared_image(twin),)))
+            refused.append(RefusedPatient(result.patient_id, (*result.findings, *shared)))
+        elif shared:
+            refused.append(RefusedPatient(result.patient_id, shared))
         else:
             counts.update(_lesion_comes_from(result))
             look_at(result)
     numbers = len(extraction.central_slice_mm), len(refused), *counts.values()
     _log.info("checked %d studies: %d cannot be used, %d have a lesion mask, %d are localised, %d doubtfully", *numbers)
     return [*refused, *extraction.unclaimed()], dict(counts)
+
+
+def _image_sha256(extraction: Extraction, result: Result) -> str | None:
+    """The digest of the image; None where it cannot be read, or reading it has filled the memory."""
+    if not isinstance(result, RefusedPatient):
+        return str(result.record["image_sha256"])
+    if any(finding.code in PASSING for finding in result.findings):
+        return None
+    try:
+        return image_sha256(open_volume(extraction.source.study(result.patient_id), extraction.parameters))
+    except (Refused, OSError):
+        return None
 
 
 def _lesion_comes_from(stack: SliceStack) -> Iterator[str]:
