@@ -167,6 +167,18 @@ def test_where_no_series_is_eligible_each_is_told_with_its_reason(tmp_path):
     assert (finding.code, finding.found) == ("no_eligible_series", f"none of 2 series ({reasons})")
 
 
+@pytest.mark.parametrize(("tag", "shown"), [("Modality", "series 5 is another"), ("SeriesNumber", "series – is CT")])
+def test_a_name_in_place_of_a_modality_or_a_number_is_not_repeated(tmp_path, tag, shown):
+    def named(_: int, header: pydicom.Dataset) -> None:
+        header.Modality = "CT"
+        header[tag].VR, header[tag].value = "CS", "ZZCANARY"
+
+    site = Site(tmp_path)
+    a_series(site.root, a_grid("LPS", (56, 56, 40)), change=named)
+    found = " ".join(map(str, extract_stack(site.source, "P1", 20.0, site.parameters).findings))
+    assert "ZZCANARY" not in found and found.startswith(shown)
+
+
 REPORT, PRESENTATION, SPECTRUM = "88.22", "11.1", "4.2"  # below 1.2.840.10008.5.1.4.1.1, DICOM PS3.4, annex B.5
 
 

@@ -182,7 +182,7 @@ def _instance(file: Path, header: Any) -> Instance:
     return Instance(
         path=file,
         series=text(header, "SeriesInstanceUID"),
-        series_number=text(header, "SeriesNumber") or "–",
+        series_number=number if re.fullmatch(r"[+-]?\d{1,12}", number := text(header, "SeriesNumber")) else "–",
         description=text(header, "SeriesDescription"),
         image_type=text(header, "ImageType"),
         modality=text(header, "Modality") or "–",

@@ -19,6 +19,7 @@ from gliocast.imaging.grid import AXES, Grid
 from gliocast.imaging.parameters import SeriesParameters
 
 BRIGHT_IS_LARGE = "MONOCHROME2"
+MODALITY = r"[A-Z]{2}|SEG|RT[A-Z]+|–"  # of DICOM PS3.3, C.7.3.1.1.1; anything else may be a name
 PARALLEL = 1e-3  # largest difference of direction cosines within a series; scanners write six digits
 
 
@@ -68,7 +69,8 @@ def ineligible(members: Sequence[Instance], rule: SeriesParameters) -> Iterator[
     others = sorted({member.modality for member in members} - {rule.modality})
     descriptions, kinds = {member.description for member in members}, {member.image_type for member in members}
     if others:
-        yield Finding("wrong_modality", where, " and ".join(others), rule.modality)
+        shown = dict.fromkeys(other if re.fullmatch(MODALITY, other) else "another" for other in others)
+        yield Finding("wrong_modality", where, " and ".join(shown), rule.modality)
     for tag, texts in (("description", descriptions), ("ImageType", kinds)):
         if rule.refuse_description and any(_says(rule.refuse_description, text) for text in texts):
             found, expected = "one that is refused", "a contrast-enhanced T1, as acquired"
