@@ -131,7 +131,7 @@ class ReusingRunner(SequentialRunner):
             _log.info("stage %s %s: reused, nothing has changed", place, node.name)
             run.seen |= before.outputs
             return
-        _log.info("stage %s %s: runs, %s", place, node.name, reason or "what has failed may be over by now")
+        _log.info("stage %s %s: runs, %s", place, node.name, reason or "its result may be another by now")
         # Followers of what is only tried again keep their results, hours of work, unless something came of it.
         for stale in [node] if reason is None else chain.from_nodes(node.name).nodes:
             run.records.forget(stale.name)
@@ -151,7 +151,7 @@ def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
 
 
 def is_unsettled(node: Node, catalog: Any) -> bool:
-    """Whether a stored result of `node` lacks what another try may bring."""
+    """Whether another try may change a stored result of `node`, though nothing that it is made from has changed."""
     datasets = [catalog[name] for name in node.outputs]
     return any(dataset.is_unsettled() for dataset in datasets if hasattr(dataset, "is_unsettled"))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gliocast.datasets import ProvenanceDataset
 from gliocast.persistence import provenance
 from gliocast.persistence.provenance import describe_run, version_control
 from gliocast.types import Parameters
@@ -24,6 +25,17 @@ def test_a_run_names_its_parameters_without_the_helpers():
 def test_other_parameters_have_another_fingerprint():
     first, second = (describe_run({"slices": Section(count=count)}, {}) for count in (9, 5))
     assert first["parameters_sha256"] != second["parameters_sha256"]
+
+
+def test_what_another_program_has_made_is_told_anew(tmp_path, monkeypatch):
+    stored = ProvenanceDataset(str(tmp_path / "provenance.json"))
+    stored.save(describe_run({}, {}))
+    assert not stored.is_unsettled()
+    monkeypatch.setattr(provenance, "version_of", lambda library: "2")
+    assert stored.is_unsettled()
+    monkeypatch.undo()
+    monkeypatch.setattr(provenance, "SOURCE", tmp_path)
+    assert stored.is_unsettled()
 
 
 def test_a_run_names_no_path_and_no_user():

@@ -10,6 +10,7 @@ _HOMES = {
     "FigureDataset": "files",
     "JsonDataset": "files",
     "OptionalJsonDataset": "files",
+    "ProvenanceDataset": "files",
     "TableDataset": "files",
     "TextDataset": "files",
     "PartitionDataset": "partition",

@@ -11,6 +11,7 @@ import pandas as pd
 from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
 
 from gliocast.datasets.base import AtomicDataset, Value
+from gliocast.persistence.provenance import is_of_program, program_now
 
 PREVIEWED_ROWS = 50
 FORMULA_STARTS = ("=", "+", "-", "@")  # a spreadsheet would run such a cell
@@ -41,6 +42,14 @@ class JsonDataset(PreviewedDataset[Any]):
 
     def _preview(self) -> JSONPreview:
         return JSONPreview(json.dumps(self.load()))
+
+
+class ProvenanceDataset(JsonDataset):
+    """What a run was made with and from, as JSON."""
+
+    def is_unsettled(self) -> bool:
+        """Whether another program computes now: a run of it is told, though no number may have changed."""
+        return not is_of_program(self.load(), program_now())
 
 
 class OptionalJsonDataset(JsonDataset):

@@ -27,16 +27,28 @@ def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str])
     Returns:
         A dictionary of plain types.
     """
+    program = program_now()
     return {
         "schema_version": 1,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": version_control() | {"sha256": sha256_of_folder(SOURCE)},
+        "code": version_control() | {"sha256": program["sources"]},
         "parameters": without_places(plain(parameters)),
         "parameters_sha256": sha256_of_value(parameters),
         "data": dict(fingerprints),
-        "versions": {"python": platform.python_version()} | {name: version_of(name) for name in LIBRARIES},
+        "versions": program["versions"],
         "hardware": hardware(),
     }
+
+
+def program_now() -> dict[str, Any]:
+    """What computes now: SHA-256 of our sources, and the versions of the libraries."""
+    versions = {"python": platform.python_version()} | {name: version_of(name) for name in LIBRARIES}
+    return {"sources": sha256_of_folder(SOURCE), "versions": versions}
+
+
+def is_of_program(described: Mapping[str, Any], program: Mapping[str, Any]) -> bool:
+    """Whether a described run was one of this program."""
+    return program == {"sources": described["code"]["sha256"], "versions": described["versions"]}
 
 
 def version_control() -> dict[str, Any]:
