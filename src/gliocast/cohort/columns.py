@@ -65,7 +65,8 @@ def with_meaning(cells: pd.Series, meanings: dict[str, str | None]) -> pd.Series
 
 def column_problems(present: list[str], cohort: CohortParameters) -> Iterator[Problem]:
     """Every mapped column that the table lacks, and every mapping that would read the wrong fact."""
-    others = [name for name in present if name not in mapped_columns(cohort)]
+    mapped = mapped_columns(cohort)
+    others = [name for name in present if name not in mapped]
     for column in CANONICAL_COLUMNS:
         for source in cohort.sources(column):
             if source not in present and not may_be_absent(column, source):

@@ -11,7 +11,7 @@ import pandas as pd
 from kedro_datasets._typing import JSONPreview, PlotlyPreview, TablePreview
 
 from gliocast.datasets.base import AtomicDataset, Value
-from gliocast.persistence.provenance import is_of_program, program_now
+from gliocast.persistence.provenance import is_of_this_program
 
 PREVIEWED_ROWS = 50
 FORMULA_STARTS = ("=", "+", "-", "@")  # a spreadsheet would run such a cell
@@ -49,7 +49,7 @@ class ProvenanceDataset(JsonDataset):
 
     def is_unsettled(self) -> bool:
         """Whether another program computes now: a run of it is told, though no number may have changed."""
-        return not is_of_program(self.load(), program_now())
+        return not is_of_this_program(self.load())
 
 
 class OptionalJsonDataset(JsonDataset):

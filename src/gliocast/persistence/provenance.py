@@ -46,9 +46,9 @@ def program_now() -> dict[str, Any]:
     return {"sources": sha256_of_folder(SOURCE), "versions": versions}
 
 
-def is_of_program(described: Mapping[str, Any], program: Mapping[str, Any]) -> bool:
-    """Whether a described run was one of this program."""
-    return program == {"sources": described["code"]["sha256"], "versions": described["versions"]}
+def is_of_this_program(described: Mapping[str, Any]) -> bool:
+    """Whether what computes now is what a described run was made with."""
+    return program_now() == {"sources": described["code"]["sha256"], "versions": described["versions"]}
 
 
 def version_control() -> dict[str, Any]:
