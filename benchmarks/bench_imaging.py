@@ -151,7 +151,7 @@ def slowest(commands: list[list[str]]) -> float:
 
 def cohort_command(root: Path, n_studies: int, workers: int) -> list[str]:
     """What `extract_cohort` is started by."""
-    return [sys.executable, __file__, "--cohort", str(root), str(n_studies), str(workers)]
+    return [sys.executable, "-m", "benchmarks.bench_imaging", "--cohort", str(root), str(n_studies), str(workers)]
 
 
 def extract_cohort(root: Path, n_studies: int, workers: int) -> None:

@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import bench_imaging
 
+from imaging_phantoms import a_site
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -30,3 +32,9 @@ def test_images_are_timed_where_no_peer_is_installed(monkeypatch, capsys):
     assert "gliocast, nine slices" in said
     assert "torchio is not installed" in said
     assert "monai is not installed" in said
+
+
+def test_a_cohort_is_timed_in_a_process_that_finds_what_it_is_made_of(tmp_path, monkeypatch):
+    a_site(tmp_path, n_patients=2)
+    monkeypatch.chdir(ROOT)
+    assert bench_imaging.slowest([bench_imaging.cohort_command(tmp_path, n_studies=2, workers=1)]) > 0
