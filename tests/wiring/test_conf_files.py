@@ -11,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 
 from gliocast.conf_files import located, refuse_faulty_files
 from gliocast.datasets.clinical_table import ClinicalTableDataset
-from gliocast.datasets.imaging import refuse_single_values
+from gliocast.datasets.imaging import ImagingDataset, refuse_single_values
 from gliocast.errors import ConfigurationError, Problem
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -123,6 +123,14 @@ def test_a_single_value_in_place_of_a_list_is_told(argument, remedy):
     with pytest.raises(ConfigurationError) as error:
         refuse_single_values(argument | {"lesion_masks": None})
     assert (error.value.problems[0].expected, error.value.problems[0].remedy) == ("a list", remedy)
+
+
+@pytest.mark.parametrize(
+    "spacing_mm", [[1, 1], [1, 1, 1, 1], [1, 1, -2], [0, 1, 1], ["1,5", 1, 1], [1, 1, float("nan")]]
+)
+def test_distances_of_voxels_that_are_not_three_above_zero_are_told(spacing_mm):
+    with pytest.raises(ConfigurationError, match=r"spacing_mm is \[.*\]; expected three numbers above 0. Give three"):
+        ImagingDataset("mri", spacing_mm=spacing_mm)
 
 
 @pytest.mark.parametrize("name", ["glioma [2026]", "study*", "which?"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,7 +33,7 @@ class ImagingDataset(PlacedDataset[None, ImageSource]):
         volumes: list[str] | None = None,
         lesion_masks: list[str] | None = None,
         lesion_labels: list[int | str] | None = None,
-        spacing_mm: list[float] | None = None,
+        spacing_mm: list[Any] | None = None,
         patient_id: str = "<patient_id>",
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -48,18 +49,18 @@ class ImagingDataset(PlacedDataset[None, ImageSource]):
             metadata: for Kedro-Viz.
 
         Raises:
-            ConfigurationError: a single value where a list is wanted, or a pattern that is none.
+            ConfigurationError: a single value where a list is wanted, a pattern that is none, or distances that are not
+                three numbers above 0.
         """
         lists: dict[str, object] = {"volumes": volumes, "lesion_masks": lesion_masks, "lesion_labels": lesion_labels}
         refuse_single_values(lists | {"spacing_mm": spacing_mm})
         super().__init__(filepath, metadata)
-        spacing = None if spacing_mm is None else (float(spacing_mm[0]), float(spacing_mm[1]), float(spacing_mm[2]))
         self.source = ImageSource(
             root=self.filepath,
             volumes=tuple(DEFAULT_VOLUMES if volumes is None else volumes),
             lesion_masks=tuple(DEFAULT_LESION_MASKS if lesion_masks is None else lesion_masks),
             lesion_labels=tuple(lesion_labels or ()),
-            spacing_mm=spacing,
+            spacing_mm=None if spacing_mm is None else three_distances(spacing_mm),
             patient_id=patient_id,
         )
 
@@ -95,3 +96,16 @@ def no_list(name: str, value: object) -> Problem:
     if name == "spacing_mm":
         remedy = "Give three numbers, one an axis."
     return Problem("–", f"catalog entry imaging: {name}", str(value), "a list", remedy)
+
+
+def three_distances(spacing_mm: list[Any]) -> tuple[float, float, float]:
+    """The distances of voxels, which are three; a negative one would mirror the head.
+
+    Raises:
+        ConfigurationError: others than three numbers above 0.
+    """
+    if [isinstance(distance, int | float) and 0 < distance < math.inf for distance in spacing_mm] != [True] * 3:
+        where, remedy = "catalog entry imaging: spacing_mm", "Give three numbers, one an axis."
+        raise ConfigurationError(Problem("–", where, str(spacing_mm), "three numbers above 0", remedy))
+    along_i, along_j, along_k = map(float, spacing_mm)
+    return along_i, along_j, along_k
