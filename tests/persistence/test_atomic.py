@@ -149,10 +149,11 @@ def test_stored_files_and_folders_are_open_to_whom_the_umask_lets(tmp_path, mask
     try:
         with atomic_write(tmp_path / "results.json"):
             pass
-        with atomic_folder(tmp_path / "ensemble"):
-            pass
+        with atomic_folder(tmp_path / "ensemble") as temporary:
+            (temporary / "model").touch(0o600)
     finally:
         os.umask(before)
+    assert (tmp_path / "ensemble" / "model").stat().st_mode & 0o777 == file_mode
     assert (tmp_path / "results.json").stat().st_mode & 0o777 == file_mode
     assert (tmp_path / "ensemble").stat().st_mode & 0o777 == folder_mode
 

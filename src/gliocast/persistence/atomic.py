@@ -63,8 +63,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for written in (*sorted(temporary.rglob("*")), temporary):
+            written.chmod((0o777 if written.is_dir() else 0o666) & ~umask())  # safetensors writes for the owner alone
             flush(written)
-        temporary.chmod(0o777 & ~umask())
         if path.exists():
             path.rename(_aside(path))
         temporary.rename(path)
