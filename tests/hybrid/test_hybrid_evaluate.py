@@ -115,6 +115,13 @@ def test_a_rule_without_probability_has_no_brier_score_but_a_reason():
     assert found["surgery_rule"]["patient"]["brier"]["reason"]
 
 
+def test_a_rule_without_probability_has_no_difference_of_brier_scores_but_a_reason():
+    found = evaluate(predictions(rows("clinical", GOOD), rows("surgery_rule", [None] * 8)), OUTCOMES, EVIDENCE, seed=0)
+    difference = found["comparisons"]["clinical_vs_surgery_rule"]["delta_brier"]
+    assert difference["value"] is None and difference["ci95"] is None
+    assert difference["reason"] == found["models"]["surgery_rule"]["patient"]["brier"]["reason"]
+
+
 def test_a_model_that_has_seen_a_test_patient_is_refused():
     with pytest.raises(LeakageError, match="P3"):
         evaluate(predictions(rows("clinical", GOOD), fitted_on=("P3",)), OUTCOMES, EVIDENCE, seed=0)
