@@ -193,8 +193,10 @@ def test_curves_of_several_splits_say_that_their_areas_are_those_within_splits(b
         predictions.fitted_on | {name.replace("holdout", "again"): who for name, who in predictions.fitted_on.items()},
     )
     arguments = (paper, outcomes, training, "honest", EVIDENCE, TABLE4, 0)
-    titles = [str(evaluate_models(scored, *arguments)[2]["layout"]["title"]) for scored in (predictions, both_splits)]
-    assert ["within splits" in title for title in titles] == [False, True]
+    once, again = (evaluate_models(scored, *arguments)[2:] for scored in (predictions, both_splits))
+    assert ["within splits" in curves["layout"]["title"]["text"] for curves, _ in (once, again)] == [False, True]
+    said = [matrix["layout"]["title"]["text"].partition(", ")[2] for _, matrix in (once, again)]
+    assert said == ["45 test patients", "90 predictions of 45 test patients"]
 
 
 def answered(probability, long_term, patients, splits=None):

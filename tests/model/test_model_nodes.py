@@ -116,6 +116,19 @@ def test_figures_are_plain_json(trained, test_scores):
     assert titles[2].startswith("Predicted probabilities of the CNN")
 
 
+def test_figures_of_repeats_say_that_they_count_predictions_and_rank_within_splits(trained, test_scores):
+    again = test_scores.table.assign(split="again", model="again")
+    scores = Scores(pd.concat([test_scores.table, again]), {"holdout": (), "again": ()})
+    once, twice = (evaluation_nodes.draw_cnn(said, TESTED, trained[1], "cnn") for said in (test_scores, scores))
+    (roc, matrix, bars), (rocs, matrices, more_bars) = (
+        [figure["layout"]["title"]["text"] for figure in figures[:3]] for figures in (once, twice)
+    )
+    assert "6 test patients" in matrix and "predictions" not in matrix + bars and "splits" not in roc
+    assert "12 predictions of 6 test patients" in matrices and "12 predictions of 6 test patients" in more_bars
+    assert "6 test patients of all splits together; AUC within splits" in rocs
+    assert [figures[2]["layout"]["yaxis"]["title"]["text"] for figures in (once, twice)] == ["Patients", "Predictions"]
+
+
 def test_a_network_without_feature_maps_is_not_explained_and_the_figure_says_so(trained, test_scores, monkeypatch):
     monkeypatch.setattr(saliency, "stages_with_maps", lambda *_: [])
     shown = evaluation_nodes.explain_predictions(trained[0], test_scores, TESTED, STORE, PARTITION, tiny(), "cnn")

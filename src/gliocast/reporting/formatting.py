@@ -51,6 +51,12 @@ def p_value(value: float | None) -> str:
     return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
 
 
+def tested(n_predictions: int, n_patients: int) -> str:
+    """`37 test patients`, or `278 predictions of 139 test patients` where several repeats test each of them."""
+    patients = f"{n_patients} test patients"
+    return patients if n_predictions == n_patients else f"{n_predictions} predictions of {patients}"
+
+
 def cell(value: Any) -> str:
     """Anything as the text of a table's cell: whole numbers whole, others to three significant digits."""
     if value is None or (isinstance(value, Real) and value != value):

@@ -78,6 +78,7 @@ LEAKING_CHOICE = (
     "patients. What follows is the honest protocol's. "
 )
 LEAKING_IMAGES = "patients on whom its image model was trained are tested, and "
+POOLED = " of all splits together; AUC within splits"
 COMPARISONS = (
     "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
     "interval allows one; otherwise the number of test patients that would be needed. The study's "

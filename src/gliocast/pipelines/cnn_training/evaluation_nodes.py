@@ -18,6 +18,8 @@ from gliocast.model.pictures import slice_picture
 from gliocast.model.stacks import SliceStacks
 from gliocast.pipelines.cnn_training.nodes import not_asked
 from gliocast.reporting import figures
+from gliocast.reporting.formatting import tested
+from gliocast.reporting.prose import POOLED
 from gliocast.types import LONG_TERM, NO_FIGURE, PATIENT_LEVEL, Figure, ImageScoreKind, Partition, Scores, Table
 
 DECISION = 0.5  # one sigmoid, one half: section 2.3
@@ -63,12 +65,16 @@ def draw_cnn(
     patients = scored[scored["slice"] == PATIENT_LEVEL]
     counts = confusion(*answers(patients))
     cells = {name: counts[name] for name in CELLS}
-    whose = f"of the CNN, {patients['patient_id'].nunique()} test patients"
+    n_patients, several = patients["patient_id"].nunique(), len(set(patients["split"])) > 1
+    whose = f"of the CNN, {tested(len(patients), n_patients)}"
+    counted = "patients" if len(patients) == n_patients else "predictions"
     curves, aucs = roc_curves({"patient": patients, "slice": scored[scored["slice"] != PATIENT_LEVEL]})
     return (
-        figures.roc(curves, aucs, title=f"ROC curve {whose}"),
+        figures.roc(curves, aucs, title=f"ROC curve of the CNN, {n_patients} test patients{POOLED if several else ''}"),
         figures.confusion(**cells, title=f"Confusion matrix {whose}, at a probability of 0.5"),
-        figures.probability_histogram(patients[["outcome", "probability"]], title=f"Predicted probabilities {whose}"),
+        figures.probability_histogram(
+            patients[["outcome", "probability"]], f"Predicted probabilities {whose}", counted
+        ),
         figures.learning_curves(cnn_learning_curves[cnn_learning_curves["split"] != "paper"]),
     )
 

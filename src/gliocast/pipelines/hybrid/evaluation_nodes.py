@@ -15,11 +15,12 @@ from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid import evaluate, image_features, image_scores, leakage_gap, paper_protocol
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.reporting import figures
+from gliocast.reporting.formatting import tested
 from gliocast.reporting.paper import table4
+from gliocast.reporting.prose import POOLED
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, ProtocolName, Scores, Table
 
 _log = logging.getLogger(__name__)
-POOLED = " of all splits together; AUC within splits"
 CLAIMED = "What the paper's protocol would have claimed on these patients"
 NO_CHOICE = "the paper's protocol drew training patients among whom no classifier can be chosen"
 SKIPPED = "the image model of the paper's protocol was not trained (model.paper_protocol is off)"
@@ -141,4 +142,5 @@ def _figure4(
     areas = {name: levels["patient"]["auc"]["value"] for name, levels in models.items()}
     curves = figures.roc(evaluate.roc_points(evaluate.drawn(predictions), outcomes), areas, title)
     cells = {cell: models[best]["patient"][cell] for cell in CELLS}
-    return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, test patients{mark}")
+    counted = tested(models[best]["patient"]["n"], n_patients)
+    return curves, figures.confusion(**cells, title=f"Confusion matrix of the {best} model, {counted}{mark}")

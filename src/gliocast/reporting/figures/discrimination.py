@@ -94,34 +94,37 @@ def confusion(tp: int, fp: int, fn: int, tn: int, title: str = "Confusion matrix
     return figure([heatmap | style], title, alt, is_square=True, height=420, **axes)
 
 
-def probability_histogram(probabilities: pd.DataFrame, title: str = "Predicted probabilities") -> Figure:
+def probability_histogram(
+    probabilities: pd.DataFrame, title: str = "Predicted probabilities", counted: str = "patients"
+) -> Figure:
     """Predicted probability of long-term survival, by true outcome, with a line at one half.
 
     Args:
-        probabilities: `outcome` (`short_term`, `long_term`) and `probability`, one row a patient.
+        probabilities: `outcome` (`short_term`, `long_term`) and `probability`, one row a patient, or a prediction.
         title: which model, which patients.
+        counted: which of the two.
     """
-    traces = [_histogram(probabilities, outcome) for outcome in (SHORT_TERM, LONG_TERM)]
+    traces = [_histogram(probabilities, outcome, counted) for outcome in (SHORT_TERM, LONG_TERM)]
     mean = probabilities.groupby("outcome")["probability"].mean()
     alt = "; ".join(f"{name_of(outcome)}: mean probability {value:.2f}" for outcome, value in mean.items())
     most = max(max(trace["y"]) for trace in traces)
     whole = {"dtick": 1} if most <= FEW_PATIENTS else {}  # else Plotly sets ticks at half a patient
     axes: dict[str, Any] = {
         "xaxis": fraction_axis("Predicted probability of long-term survival"),
-        "yaxis": axis("Patients", **whole),
+        "yaxis": axis(counted.capitalize(), **whole),
     }
     return figure(
         traces, title, alt, barmode="group", shapes=[upright(0.5, MUTED, 1.5)], bargap=0.12, height=340, **axes
     )
 
 
-def _histogram(probabilities: pd.DataFrame, outcome: str) -> dict[str, Any]:
+def _histogram(probabilities: pd.DataFrame, outcome: str, counted: str) -> dict[str, Any]:
     """Counts in bins: no single patient's probability is stored in the figure."""
     colour, chosen = colour_of(outcome), probabilities.loc[probabilities["outcome"] == outcome, "probability"]
     counts, edges = np.histogram(chosen, bins=N_BINS, range=(0, 1))
     marker = {"color": translucent(colour, 0.5), "line": {"color": colour, "width": 1}}
     bars = {"x": plain(np.round((edges[1:] + edges[:-1]) / 2, 3)), "y": plain(counts)}
-    hover = "%{y} patients around %{x:.2f}"
+    hover = f"%{{y}} {counted} around %{{x:.2f}}"
     return {"type": "bar", "name": name_of(outcome), "marker": marker, "hovertemplate": hover, **bars}
 
 
