@@ -557,7 +557,7 @@ def test_a_segmentation_without_a_distance_between_its_pixels_is_refused(tmp_pat
     assert codes(site) == ["implausible_spacing"]
 
 
-def test_a_segment_that_is_not_there_is_told_with_those_that_are(tmp_path):
+def test_a_segment_that_is_not_there_is_told_with_the_numbers_of_those_that_are(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
     files = a_series(site.root, grid)
     lesion = ellipsoid(grid, LESION_MM, RADII_MM)
@@ -565,5 +565,5 @@ def test_a_segment_that_is_not_there_is_told_with_those_that_are(tmp_path):
     source = replace(site.source, lesion_labels=("Tumor", 3))
     refused = extract_stack(source, "P1", None, site.parameters)
     assert [(finding.code, finding.found, finding.expected) for finding in refused.findings] == [
-        ("segment_not_found", "segments 1 (part 1), 2 (part 2)", "one that lesion_labels names (Tumor, 3)")
+        ("segment_not_found", "segments 1, 2", "one that lesion_labels names (Tumor, 3)")
     ]

@@ -34,8 +34,7 @@ def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], vo
     names = {int(part.ROINumber): str(part.get("ROIName") or "") for part in stored.StructureSetROISequence}
     wanted = {number for number, text in names.items() if is_chosen(number, text, labels)}
     if labels and not wanted:
-        numbers = dict.fromkeys(names, "")  # without what somebody has called them: that may be the patient's name
-        raise Refused(not_among("structure", numbers, name, labels))
+        raise Refused(not_among("structure", names, name, labels))
     if len(wanted) != 1 and not labels:
         found, expected = f"{len(wanted)} structures", "one, or a choice by lesion_labels"
         remedy = "Name the lesion's structure, by number or label, in `lesion_labels` of the catalog entry imaging."

@@ -50,7 +50,7 @@ class Finding:
         code: one word of ours for the kind of fault, stable across versions (`gantry_tilt`, `empty_lesion_mask`, …).
         where: the file, tag or measure that shows it; never a path outside the imaging folder, never a DICOM text,
             never a name that may be a person's.
-        found: the offending value; of DICOM texts, the labels of a segmentation alone.
+        found: the offending value, never a text that somebody has typed.
         expected: what would be right.
         remedy: what a person does next.
         doubt: the patient stays in, and the doubt is recorded.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,9 +53,9 @@ def is_chosen(number: int, name: str, labels: tuple[int | str, ...]) -> bool:
     return not labels or number in labels or name.lower() in [str(label).lower() for label in labels]
 
 
-def not_among(kind: str, parts: Mapping[int, str], name: str, labels: tuple[int | str, ...]) -> Finding:
-    """The finding of labels that name no segment or structure; what these are called says nothing of the patient."""
-    found = f"{kind}s " + ", ".join(f"{number} ({label})" if label else f"{number}" for number, label in parts.items())
+def not_among(kind: str, numbers: Iterable[int], name: str, labels: tuple[int | str, ...]) -> Finding:
+    """The finding of labels that name no segment or structure; the names of these may be a person's."""
+    found = f"{kind}s {', '.join(map(str, numbers))}"
     expected = f"one that lesion_labels names ({', '.join(map(str, labels))})"
     remedy = f"Name the lesion's {kind}s, by number or label, in `lesion_labels` of the catalog entry imaging."
     return Finding(f"{kind}_not_found", name, found, expected, remedy)
