@@ -26,17 +26,22 @@ from project_copy import SMALL_VOLUMES, Project, copy_of_the_project
 NAME, RECORD, BORN, ADDRESS = "ZZCANARY", "MRN-ZZ-7734251", "19311224", "17 Canary Mews"
 WORDS = (NAME, RECORD, BORN, "1931-12-24", ADDRESS, hashlib.sha256(RECORD.encode()).hexdigest()[:16])
 SMALL = {"simulation__n_patients": 40, "simulation__dicom_share": 0.3, **SMALL_VOLUMES}
-QUICK = """
-tuning: {trials: 1, epochs: 1}
-model: {backbone: test_resnet, epochs: 1, explained_patients: 1}
+QUICK = f"""
+cohort:
+  keep:
+    - {{column: patient_id, none_of: [{RECORD}], code: withdrawn, reason: consent withdrawn}}
+    - {{column: patient_id, lacks: "^{NAME}$", code: withdrawn, reason: consent withdrawn}}
+tuning: {{trials: 1, epochs: 1}}
+model: {{backbone: test_resnet, epochs: 1, explained_patients: 1}}
 hybrid:
   classifiers: [gaussian_nb]
   inner_folds: 2
   workers: 1
   pre_operative_models: false
-  robustness: {repeats: 0, explained_patients: 2}
-evidence: {n_bootstrap: 200, sweep_days: [332], horizons_days: [332]}
+  robustness: {{repeats: 0, explained_patients: 2}}
+evidence: {{n_bootstrap: 200, sweep_days: [332], horizons_days: [332]}}
 """
+LOCAL = "conf/local/parameters.yml"
 CATALOG = """
 imaging:
   type: gliocast.datasets.ImagingDataset
@@ -54,7 +59,7 @@ def site(tmp_path_factory) -> Project:
     for record in project.path("01_raw").rglob("simulation.json"):
         record.unlink()
     plant(project)
-    project.write("conf/local/parameters.yml", QUICK)
+    project.write(LOCAL, QUICK)
     project.write("conf/local/catalog.yml", CATALOG)
     with closed_network(tmp_path_factory.mktemp("closed")) as asked:
         log(project, "hybrid", 0)
@@ -111,8 +116,8 @@ def log(project: Project, pipeline: str, expected: int, **parameters: object) ->
 
 
 def left_behind(project: Project) -> list[Path]:
-    """Everything but the raw data and what a clone holds."""
-    kept = project.path("01_raw"), project.folder / "src", project.folder / "conf/base"
+    """Everything but the raw data, what a clone holds, and the site's own configuration."""
+    kept = project.path("01_raw"), project.folder / "src", project.folder / "conf/base", project.folder / LOCAL
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     return [path for path in files if not any(path.is_relative_to(folder) for folder in kept)]
 

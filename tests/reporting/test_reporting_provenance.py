@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from gliocast.cohort.parameters import CohortParameters
 from gliocast.persistence.fingerprints import sha256_of_bytes
 from gliocast.persistence.provenance import gpus
 from gliocast.pipelines.reporting.nodes import record_provenance
+from shipped import section
 
 TABLE = "patient_id,age_years\nP1,61.5\n"
 
@@ -36,6 +38,19 @@ def test_provenance_keeps_of_a_configured_folder_its_name_alone(place: str) -> N
     shown = record_provenance(given, {}, TABLE, {})["parameters"]
     assert shown["model"] == {"weights_folder": "…/weights", "also": ["…/weights"]}
     assert shown["cohort"] == given["cohort"]
+
+
+def test_a_rule_that_names_patients_is_told_by_its_reason_alone() -> None:
+    why = {"code": "withdrawn", "reason": "consent withdrawn"}
+    of_patients = {"column": "nip", "none_of": ["K7", "K8"], **why}, {"column": "nip", "lacks": "^K9$", **why}
+    of_scans = {"column": "scan", "one_of": ["baseline"], **why}
+    shipped = section("cohort", "preprocessing")
+    columns = shipped["columns"] | {"patient_id": ("patient_id", "nip")}
+    given = CohortParameters(**shipped | {"columns": columns, "keep": (*of_patients, of_scans)})
+    named, matched, others = record_provenance({"cohort": given}, {}, TABLE, {})["parameters"]["cohort"]["keep"]
+    assert (named["none_of"], named["lacks"], named["reason"]) == (["not told"], None, "consent withdrawn")
+    assert (matched["none_of"], matched["lacks"]) == (None, "not told")
+    assert others["one_of"] == ["baseline"]
 
 
 def test_cards_are_named_by_their_driver(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ VOCABULARIES: dict[str, tuple[str, ...]] = {
     "who_status": tuple(map(str, WHO_STATUSES)),
     "event_observed": ("0", "1"),
 }
+NOT_TOLD = "not told"
 ANYTHING_ELSE = "*"  # in cohort.values: every value that the vocabulary does not name
 InvalidPatientPolicy: TypeAlias = Literal["exclude", "stop"]
 
@@ -89,6 +90,11 @@ class KeepRule(Parameters):
         for pattern in (self.matches, self.lacks):
             compiles(pattern or "")
         return self
+
+    def without_condition(self) -> KeepRule:
+        """The same, with nothing said of what it looks for."""
+        untold = {"one_of": (NOT_TOLD,), "none_of": (NOT_TOLD,), "matches": NOT_TOLD, "lacks": NOT_TOLD}
+        return self.model_copy(update={name: text for name, text in untold.items() if getattr(self, name) is not None})
 
 
 class IdentifierRule(Parameters):
@@ -210,6 +216,12 @@ class CohortParameters(Parameters):
         """The table's own names of a canonical column; none where the table has no such column."""
         mapped = self.columns.get(column)
         return (mapped,) if isinstance(mapped, str) else tuple(mapped or ())
+
+    def without_patients(self) -> CohortParameters:
+        """The same for a page that may leave the house: a rule on identifiers may name whom it leaves out."""
+        named = self.sources("patient_id")
+        keep = tuple(rule.without_condition() if rule.column in named else rule for rule in self.keep)
+        return self.model_copy(update={"keep": keep})
 
 
 class Fractions(Parameters):

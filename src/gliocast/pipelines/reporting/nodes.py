@@ -67,7 +67,11 @@ def record_provenance(
     clinical_sha256 = sha256_of_bytes(text.encode())
     fingerprints = {"clinical_table": clinical_sha256, "metrics": sha256_of_value(metrics)}
     simulated = clinical_sha256 == simulation_record.get("clinical_sha256")
-    return {"simulated": simulated, **describe_run(parameters, fingerprints)}
+    told = {
+        name: section.without_patients() if isinstance(section, CohortParameters) else section
+        for name, section in parameters.items()
+    }
+    return {"simulated": simulated, **describe_run(told, fingerprints)}
 
 
 def describe_flow(
