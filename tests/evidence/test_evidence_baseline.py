@@ -91,6 +91,15 @@ def test_undetermined_and_missing_are_shown_in_table_1(cohort):
     assert table.loc[("Sex", "missing"), "undetermined"] == "1 (50.0 %)"
 
 
+def test_a_text_that_one_patient_alone_has_stands_in_no_table(cohort):
+    words = ["wildtype"] * 172 + ["mutant"] + ["R132H, see report of Anna Meier", "see report 4711"]
+    cohort["idh"] = pd.Series(words, dtype="string")
+    training, tested = cohort[:-1], cohort[-1:]
+    for table in (table1(cohort), study_table(training, tested)):
+        levels = table[table["characteristic"] == "IDH"].set_index("level")["all"]
+        assert levels.to_dict() == {"wildtype": "172 (98.3 %)", "others, of one patient each": "3 (1.7 %)"}
+
+
 def test_a_single_patient_of_a_column_has_a_value_and_no_spread(cohort):
     alone = cohort.head(1).assign(age_years=67.7)
     table = table1(alone).set_index(["characteristic", "level"])

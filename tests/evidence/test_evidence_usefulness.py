@@ -182,6 +182,17 @@ def test_an_area_in_a_subgroup_ranks_nobody_against_the_patients_of_another_spli
         assert row["auc_lower"] < row["auc"] < row["auc_upper"]
 
 
+def test_a_centre_of_one_patient_alone_is_no_subgroup_of_its_own():
+    tested = one_split(40, age_years=65.0, centre=["A"] * 38 + ["Anna Meier", "Jo Weber"])
+    twice = pd.concat([tested, tested.assign(split="two")])
+    outcome, score = np.tile(MANY[:40], 2), np.tile(HONEST[:40], 2)
+    table = by_subgroup(twice, outcome, score, score > 0.5, 10, [60, 70], n_bootstrap=200, seed=1)
+    assert table[table["characteristic"] == "centre"].set_index("level")["n"].to_dict() == {
+        "A": 38,
+        "others, of one patient each": 2,
+    }
+
+
 def test_a_patient_of_two_repeats_is_counted_once_in_a_subgroup():
     tested = one_split(40, age_years=65.0, sex="F")
     twice = tested.assign(patient_id=[*MANY_NAMES[:20], *MANY_NAMES[:20]], split=["one"] * 20 + ["two"] * 20)

@@ -21,6 +21,8 @@ LABELS = {
     "mgmt": "MGMT promoter",
     "karnofsky": "Karnofsky performance status",
 }
+TEXTS = ("centre", "idh", "mgmt")  # of the site's own words
+ALONE = "others, of one patient each"
 QUANTITIES = ("age_years", "survival_days")
 FOLLOWED = "Survival, or follow-up where alive (days)"  # days that end alive are not yet a survival
 UNDETERMINED = "undetermined"
@@ -57,6 +59,7 @@ def study_table(training: pd.DataFrame, tested: pd.DataFrame) -> pd.DataFrame:
 
 def _described(groups: dict[str, pd.DataFrame], labels: Mapping[str, str]) -> pd.DataFrame:
     """Each characteristic that `labels` names and somebody has, in each of the groups, of which the first is `all`."""
+    groups = {name: with_shared_texts(part, groups["all"]) for name, part in groups.items()}
     everyone = groups["all"]
     named = {**labels, **({"survival_days": FOLLOWED} if _some_alive(everyone) else {})}
     rows = [_row("Patients", "n", groups, lambda part: str(len(part)))]
@@ -66,6 +69,15 @@ def _described(groups: dict[str, pd.DataFrame], labels: Mapping[str, str]) -> pd
         if everyone[column].isna().any():
             rows.append(_row(named[column], "missing", groups, lambda part, c=column: _share(part[c].isna())))  # type: ignore[misc]
     return pd.DataFrame(rows)
+
+
+def with_shared_texts(part: pd.DataFrame, everyone: pd.DataFrame) -> pd.DataFrame:
+    """The patients, texts that one alone of `everyone` has being one level: free text may say who that is."""
+    shared = part.copy(deep=False)
+    for column in set(TEXTS) & set(part):
+        counts = everyone[[column, "patient_id"]].drop_duplicates()[column].value_counts()
+        shared[column] = part[column].mask(part[column].isin(counts.index[counts == 1]), ALONE)
+    return shared
 
 
 def _by_outcome(cohort: pd.DataFrame) -> dict[str, pd.DataFrame]:

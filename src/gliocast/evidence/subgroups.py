@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from gliocast.evidence.classification import area_within_splits, shares
+from gliocast.evidence.describe import with_shared_texts
 from gliocast.evidence.intervals import as_columns
 from gliocast.types import SURGERIES
 
@@ -51,7 +52,8 @@ def by_subgroup(
         One row a subgroup, the first one being everyone, with the columns `COLUMNS`. Patients of whom a characteristic
         is unknown are counted and not judged.
     """
-    banded = tested.assign(age_band_years=age_bands(tested["age_years"], age_bands_years))
+    shared = with_shared_texts(tested, tested)
+    banded = shared.assign(age_band_years=age_bands(tested["age_years"], age_bands_years))
     rows = []
     for name, level, who in _members(banded):
         members = tested["patient_id"][who]
