@@ -66,3 +66,9 @@ def test_an_entry_stays_the_same_where_the_project_is_moved(name):
         return configuration(AbstractDataset.from_config(name, CATALOG[name] | place))
 
     assert entry_in("/home/project") == entry_in("/elsewhere")
+
+
+@pytest.mark.parametrize("made", ["hyperparameters", "cnn_test_scores", "fitted_models", "predictions"])
+def test_nothing_that_fits_chooses_or_scores_comes_after_the_outcomes_of_test_patients(made):
+    before = PIPELINES["hybrid"].to_outputs(made)
+    assert "test_outcomes" not in before.all_outputs() | before.inputs()

@@ -83,7 +83,7 @@ def separate_test_patients(
 
 
 def open_test_partition(study_cohort: pd.DataFrame, partition: Partition, parameters: CohortParameters) -> pd.DataFrame:
-    """The outcomes of the test patients: the one door to them, opened when everything is fitted and scored.
+    """The outcomes of the test patients: the one door to them, for what evaluates and nothing before it.
 
     Raises:
         PartitionError: a patient stands on both sides, or the cohort is not the one that was partitioned.
