@@ -113,7 +113,7 @@ def clear_endings() -> Iterator[None]:
 
 
 def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
-    """Pipelines, a runner or its parameters that do not exist, and --async: it ends where patients come singly."""
+    """Pipelines, an environment, a runner or its parameters that do not exist, and --async: it ends a run early."""
     from inspect import signature
 
     from kedro.framework.project import pipelines
@@ -132,6 +132,10 @@ def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
         known = listed(sorted(set(pipelines) - {"__default__"}))
         remedy = "Correct it; docs/reference/commands.md says what there is."
         yield Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy)
+    conf = Path(options["conf_source"] or "conf")
+    if options["env"] and conf.is_dir() and not (conf / options["env"]).is_dir():
+        known = listed(sorted(folder.name for folder in conf.glob("*/") if folder.name != "base"))
+        yield Problem(NOT_APPLICABLE, "--env", options["env"], f"a folder of conf/: {known}", "Correct it, or make it.")
     if options["is_async"] or given.get("is_async"):
         expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
         yield Problem(NOT_APPLICABLE, "--async", "given", expected, remedy)

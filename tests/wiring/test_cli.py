@@ -41,10 +41,10 @@ def test_a_package_of_the_project_holds_nothing_of_a_sites_own(project, monkeypa
 
 @pytest.mark.parametrize("runner", ["NoSuchRunner", "nowhere.Runner", ".Runner"])
 def test_all_slips_of_a_command_end_in_one_table(runner):
-    ended = CliRunner().invoke(cli, ["run", "--async", "--runner", runner, "--pipeline", "nowhere"])
+    ended = CliRunner().invoke(cli, ["run", "--async", "--runner", runner, "--pipeline", "nowhere", "--env", "lokal"])
     assert ended.exit_code == gliocast.cli.USERS_INPUT
-    assert "3 problems" in ended.output
-    assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async"))
+    assert "4 problems" in ended.output
+    assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async", "lokal"))
 
 
 def test_parameters_that_a_runner_cannot_have_are_slips_of_a_command():
