@@ -181,11 +181,15 @@ def test_holm_is_that_of_statsmodels_and_skips_what_is_missing():
     assert adjusted["e"] is None
 
 
+ONE_OF_TEN = "cannot be told as one of 10 comparisons: counting all, p is"
+
+
 @pytest.mark.parametrize(
     ("limits", "p_holm", "sentence"),
     [
         ((0.01, 0.20), 0.03, "better"),
-        ((0.01, 0.20), 0.12, "cannot be told as one of 10 comparisons: counting all, p is 0.12"),
+        ((0.01, 0.20), 0.12, f"{ONE_OF_TEN} 0.120, not below 0.05"),
+        ((0.01, 0.20), 0.0500358, f"{ONE_OF_TEN} 0.050, not below 0.05"),
         ((-0.10, 0.20), 0.12, "better"),  # whatever stood there: the interval alone had decided
         (None, None, "better"),
     ],

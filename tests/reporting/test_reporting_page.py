@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, an_estimate, only_the_baseline, the_paper
 
+from gliocast.evidence.comparison import as_one_of_several
 from gliocast.evidence.guard import WATERMARK
 from gliocast.reporting import formatting, paper, tables
 from gliocast.reporting.exhibits import EXHIBITS
@@ -183,6 +184,25 @@ def test_cells_are_formatted_once(value: object, text: str) -> None:
 @pytest.mark.parametrize(("p_value", "text"), [(None, "–"), (0.0141, "0.014"), (5.18e-7, "5.2e-07"), (0.0, "< 1e-16")])
 def test_p_values_are_never_zero(p_value: float | None, text: str) -> None:
     assert formatting.p_value(p_value) == text
+
+
+@pytest.mark.parametrize(("p_value", "text"), [(0.0499999, "< 0.050"), (0.0494, "0.049"), (0.05, "0.050")])
+def test_a_p_below_five_hundredths_is_never_printed_as_one_that_is_not(p_value: float, text: str) -> None:
+    assert formatting.p_value(p_value) == text
+
+
+def test_a_verdict_and_the_table_give_the_same_holm_p() -> None:
+    found = {"delta_auc": {"value": 0.1, "ci95": [0.01, 0.2]}, "p_value": 0.01, "verdict": "yes"}
+    told = as_one_of_several(found, 0.0500358, 15) | {"p_value_holm": 0.0500358}
+    (row,) = tables.comparison_rows({"hybrid_vs_clinical": told})
+    assert f"p is {row.cells[3]}," in row.cells[-1]
+
+
+def test_a_headline_verdict_has_one_sign_before_its_p() -> None:
+    metrics = all_metrics()
+    metrics["comparisons"]["hybrid_vs_clinical"]["p_value"] = 0.0499999
+    page = without_scripts(build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper()))
+    assert ", p &lt; 0.050" in page
 
 
 def test_p_values_look_alike_in_every_table() -> None:

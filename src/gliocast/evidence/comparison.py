@@ -199,9 +199,8 @@ def as_one_of_several(comparison: Mapping[str, Any], p_value_holm: float | None,
     """A comparison that was made beside others: its verdict is yes only where Holm's p keeps below `SIGNIFICANT`."""
     delta, shown = comparison["delta_auc"]["ci95"], dict(comparison)
     if delta is not None and delta[0] > 0 and p_value_holm is not None and p_value_holm >= SIGNIFICANT:
-        shown["verdict"] = (
-            f"cannot be told as one of {n_comparisons} comparisons: counting all, p is {p_value_holm:.2g}"
-        )
+        p_value = f"p is {p_value_holm:.3f}, not below {SIGNIFICANT}"
+        shown["verdict"] = f"cannot be told as one of {n_comparisons} comparisons: counting all, {p_value}"
     return shown
 
 

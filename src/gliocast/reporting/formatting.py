@@ -7,6 +7,8 @@ from math import isfinite
 from numbers import Integral, Real
 from typing import Any
 
+from gliocast.evidence.comparison import SIGNIFICANT
+
 MISSING = "–"
 
 
@@ -43,12 +45,15 @@ def interval(bounds: tuple[float, float] | list[float]) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """`0.014`, `5.2e-07`, `< 1e-16`."""
+    """`0.014`, `5.2e-07`, `< 1e-16`; what is below 0.05 is not printed as 0.050."""
     if value is None or not isfinite(value):
         return MISSING
     if value < 1e-16:
         return "< 1e-16"
-    return f"{value:.1e}" if value < 0.001 else f"{value:.3f}"
+    if value < 0.001:
+        return f"{value:.1e}"
+    text = f"{value:.3f}"
+    return f"< {text}" if value < SIGNIFICANT <= float(text) else text
 
 
 def tested(n_predictions: int, n_patients: int) -> str:

@@ -14,7 +14,7 @@ from gliocast.reporting import blocks, formatting, prose, tables
 from gliocast.reporting.blocks import Gallery
 from gliocast.reporting.exhibits import Exhibit, exhibits_in
 from gliocast.reporting.figures import audit, forest_of_models
-from gliocast.reporting.figures.theme import name_of
+from gliocast.reporting.figures.theme import name_of, p_text
 from gliocast.reporting.measures import measures_html
 from gliocast.reporting.paper import paper_areas
 from gliocast.reporting.surgery_tests import surgery_tests_html
@@ -115,8 +115,8 @@ def _verdicts(report: Report) -> list[Markup]:
 
 
 def _sentence(pair: str, found: Mapping[str, Any]) -> tuple[str, str]:
-    delta, p_value = formatting.difference(found["delta_auc"]), formatting.p_value(found["p_value"])
-    return f"{tables.pair_name(pair)}: {found['verdict'].rstrip('.')}.", f"difference in AUC {delta}, p = {p_value}"
+    delta, p_value = formatting.difference(found["delta_auc"]), p_text(found["p_value"]) or f"p = {formatting.MISSING}"
+    return f"{tables.pair_name(pair)}: {found['verdict'].rstrip('.')}.", f"difference in AUC {delta}, {p_value}"
 
 
 def _forest(report: Report) -> Markup:
