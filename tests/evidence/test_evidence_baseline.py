@@ -140,6 +140,13 @@ def test_patients_alive_count_in_the_logrank_test_but_not_in_the_means(cohort):
     assert survival["tests"]["anova"]["df"] == [2, 167]
 
 
+def test_the_only_one_of_a_surgery_who_died_is_counted_where_the_tests_leave_them_out(cohort):
+    cohort.loc[(cohort["surgery"] == "complete").to_numpy().nonzero()[0][1:], "event_observed"] = False
+    survival, *_ = nodes.compare_surgeries(cohort, PAPER)
+    assert survival["tests"]["anova"]["df"][0] == 1
+    assert survival["left_out"]["alone_left_out_of_anova_and_tukey"] == 1
+
+
 def test_baseline_results_are_the_contracts_shape_and_valid_json(cohort):
     rules, *_ = nodes.apply_rules(cohort, PAPER, EVIDENCE, seed=1)
     survival, *figures = nodes.compare_surgeries(cohort, PAPER)

@@ -419,6 +419,14 @@ def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
     assert "log-rank test alone" not in page(alive=0)
 
 
+def test_who_is_in_none_or_not_in_all_of_the_tests_of_survival_by_surgery_is_counted() -> None:
+    left_out = {"surgery_unknown": 3, "alone_left_out_of_anova_and_tukey": 1}
+    exhibits = {"surgery_survival": {"tests": {}, "left_out": left_out}}
+    page = without_scripts(build_report(only_the_baseline(), a_flow(), a_provenance(), exhibits, the_paper()))
+    assert "Patients of unknown surgery, and so in none of these tests: 3." in page
+    assert "in neither analysis of variance nor Tukey&#39;s pairs: 1." in page
+
+
 def test_the_page_says_how_far_leaving_out_the_undetermined_may_mislead() -> None:
     """20 of 59 live long; of all 160 at least these 20, and at most 121 where all 101 others do.
 

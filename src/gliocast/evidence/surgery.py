@@ -78,6 +78,7 @@ def left_out(cohort: pd.DataFrame) -> dict[str, int]:
         "surgery_unknown": int(cohort["surgery"].isna().sum()),
         "survival_unknown": int(cohort["survival_days"].isna().sum()),
         "alive_left_out_of_anova_and_kruskal": int(alive.sum()),
+        "alone_left_out_of_anova_and_tukey": sum(len(days) == 1 for days in _survival_of_the_dead(cohort).values()),
     }
 
 

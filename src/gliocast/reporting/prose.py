@@ -51,7 +51,12 @@ TESTS = (
     "Survival is skewed and its variance differs between groups, so Welch's test and rank tests stand beside the "
     "classical one. From the paper's printed means, standard deviations and n the same tests can be computed again."
 )
-STILL_ALIVE = "Patients who are alive, and so in the log-rank test alone: {alive}."
+LEFT_OUT_OF_TESTS = {
+    "surgery_unknown": "Patients of unknown surgery, and so in none of these tests",
+    "alive_left_out_of_anova_and_kruskal": "Patients who are alive, and so in the log-rank test alone",
+    "alone_left_out_of_anova_and_tukey": "Patients who alone of their surgery died, and so, having no spread, "
+    "in neither analysis of variance nor Tukey's pairs",
+}
 WHOLE_COHORT = "Whole cohort: a fixed rule is not fitted, so it needs no test patients."
 TUNING = "Hyperparameters are searched on folds inside the training patients; the test patients play no part."
 CNN = (

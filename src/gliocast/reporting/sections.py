@@ -162,9 +162,9 @@ def surgery(report: Report) -> list[Markup]:
     survival = report.gallery.exhibits.get("surgery_survival") or {}
     tests = surgery_tests_html(report.metrics["statistics"], survival.get("paper", {}).get("tests", {}))
     figures = report.shown("surgery")
-    alive = survival.get("left_out", {}).get("alive_left_out_of_anova_and_kruskal")
-    told = f"{prose.TESTS} {prose.STILL_ALIVE.format(alive=alive)}" if alive else prose.TESTS
-    tested = report.gallery.table(tests, "Tests of survival by surgery", told)
+    left_out = survival.get("left_out", {})
+    told = [f"{who}: {left_out[name]}." for name, who in prose.LEFT_OUT_OF_TESTS.items() if left_out.get(name)]
+    tested = report.gallery.table(tests, "Tests of survival by surgery", " ".join([prose.TESTS, *told]))
     if not report.models:
         return [blocks.paragraph(prose.SURGERY), *figures, tested]  # the rule itself is this run's result, above
     rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.WHOLE_COHORT)
