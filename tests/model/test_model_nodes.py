@@ -13,6 +13,7 @@ from gliocast.errors import LeakageError
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.model import saliency
 from gliocast.pipelines.cnn_training import create_pipeline, evaluation_nodes, nodes
+from gliocast.reporting import figures
 from gliocast.types import LONG_TERM, SHORT_TERM, Scores
 
 PATIENTS = names(24)
@@ -76,6 +77,17 @@ def test_patients_of_different_splits_are_not_ranked_against_each_other():
     scored = scored.assign(outcome=np.where(long, LONG_TERM, SHORT_TERM), probability=[0.2] * 3 + [0.8] * 3)
     assert evaluation_nodes.measured(scored, EVIDENCE, 1)["auc"]["value"] == 0.5
     assert evaluation_nodes.roc_curves({"patient": scored})[1] == {"CNN by patient": 0.5}
+
+
+def test_a_curve_whose_splits_test_one_outcome_each_has_no_area():
+    pairs = [("a", LONG_TERM, 0.7), ("a", LONG_TERM, 0.4), ("b", SHORT_TERM, 0.6)]
+    curves, areas = evaluation_nodes.roc_curves(
+        {"patient": pd.DataFrame(pairs, columns=["split", "outcome", "probability"])}
+    )
+    assert areas == {"CNN by patient": None}
+    drawn = json.dumps(figures.roc(curves, areas))
+    assert "CNN by patient" in drawn
+    assert "nan" not in drawn
 
 
 def test_table_3_sets_the_papers_slices_beside_our_slices_only(trained, test_scores):

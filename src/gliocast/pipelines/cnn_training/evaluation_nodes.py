@@ -9,6 +9,7 @@ import pandas as pd
 
 from gliocast.evidence.classification import confusion, performance
 from gliocast.evidence.guard import WATERMARK, check_unseen
+from gliocast.evidence.intervals import estimate
 from gliocast.evidence.metrics import CELLS, area_within
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.surgery import measure_row, rule_table
@@ -182,11 +183,15 @@ def table3(levels: Mapping[str, Any], printed: Mapping[str, Any]) -> Table:
     return pd.concat([table.assign(level=level) for level, table in by_level.items()], ignore_index=True)
 
 
-def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Points of the ROC curve, of all splits together, and area under it, within splits, at each level."""
+def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, float | None]]:
+    """Points of the ROC curve, of all splits together, and area under it, within splits, at each level.
+
+    There is no area where no split tests both outcomes.
+    """
     from sklearn.metrics import roc_curve
 
-    curves, areas = [], {}
+    curves: list[pd.DataFrame] = []
+    areas: dict[str, float | None] = {}
     for level, scored in levels.items():
         outcome, probability = answers(scored)[0], scored["probability"].to_numpy(float)
         if outcome.all() or not outcome.any():
@@ -195,7 +200,7 @@ def roc_curves(levels: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[s
         name = f"CNN by {level}"
         points = {"false_positive_rate": false_positive_rate, "true_positive_rate": true_positive_rate}
         curves.append(pd.DataFrame(points | {"model": name}))
-        areas[name] = area_within(scored["split"].to_numpy(str), outcome, probability)
+        areas[name] = estimate(area_within(scored["split"].to_numpy(str), outcome, probability))["value"]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=["model"]), areas
 
 
