@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gliocast.cohort.labels import outcomes
 from gliocast.evidence.auc import delong
 from gliocast.evidence.survival_metrics import (
     Followup,
@@ -21,6 +22,7 @@ from gliocast.evidence.survival_metrics import (
 )
 from gliocast.evidence.survival_models import MODELS, _person_periods
 from gliocast.evidence.threshold_sweep import sweep_threshold
+from gliocast.types import LONG_TERM
 
 TIMES = np.array([120.0, 240.0, 360.0, 480.0])
 
@@ -66,6 +68,25 @@ def test_unos_c_is_that_of_scikit_survival():
 
     expected = concordance_index_ipcw(structured(TRAINING), structured(TEST), RISK)[0]
     assert FOUND["uno_c"]["value"] == pytest.approx(expected)
+
+
+def test_who_reaches_the_day_of_the_horizon_lives_to_it_as_the_outcome_has_it():
+    """Two reach day 332, on which one of them dies and one is last seen: each is above one of the two dead before."""
+    test = Followup(np.array([100.0, 331.0, 332.0, 332.0]), np.array([True, True, True, False]))
+    prediction = SurvivalPrediction(np.array([4.0, 1.0, 3.0, 2.0]), TIMES, np.ones((4, len(TIMES))))
+    long_term = outcomes(pd.Series(test.days), pd.Series(test.died), 332) == LONG_TERM
+    found = one_split(prediction, test, Followup(test.days, np.ones(4, dtype=bool)), (332,))["auc_332_days"]["value"]
+    assert found == delong(~long_term.to_numpy(dtype=bool), prediction.risk)["value"] == 0.5
+
+
+def test_who_is_lost_on_the_day_of_the_threshold_or_horizon_has_reached_it_by_hand():
+    """Of three training patients one was lost before day 332, and one on it."""
+    training = Followup(np.array([200.0, 332.0, 400.0]), np.array([False, False, True]))
+    prediction = SurvivalPrediction(np.zeros(2), TIMES, np.ones((2, len(TIMES))))
+    tested = Followup(np.array([350.0, 100.0]), np.array([True, True]))
+    classed, all_tested = (ScoredSplit(names(tested), tested, prediction, training, day) for day in (332.0, 0.0))
+    assert known_alive_share(classed, np.array([100.0]))[0] == pytest.approx([2 / 3, 1])
+    assert _dead_and_alive(332)(all_tested)[1] == pytest.approx([3 / 2, 0])
 
 
 @pytest.mark.parametrize("horizon", [180, 332])

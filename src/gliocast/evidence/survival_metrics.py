@@ -114,8 +114,12 @@ def known_alive_share(split: ScoredSplit, days: Float[np.ndarray, " moments"]) -
 
     Whoever died before `known_from_days` is among them if followed to that death; everyone else, if followed to there.
     """
-    followed_to = np.minimum(split.test.days, np.maximum(days[:, None], split.known_from_days))
+    followed_to = np.minimum(split.test.days, np.maximum(days[:, None], _before(split.known_from_days)))
     return censoring_weights(split.training, followed_to)
+
+
+def _before(day: float) -> float:
+    return float(np.nextafter(day, 0))
 
 
 def _ordered(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
@@ -136,11 +140,15 @@ def _ordered_and_weighed(split: ScoredSplit) -> Float[np.ndarray, "patients pati
 
 
 def _dead_and_alive(horizon_days: float) -> PairsOf:
-    """Those dead at a horizon beside those who outlive it. Uno et al. 2007, doi:10.1198/016214507000000149."""
+    """Those dead before a horizon beside those who reach it, as the outcome counts them at its threshold.
+
+    Uno et al. 2007, doi:10.1198/016214507000000149, at the last moment before that day.
+    """
+    last_moment = _before(horizon_days)
 
     def pairs_of(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
-        dead = split.test.died & (split.test.days <= horizon_days)
-        alive = (split.test.days > horizon_days) / known_alive_share(split, np.array([horizon_days], dtype=float))
+        dead = split.test.died & (split.test.days <= last_moment)
+        alive = (split.test.days > last_moment) / known_alive_share(split, np.array([last_moment]))
         return (dead / censoring_weights(split.training, split.test.days))[:, None] * alive
 
     return pairs_of

@@ -169,7 +169,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "Time to event",
-        "Survival models on the same predictors; patients who are alive count until their last day of follow-up.",
+        "Survival models on the same predictors; patients who are alive count until their last day of follow-up. An "
+        "AUC at a day sets those who died before it beside those who reached it.",
     ),
     Exhibit(
         "figure_kaplan_meier_predicted",
