@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
+from report_samples import a_performance
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.cohort.table import read_cohort
 from gliocast.pipelines.reporting import create_pipeline
-from gliocast.pipelines.reporting.nodes import describe_flow
+from gliocast.pipelines.reporting.nodes import compile_metrics, describe_flow
 from gliocast.reporting.exhibits import EXHIBITS
+from gliocast.types import Fold, Partition, Scores, Split
 from shipped import section
 
 BASE = Path(__file__).parents[2] / "conf" / "base"
@@ -74,6 +77,29 @@ def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
     told = describe_flow(reading.cohort, reading.exclusions, reading.notes, parameters)
     assert [stage["n"] for stage in told["stages"]] == [4, 3, 2]
     assert (told["n_long_term"], told["n_short_term"], told["n_excluded"]) == (1, 1, 2)
+
+
+def test_in_the_papers_protocol_the_cnns_test_patients_are_those_of_its_own_network_whatever_the_scheme() -> None:
+    fold = Fold(("P1",), ("P2",), ("P3",))
+    splits = (Split("first", ("P4",), (fold,)), Split("second", ("P3",), (fold,)))
+    partition = Partition("nested_cv", 1, splits, Fold(("P1",), ("P2",), ("P4",)))
+    study_cohort = pd.DataFrame({"patient_id": ["P1", "P2", "P3", "P4"], "outcome": ["long_term", "short_term"] * 2})
+    one = a_performance() | {"n": 1, "tp": 1, "fp": 0, "fn": 0, "tn": 0}
+    metrics = compile_metrics(
+        study_cohort,
+        pd.DataFrame({"stage": []}),
+        CohortParameters(**section("cohort", "preprocessing")),
+        "paper",
+        1,
+        rule_results={},
+        surgery_survival={"tests": {}},
+        study_cohort=study_cohort,
+        exclusions=pd.DataFrame({"stage": []}),
+        partition=partition,
+        cnn_test_scores=Scores(pd.DataFrame({"model": [], "patient_id": [], "role": []})),
+        cnn_results={"models": {}, "paper_protocol": {"test": {"patient": one}}},
+    )
+    assert metrics["models"]["cnn"]["patient"]["n"] == metrics["protocol"]["n_test_patients"] == 1
 
 
 def test_no_exhibit_lies_among_patient_level_results() -> None:

@@ -217,4 +217,6 @@ def cnn_stage(cnn_results: Mapping[str, Any] | None, protocol: ProtocolName, is_
     if protocol == "honest":
         return {"models": cnn_results["models"]}
     levels = cnn_results.get("paper_protocol", {}).get("test")
-    return {"models": {"cnn": levels}} if is_final and levels else {}
+    if not (is_final and levels):
+        return {}
+    return {"models": {"cnn": levels}, "protocol": {"n_test_patients": levels["patient"]["n"]}}

@@ -45,8 +45,8 @@ def compile_metrics(
     cnn = cnn_stage(cnn_results, protocol, is_final=model_results is None)
     baseline = {"rules": rule_results, "statistics": surgery_survival["tests"]}
     stages = [baseline, cnn, model_results or {}]
-    if protocol == "paper":
-        facts |= (model_results or {}).get("protocol", {})  # its test patients are drawn anew
+    if protocol == "paper":  # its test patients are those of the first split alone, or drawn anew
+        facts |= (model_results or cnn).get("protocol", {})
     return compile_results(counts, facts, stages)
 
 
