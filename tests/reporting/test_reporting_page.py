@@ -499,6 +499,7 @@ def test_the_papers_protocol_speaks_of_the_image_model_that_the_run_has(reads: s
     assert told in page
     assert ("on whom its image model was trained" in page) == (reads != "none")
     assert "divided at random, 60/40" in page
+    assert "the partition below, with its SHA-256, is the honest protocol&#39;s" in page
 
 
 @pytest.mark.parametrize(("protocol", "n_marks"), [("honest", 0), ("paper", 1)])
