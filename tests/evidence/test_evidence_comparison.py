@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit
 
 from gliocast.evidence import metrics
+from gliocast.evidence.classification import NO_PROBABILITY
 from gliocast.evidence.comparison import (
     MRI_ADDS,
     Question,
@@ -179,6 +180,13 @@ def test_holm_is_that_of_statsmodels_and_skips_what_is_missing():
     adjusted = holm(p_values | {"e": None})
     assert [adjusted[name] for name in p_values] == pytest.approx(list(expected))
     assert adjusted["e"] is None
+
+
+def test_no_difference_of_brier_scores_is_drawn_where_it_is_known_that_there_is_none(monkeypatch):
+    monkeypatch.delattr("gliocast.evidence.comparison.bootstrap")
+    outcome, first, second = scores(40, gain=1.0)
+    found = compare_paired(outcome, first, second, are_probabilities=False)
+    assert found["delta_brier"] == {"value": None, "ci95": None, "reason": NO_PROBABILITY}
 
 
 ONE_OF_TEN = "cannot be told as one of 10 comparisons: counting all, p is"

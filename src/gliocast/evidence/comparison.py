@@ -22,6 +22,7 @@ from gliocast.evidence.bootstrap import (
     jackknifed,
     resampled,
 )
+from gliocast.evidence.classification import NO_PROBABILITY
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
@@ -58,6 +59,7 @@ def compare_paired(
     relevant_delta_auc: float = RELEVANT_DELTA_AUC,
     power: float = POWER,
     splits: Sequence[str] | np.ndarray | None = None,
+    are_probabilities: bool = True,
 ) -> dict[str, Any]:
     """Is model a better than model b on the same patients?
 
@@ -73,6 +75,7 @@ def compare_paired(
         power: with which that gain should be found.
         splits: the split of each observation, where each split has models of its own; then too everything is
             bootstrapped, and pairs of patients are counted within splits.
+        are_probabilities: False where either model only ranks or answers, and so has no Brier score.
 
     Returns:
         `delta_auc` (a - b) as an estimate, `p_value` (two-sided, of no difference; None with a `reason`),
@@ -88,11 +91,12 @@ def compare_paired(
         delta, error = paired_delong(outcome, probability_a, probability_b)
         p_value = _p_value(delta["value"], error)
     needed = patients_needed(error, n, relevant_delta_auc, power)
-    squares = ((probability_a - outcome) ** 2, (probability_b - outcome) ** 2)
+    squares = partial(_mean_difference, (probability_a - outcome) ** 2, (probability_b - outcome) ** 2)
+    no_brier = estimate(None, reason=NO_PROBABILITY)
     return {
         "delta_auc": delta,
         "p_value": p_value,
-        "delta_brier": bootstrap(partial(_mean_difference, *squares), clusters, n_bootstrap, seed),
+        "delta_brier": bootstrap(squares, clusters, n_bootstrap, seed) if are_probabilities else no_brier,
         "n_needed": needed,
         "verdict": verdict(delta, n, needed, question, relevant_delta_auc),
     } | ({"reason": delta["reason"]} if "reason" in delta else {})

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from gliocast.errors import PartitionError, Problem, raise_if_any
 from gliocast.evidence import metrics
-from gliocast.evidence.classification import NO_PROBABILITY, performance
+from gliocast.evidence.classification import performance
 from gliocast.evidence.comparison import (
     MRI_ADDS,
     Question,
@@ -23,7 +23,7 @@ from gliocast.evidence.comparison import (
     mcnemar,
 )
 from gliocast.evidence.guard import check_probabilities, check_unseen
-from gliocast.evidence.intervals import as_columns, estimate
+from gliocast.evidence.intervals import as_columns
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.hybrid.fitted import PRE_OPERATIVE, SURGERY_RULE
 from gliocast.types import LONG_TERM, Scores
@@ -191,7 +191,7 @@ def _compare(
 def _paired(
     tables: Mapping[str, pd.DataFrame], a: str, b: str, question: Question, evidence: EvidenceParameters, seed: int
 ) -> dict[str, Any]:
-    found = compare_paired(
+    return compare_paired(
         truth(tables[a]),
         ranking(tables[a]),
         ranking(tables[b]),
@@ -202,10 +202,8 @@ def _paired(
         evidence.relevant_delta_auc,
         evidence.power,
         splits_of(tables[a]),
+        not any(tables[name]["probability"].isna().any() for name in (a, b)),
     )
-    if any(tables[name]["probability"].isna().any() for name in (a, b)):
-        found["delta_brier"] = estimate(None, reason=NO_PROBABILITY)
-    return found
 
 
 def _other_patients(tables: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:
