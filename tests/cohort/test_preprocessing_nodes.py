@@ -132,6 +132,12 @@ def test_where_nobody_is_left_the_most_frequent_reason_is_told(selected):
     assert error.value.problems[0].found == told
 
 
+def test_a_reason_that_is_a_sentence_stands_without_its_full_stop_inside_another(selected):
+    findings = exclusions(["P000", "P001", "P002", "P003"], "imaging", "image_missing", "imaging: no volume. Add it.")
+    with pytest.raises(CohortError, match=r"imaging: no volume\. Add it; expected somebody"):
+        selected(slice_manifest=manifest(), findings=findings)
+
+
 def test_missing_predictors_are_counted_and_kept(selected):
     study_cohort, flow, *_ = selected(image_score="none")
     assert flow["missing_predictors"]["age_years"] == {"n": 1, "fraction": pytest.approx(1 / 3)}
@@ -158,7 +164,7 @@ def test_without_a_threshold_yet_no_censored_patient_has_an_outcome(selected, fo
 
 
 def test_the_flow_holds_no_identifier(selected):
-    findings = exclusions(["P000"], "imaging", ["image_missing"], ["P000/t1gd.nii.gz is no volume"])
+    findings = exclusions(["P000"], "imaging", ["image_missing"], ["P000/t1gd.nii.gz: no volume"])
     _, flow, left, _ = selected(slice_manifest=manifest("P001", "P002", "P003"), findings=findings)
     assert "P000" in str(left["reason"].tolist()) and "P00" not in str(flow)
 

@@ -203,7 +203,7 @@ def test_21_an_enhanced_file_that_does_not_place_each_frame_is_refused(tmp_path,
     refused = extract_stack(site.source, "P1", 20.0, site.parameters)
     assert isinstance(refused, RefusedPatient)
     assert [str(finding) for finding in refused.findings] == [
-        "IM0001.dcm is no PerFrameFunctionalGroupsSequence with an item a frame; expected the tags of a complete image"
+        "IM0001.dcm: no PerFrameFunctionalGroupsSequence with an item a frame; expected the tags of a complete image"
     ]
 
 

@@ -141,7 +141,7 @@ def test_a_folder_called_by_a_number_is_told_by_its_pattern_and_equal_counts_sta
     study = ImageSource(touched(tmp_path, "17/1.dcm"), ("<patient_id>/",), ()).study("17")
     found = Finding("code", "ImageOrientationPatient in 17", "none of 17 series", "17 slices")
     (told_of,) = study.told([found])
-    assert str(told_of) == "ImageOrientationPatient in <patient_id> is none of 17 series; expected 17 slices"
+    assert str(told_of) == "ImageOrientationPatient in <patient_id>: none of 17 series; expected 17 slices"
 
 
 def test_a_number_that_a_star_has_found_is_named_as_a_file_of_a_series_is(tmp_path):

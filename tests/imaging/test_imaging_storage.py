@@ -326,6 +326,13 @@ def test_patients_without_image_and_images_without_patient_are_both_listed(tmp_p
         summarise_slices(dataset.load(), "stop")
 
 
+def test_who_has_no_stack_is_told_where_what_was_found_what_was_expected_and_what_to_do(tmp_path, dataset):
+    dataset.save(extraction(a_site(tmp_path / "site", 1), "P1", "P9"))
+    _, exclusions = summarise_slices(dataset.load(), "exclude")
+    files = " or ".join(f"<patient_id>/t1gd{ending}" for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ""))
+    assert exclusions["reason"].to_list() == [f"imaging: no volume; expected {files}. Add the image."]
+
+
 def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):
     site = a_site(tmp_path / "site", 2)
     (tmp_path / "site/P2/t1gd.nii.gz").write_bytes((tmp_path / "site/P1/t1gd.nii.gz").read_bytes())

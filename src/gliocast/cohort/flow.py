@@ -119,7 +119,8 @@ def in_words(flow: Mapping[str, Any]) -> str:
 def nobody_left(exclusions: pd.DataFrame) -> Problem:
     """The problem of a study that everyone has left, most of them for one reason."""
     most = counted(exclusions)[0]
-    found = f"nobody of {len(exclusions)}; {most['n']} left for one reason ({most['stage']}): {most['reason']}"
+    reason = most["reason"].rstrip(".")
+    found = f"nobody of {len(exclusions)}; {most['n']} left for one reason ({most['stage']}): {reason}"
     remedy = "Mend that; `--params check_only=true` names who and what."
     return Problem(NOT_APPLICABLE, "the patients of the study", found, "somebody with all that it needs", remedy)
 

@@ -73,7 +73,7 @@ class Finding:
         return replace(self, where=where, found=found, expected=expected)
 
     def __str__(self) -> str:
-        return f"{self.where} is {self.found}; expected {self.expected}"
+        return f"{self.where}: {self.found}; expected {self.expected}"
 
 
 class Refused(ImagingError):  # noqa: N818 - a verdict on a study, and read as one

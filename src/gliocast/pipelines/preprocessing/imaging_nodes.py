@@ -63,7 +63,8 @@ def summarise_slices(
     if on_invalid_patient == "stop":
         columns = ("patient_id", "where", "found", "expected", "remedy")
         raise_if_any([Problem(*(str(row[name]) for name in columns)) for _, row in refused.iterrows()], ImagingError)
-    reasons = refused["where"] + " is " + refused["found"] + "; expected " + refused["expected"]
+    said = refused["where"] + ": " + refused["found"] + "; expected " + refused["expected"]
+    reasons = said + ". " + refused["remedy"]
     exclusions = refused[["patient_id", "code"]].assign(stage="imaging", reason=reasons)
     return manifest, exclusions[list(EXCLUSION_COLUMNS)]
 
