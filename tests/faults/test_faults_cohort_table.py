@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
+from pydantic import ValidationError
 
 from gliocast.cohort.flow import warnings
 from gliocast.cohort.notes import ALL_SHORT
@@ -275,6 +276,17 @@ def test_an_absent_column_without_a_match_is_told_with_the_tables_columns(parame
     found = the_problem(table(header=HEADER.replace("surgery", "zzz")), parameters())
     assert found.found.startswith("absent; the table has patient_id, age_years, sex, who_status, zzz")
     assert "null" in found.remedy
+
+
+@pytest.mark.parametrize("column", HEADER.split(",")[:-1])
+def test_null_is_advised_for_an_absent_column_only_where_it_is_accepted(parameters, column):
+    advised = "null" in the_problem(table(header=HEADER.replace(column, "zzz")), parameters()).remedy
+    try:
+        parameters(columns=parameters().columns | {column: None})
+    except ValidationError:
+        assert not advised
+    else:
+        assert advised
 
 
 def test_an_absent_column_is_never_told_to_be_one_that_is_read_already(parameters):

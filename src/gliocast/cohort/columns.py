@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 import pandas as pd
 
-from gliocast.cohort.parameters import ANYTHING_ELSE, CANONICAL_COLUMNS, CohortParameters
+from gliocast.cohort.parameters import ANYTHING_ELSE, CANONICAL_COLUMNS, INDISPENSABLE, CohortParameters
 from gliocast.errors import NOT_APPLICABLE, Problem
 from gliocast.types import OPTIONAL_COLUMNS
 
@@ -86,8 +86,9 @@ def may_be_absent(column: str, source: str) -> bool:
 def missing_column(column: str, near: str | None, source: str, present: list[str]) -> Problem:
     """A column that the configuration names and the table lacks; `near` is the one of the table's that may be it."""
     found = "absent" if near else f"absent; the table has {listed_columns(present)}"
+    without = "; no study is possible without it." if column in INDISPENSABLE else ", or null where the table has none."
     remedy = f"Set `cohort.columns.{column}: {near or '…'}` in conf/local/parameters.yml" + (
-        ", if that is the one." if near else ", or null where the table has none."
+        ", if that is the one." if near else without
     )
     return Problem(NOT_APPLICABLE, f"column {source}", found, near or f"the {column}", remedy)
 

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model
 from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SEXES, SURGERIES, WHO_STATUSES, Parameters, compiles
 
 CANONICAL_COLUMNS: tuple[str, ...] = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
+INDISPENSABLE = ("patient_id", "survival_days")
 NUMBERS: tuple[str, ...] = ("age_years", "survival_days", "karnofsky", "scanner_field_t", "central_slice_mm")
 VOCABULARIES: dict[str, tuple[str, ...]] = {
     "sex": SEXES,
@@ -126,7 +127,7 @@ class CohortParameters(Parameters):
         decimal: mark of decimal numbers.
         missing: texts that mean "not known"; an empty cell always does.
         columns: for each canonical column the table's own name, several of them (the first that has a value counts),
-            or null where the table has none.
+            or null where the table has none; `patient_id` and `survival_days` it must have.
         values: for each canonical column the table's own values and what they mean; null means "not known", and the
             key `*` stands for every other value.
         ranges: plausible values of the numbers.
@@ -178,8 +179,8 @@ class CohortParameters(Parameters):
         absent = [name for name in REQUIRED_COLUMNS if name not in columns]
         if absent:
             raise ValueError(f"a name, or null, for {', '.join(absent)}")
-        if not columns["patient_id"] or not columns["survival_days"]:
-            raise ValueError("a name for patient_id and for survival_days: no study is possible without them")
+        if not all(columns[name] for name in INDISPENSABLE):
+            raise ValueError(f"a name for {' and for '.join(INDISPENSABLE)}: no study is possible without them")
         return columns
 
     @field_validator("values")
