@@ -17,8 +17,9 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 NOT_APPLICABLE = "–"
 # What the operating system says where something else stands in the place of a file or of a folder.
@@ -31,6 +32,11 @@ UNREADABLE = (*OBSTRUCTED, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 SHOWN = 10  # names in one message
 SHOWN_CHARACTERS = 40  # of one cell
+MOSTLY_ALONE, MANY_ALONE = 3, 10  # more texts of one patient each: of most patients, or of any
+FEW = 5  # fewer patients may share a name
+
+
+Text = TypeVar("Text")  # or what stands for it
 
 
 @dataclass(frozen=True, order=True)
@@ -61,6 +67,26 @@ def shown(cell: object) -> str:
     """One cell's text, shortened; a free text that slipped into a column does not belong in a message."""
     text = str(cell)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) -> list[Text]:
+    """The texts that a message must not repeat: where too many are of one patient alone, all that few patients have.
+
+    So they are in a column of names that was taken for another, and where people have typed what they liked.
+
+    Args:
+        patients_of: the patients of each text that nobody knows.
+        n_filled: patients with any text in that column.
+    """
+    n_alone = sum(len(set(patients)) == 1 for patients in patients_of.values())
+    if n_alone > MANY_ALONE or (n_alone > MOSTLY_ALONE and 2 * n_alone > n_filled):
+        return [text for text, patients in patients_of.items() if len(set(patients)) < FEW]
+    return []
+
+
+def not_shown(texts: Collection[object]) -> str:
+    """What a message says of texts that it must not repeat."""
+    return f"{len(texts)} different values, not shown: they may tell who is who"
 
 
 class GliocastError(Exception):

@@ -549,6 +549,36 @@ def test_a_free_text_in_a_column_of_words_is_not_shown_whole(parameters):
     assert story not in str(the_problem(table(f'P2,65,M,1,"{story}",331,1'), parameters()))
 
 
+NAMES = [f"Name{letter}" for letter in "ABCDEFGHIJKL"]
+
+
+def named_in(column: str, names: list[str]) -> list[str]:
+    """One row a name, which stands in this column."""
+    sound = dict(zip(HEADER.split(","), SOUND.split(","), strict=True))
+    rows = [sound | {"patient_id": f"Q{number}", column: name} for number, name in enumerate(names)]
+    return [",".join(row.values()) for row in rows]
+
+
+@pytest.mark.parametrize("column", ["sex", "surgery", "who_status", "event_observed", "age_years", "survival_days"])
+def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(parameters, column):
+    found = the_problem(table(*named_in(column, [*NAMES[:6], NAMES[0]])), parameters())  # two patients share a name
+    assert found.patient == "Q0, Q1, Q2, Q3, Q4, Q5, Q6" and found.found.startswith("6 different values")
+    assert f"`cohort.columns.{column}`" in found.remedy and "Name" not in str(found)
+
+
+def test_free_texts_among_a_sites_own_words_are_counted_and_the_words_are_told(parameters):
+    rows = named_in("surgery", [*NAMES[:11], *["GTR"] * 20])
+    hidden, told = problems(table(*rows), parameters())
+    assert hidden.found.startswith("11 different values") and "cohort.values.surgery" in hidden.remedy
+    assert told.found == "GTR" and "Name" not in f"{hidden} {told}"
+
+
+@pytest.mark.parametrize("words", [NAMES[:3], [*NAMES[:4], *["biopsy"] * 4], NAMES[:10] + ["biopsy"] * 9])
+def test_a_sites_own_small_vocabulary_is_told_word_by_word(parameters, words):
+    told = [found.found for found in problems(table(*named_in("surgery", words)), parameters())]
+    assert told == list(dict.fromkeys(word for word in words if word != "biopsy"))
+
+
 # 11 missing predictors: see also the patient flow (tests/cohort/test_preprocessing_nodes.py)
 
 

@@ -55,6 +55,19 @@ def test_a_value_that_no_model_knows_is_told_with_what_is_expected(bundle, chang
     assert (problem.patient, problem.where, problem.found, problem.expected) == ("0101", where, found, expected)
 
 
+@pytest.mark.parametrize("column", ["sex", "age_years"])
+def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(bundle, column):
+    patients = pd.concat([a_patient(patient_id=f"N{number}", **{column: f"Name{number}"}) for number in range(4)])
+    (problem,) = problems(bundle, patients)
+    assert (problem.patient, problem.where) == ("N0, N1, N2, N3", column)
+    assert problem.found.startswith("4 different values") and "Name" not in str(problem)
+
+
+def test_known_words_in_another_type_are_told_though_each_is_of_one_patient(bundle):
+    patients = pd.concat([a_patient(patient_id=f"N{number}", who_status=str(number)) for number in range(5)])
+    assert len(problems(bundle, patients)) == 5
+
+
 def test_identifiers_that_were_read_as_numbers_are_told(bundle):
     (problem,) = problems(bundle, a_patient(patient_id=101))
     assert (problem.patient, problem.where, problem.expected) == ("row 1", "patient_id", "text")

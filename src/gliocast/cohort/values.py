@@ -12,7 +12,7 @@ import pandas as pd
 
 from gliocast.cohort.columns import plain
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
-from gliocast.errors import Problem, listed, shown
+from gliocast.errors import Problem, listed, not_shown, perhaps_names, shown
 
 MONTH = r"(jan|f[eé][bv]|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]|sep|o[ck]t|nov|d[eé][cz])[^\W\d_]*\.?"
 DATE = (
@@ -56,14 +56,19 @@ class Column:
     def problem_of_each_value(self, wrong: pd.Series, expected: str, remedy: Callable[[str], str]) -> Iterator[Problem]:
         """One problem for every different cell among the `wrong` ones, naming the patients that have it.
 
-        A date, which may be of birth or death, is not repeated in a message.
+        A date, which may be of birth or death, is not repeated in a message; nor is what may be a name.
         """
         dates = wrong & self.cells.str.fullmatch(DATE, case=False).fillna(False).astype(bool)
         if dates.any():
             yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
-        others = wrong & ~dates
-        for value, patients in self.patients[others].groupby(self.cells[others], sort=False):
-            yield self.problem(patients, shown(value), expected, remedy(shown(value)))
+        texts = self.cells[wrong & ~dates]
+        patients_of = {str(value): [*who] for value, who in self.patients[texts.index].groupby(texts, sort=False)}
+        hidden = perhaps_names(patients_of, int(self.cells.count()))
+        if hidden:
+            advice = f"Look whether `cohort.columns.{self.name}` names the right column. If so: {remedy('…')}"
+            yield self.problem(self.patients[texts.index[texts.isin(hidden)]], not_shown(hidden), expected, advice)
+        for value in (value for value in patients_of if value not in hidden):
+            yield self.problem(patients_of[value], shown(value), expected, remedy(shown(value)))
 
 
 def text(column: Column, cohort: CohortParameters) -> Typed:

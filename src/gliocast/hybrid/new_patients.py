@@ -14,7 +14,17 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from gliocast.errors import NOT_APPLICABLE, SHOWN, CohortError, Problem, listed, raise_if_any, shown
+from gliocast.errors import (
+    NOT_APPLICABLE,
+    SHOWN,
+    CohortError,
+    Problem,
+    listed,
+    not_shown,
+    perhaps_names,
+    raise_if_any,
+    shown,
+)
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
 from gliocast.types import SAFE_IDENTIFIER, SURGERIES, Scores, spelling_free
@@ -23,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SURGERIES)
 AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
+SO = "Write the whole column so."
 Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
 Limits: TypeAlias = Mapping[str, float]
 Known: TypeAlias = Mapping[str, Mapping[str, Any]]  # of each predictor `min` and `max`, or `values`
@@ -116,13 +127,18 @@ def can_be_shown(identifier: object) -> bool:
 def cell_problems(
     name: str, cells: pd.Series, names: list[str], fact: PredictorFacts, limits: Limits | None
 ) -> Iterator[Problem]:
-    """One problem for each different cell of a predictor that is not what it should be."""
+    """One problem for each different cell of a predictor that is not what it should be, but for what may be names."""
     faults: dict[Fault, list[str]] = {}
     for patient, cell in zip(names, cells, strict=True):
         fault = None if pd.isna(cell) else cell_fault(cell, fact, limits)
         if fault:
             faults.setdefault(fault, []).append(patient)
-    return (Problem(listed(patients), name, *fault) for fault, patients in faults.items())
+    hidden = perhaps_names({fault: who for fault, who in faults.items() if fault[2] != SO}, int(cells.count()))
+    if hidden:
+        who = [patient for fault in hidden for patient in faults[fault]]
+        remedy = f"Look whether the column holds {name}. If so: {hidden[0][2]}"
+        yield Problem(listed(who), name, not_shown(hidden), hidden[0][1], remedy)
+    yield from (Problem(listed(who), name, *fault) for fault, who in faults.items() if fault not in hidden)
 
 
 def cell_fault(cell: Any, fact: PredictorFacts, limits: Limits | None) -> Fault | None:
@@ -145,7 +161,7 @@ def word_fault(cell: Any, fact: PredictorFacts) -> Fault | None:
     if cell in fact.values:
         return None
     if meant := [value for value in fact.values if str(value) == str(cell).strip()]:
-        return in_its_type(cell), in_its_type(meant[0]), "Write the whole column so."
+        return in_its_type(cell), in_its_type(meant[0]), SO
     remedy = "Correct it, or map it as `cohort.values` has mapped it for the training patients."
     return shown(cell), ", ".join(map(str, fact.values)), remedy
 
