@@ -14,14 +14,14 @@ from kedro.runner import SequentialRunner
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.persistence.code import class_fingerprint, code_fingerprint, inspected
 from gliocast.persistence.disk import told_where_unreadable
-from gliocast.persistence.fingerprints import sha256_of_file, sha256_of_value
+from gliocast.persistence.fingerprints import sha256_in_order, sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
 from gliocast.raw_data import can_tell, is_there, provide_raw_data
 from gliocast.refusals import input_error
 
 CHECK = "check_images"  # the node at which a run ends that is to check and no more
 CONCURRENT = "concurrent"  # the tag of a node that several runs may work on at once
-FINGERPRINTS = 2  # how they are taken here: a new number makes every stage run once (2: of no folder of this machine)
+FINGERPRINTS = 3  # how they are taken here: a new number makes every stage run once (3: parameters in their order)
 
 _log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def observe(node: Node, catalog: Any) -> StageRecord:
     entries = {f"catalog.{name}": configuration(catalog[name]) for name in node.outputs if name in catalog}
     return StageRecord(
         code=sha256_of_value(code),
-        parameters={name: sha256_of_value(catalog.load(name)) for name in parameters}
+        parameters={name: sha256_in_order(catalog.load(name)) for name in parameters}
         | {name: sha256_of_value(entry) for name, entry in entries.items()},
         inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
         outputs={},

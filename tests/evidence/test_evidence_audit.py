@@ -350,6 +350,13 @@ def refuse_the_first(original):
     return audit_again
 
 
+def test_another_order_of_preference_finds_no_pieces_and_chooses_otherwise(tmp_path, runs):
+    chunks, reordered = PieceFolder(tmp_path), dict(reversed(AUDIT.classifiers.items()))
+    nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
+    other = nodes.simulate_cohorts(PAPER, AUDIT.model_copy(update={"classifiers": reordered}), 1, chunks)
+    assert not other.equals(runs)
+
+
 def test_a_piece_with_one_flipped_bit_anywhere_is_done_again(tmp_path):
     chunks = PieceFolder(tmp_path)
     chunks.save("key", 3, pd.DataFrame({"auc": [0.71]}))

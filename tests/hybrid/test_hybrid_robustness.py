@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from hybrid_examples import few_resamples, outcomes_of, predictors_of, quick, training_of
+from hybrid_examples import SMALL_GRIDS, few_resamples, outcomes_of, predictors_of, quick, training_of
 from sklearn.preprocessing import FunctionTransformer
 
 from gliocast.datasets.finished_pieces import PieceFolder
@@ -22,9 +22,9 @@ from gliocast.hybrid.selection import FittedPair
 from gliocast.pipelines.hybrid import probing_nodes
 
 
-def probing(**changes):
+def probing(grids=SMALL_GRIDS, **changes):
     values = {"outer_folds": 3, "repeats": 2, "shares": (0.5,), "explained_patients": 12}
-    return quick(robustness=RobustnessParameters(**{**values, **changes}))
+    return quick(robustness=RobustnessParameters(**{**values, **changes}), grids=grids)
 
 
 FACTS = fit.facts_of("clinical", quick())
@@ -283,12 +283,18 @@ def test_a_killed_probing_goes_on_after_its_last_answer_and_ends_the_same(ask, t
         pd.testing.assert_frame_equal(one, other)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"outer_folds": 2}])
+VARIANTS = {"few": {"C": (0.1,)}, "more": {"C": (1.0,)}}  # of equals the first is chosen
+GRIDS, REORDERED = (
+    {**SMALL_GRIDS, "logistic_regression": variants} for variants in (VARIANTS, dict(reversed(VARIANTS.items())))
+)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"outer_folds": 2}, {"grids": REORDERED}])
 def test_answers_to_other_questions_are_not_taken(ask, tmp_path, monkeypatch, change):
     monkeypatch.setattr(robustness, "nested_selection", lambda *_: GOOD)
-    ask(PieceFolder(tmp_path))
+    ask(PieceFolder(tmp_path), grids=GRIDS)
     before = len(list(tmp_path.rglob("*.parquet")))
-    ask(PieceFolder(tmp_path), **change)
+    ask(PieceFolder(tmp_path), **{"grids": GRIDS, **change})
     assert len(list(tmp_path.rglob("*.parquet"))) == 2 * before
 
 

@@ -24,6 +24,7 @@ from gliocast.persistence.code import (
 )
 from gliocast.persistence.fingerprints import (
     CHUNK_BYTES,
+    sha256_in_order,
     sha256_of_bytes,
     sha256_of_file,
     sha256_of_folder,
@@ -49,8 +50,14 @@ def test_the_order_of_keys_does_not_matter():
     assert sha256_of_value({"a": 1, "b": 2}) == sha256_of_value({"b": 2, "a": 1})
 
 
-def test_another_value_has_another_fingerprint():
-    assert sha256_of_value({"a": 1}) != sha256_of_value({"a": 1.5})
+def test_the_order_of_keys_counts_where_it_is_asked_for():
+    assert sha256_in_order({"a": 1, "b": 2}) != sha256_in_order({"b": 2, "a": 1})
+    assert sha256_in_order([Member("a")]) == sha256_in_order([Member("a")])
+
+
+@pytest.mark.parametrize("fingerprint", [sha256_of_value, sha256_in_order])
+def test_another_value_has_another_fingerprint(fingerprint):
+    assert fingerprint({"a": 1}) != fingerprint({"a": 1.5})
 
 
 @pytest.mark.parametrize("folder", ["", "room"])

@@ -116,6 +116,16 @@ def test_a_changed_parameter_runs_the_stage_and_its_followers(workplace):
     assert workplace(offset=1) == ["add", "double"]
 
 
+def test_a_parameter_whose_keys_stand_in_another_order_runs_the_stage():
+    """The classifiers of the audit and the variants of a grid stand in the order of preference."""
+    before, now = (
+        observe(PIPELINE.nodes[0], DataCatalog({"numbers": MemoryDataset([1]), "params:offset": MemoryDataset(offset)}))
+        for offset in ({"lda": 1, "svc": 1}, {"svc": 1, "lda": 1})
+    )
+    assert before.parameters.keys() == now.parameters.keys() == {"params:offset"}
+    assert before.parameters != now.parameters
+
+
 def test_a_run_of_missing_outputs_alone_does_not_call_stale_ones_fresh(workplace):
     workplace()
     workplace(offset=1, only_missing_outputs=True)

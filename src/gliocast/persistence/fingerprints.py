@@ -38,6 +38,11 @@ def sha256_of_value(value: Any) -> str:
     return sha256_of_bytes(json.dumps(value, sort_keys=True, default=_plain).encode())
 
 
+def sha256_in_order(value: Any) -> str:
+    """As `sha256_of_value`, the order of keys included: it may say what is preferred, or which of equals is taken."""
+    return sha256_of_bytes(json.dumps(value, default=_plain).encode())
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -11,7 +11,7 @@ from gliocast.evidence import audit_summary
 from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chunks
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.persistence.code import code_fingerprint
-from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.persistence.fingerprints import sha256_in_order
 from gliocast.reporting import figures
 from gliocast.types import Figure, Pieces, Table
 
@@ -19,7 +19,7 @@ from gliocast.types import Figure, Pieces, Table
 def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int, audit_chunks: Pieces) -> Table:
     """Every cohort through every scenario; goes on after the last finished piece."""
     table1 = paper["table1"]
-    key = sha256_of_value([audit.model_dump(exclude={"workers"}), table1, seed, code_fingerprint(audit_chunk)])
+    key = sha256_in_order([audit.model_dump(exclude={"workers"}), table1, seed, code_fingerprint(audit_chunk)])
     finished = {chunk: runs for chunk in range(n_chunks(audit)) if (runs := audit_chunks.load(key, chunk)) is not None}
     missing = [chunk for chunk in range(n_chunks(audit)) if chunk not in finished]
     for chunk, runs in audit_chunks_in_parallel(table1, audit, seed, missing):

@@ -12,7 +12,7 @@ from gliocast.hybrid import explanations, fit, robustness
 from gliocast.hybrid.fitted import CLINICAL, HYBRID, FittedModels, with_image_score
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.persistence.code import code_fingerprint
-from gliocast.persistence.fingerprints import sha256_of_value
+from gliocast.persistence.fingerprints import sha256_in_order
 from gliocast.progress import steps
 from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
@@ -76,7 +76,7 @@ def probe_robustness(
 
 def _remembered(pieces: Pieces, depends_on: list[Any], report: Callable[[str], None]) -> robustness.Answered:
     """Answers that are kept as they are found, each announced before it is looked for."""
-    key, numbers = sha256_of_value(depends_on), count()
+    key, numbers = sha256_in_order(depends_on), count()
 
     def answered(question: str, answer: Callable[[], Table]) -> Table:
         report(question)
