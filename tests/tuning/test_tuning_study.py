@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -74,6 +75,35 @@ def test_a_study_in_two_runs_draws_what_one_run_draws(tmp_path: Path):
     in_one = run_search(a_search(tmp_path / "one", trials=8))[1]
     assert in_two[DRAWN].equals(in_one[DRAWN])
     assert in_two["learning_rate"].is_unique
+
+
+@pytest.mark.parametrize(
+    ("method", "measure"),
+    [("none", "log_loss"), ("none", "auc"), *((name, "log_loss") for name in ("percentile", "median", "hyperband"))],
+)
+def test_fewer_trials_than_a_study_has_give_what_they_alone_had_given(tmp_path: Path, method: str, measure: str):
+    pruning = {"method": method, "startup_trials": 1, "warmup_epochs": 1}
+    changes = {"seed": 3, "study_name": "mine", "measure": measure, "pruning": pruning}
+    larger, *_ = run_search(a_search(tmp_path / "larger", trials=12, **changes))
+    fewer, fewer_trials, fewer_figures = run_search(a_search(tmp_path / "larger", trials=4, **changes))
+    alone, alone_trials, alone_figures = run_search(a_search(tmp_path / "alone", trials=4, **changes))
+    assert larger["best_trial"] >= 4
+    assert fewer == alone
+    assert fewer_trials[DRAWN].equals(alone_trials[DRAWN])
+    assert fewer_figures == alone_figures
+
+
+def test_a_trial_that_was_cut_off_and_its_repetition_have_one_place_among_the_first(tmp_path: Path):
+    search = a_search(tmp_path, trials=6)
+    with search.opened() as (study, _):
+        record_repairs(study, ["mended"])
+        study.ask()
+        end_cut_off(study, study.trials)
+    run_search(search)
+    hyperparameters, trials, _ = run_search(replace(search, tuning=a_tuning(trials=2)))
+    assert trials["state"].tolist() == ["cut_off", "complete", "complete"]
+    assert hyperparameters["best_trial"] in (1, 2)
+    assert hyperparameters["repairs"] == ["mended"]
 
 
 def test_a_finished_study_is_not_searched_again(tmp_path: Path):

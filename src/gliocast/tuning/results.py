@@ -10,7 +10,7 @@ import pandas as pd
 
 from gliocast.errors import Problem, TrainingError
 from gliocast.model.parameters import Hyperparameters
-from gliocast.tuning.ledger import CAUSE, REASON, REPEATS, SURPLUS, state_of
+from gliocast.tuning.ledger import CAUSE, REASON, REPEATS, SURPLUS, has_place, places_taken, state_of
 from gliocast.tuning.optuna_types import FrozenTrial, Study
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.search import REPAIRS, failure_problems
@@ -32,6 +32,22 @@ TRIAL_COLUMNS: dict[str, str] = {
 def configured_hyperparameters(configured: Hyperparameters, reason: str) -> dict[str, Any]:
     """The configured hyperparameters, taken as they are, and why."""
     return {**as_point(configured), "source": "configured", "reason": reason, "best_value": None, "n_trials": 0}
+
+
+def as_asked_for(study: Study, trials: int) -> Study:
+    """The study as it stood after `trials` trials; one that has run more, for another number of them, has them still.
+
+    A trial is drawn and pruned by those before it alone, so the first are what a search of no more would have run.
+    """
+    import optuna
+
+    if places_taken(study) <= trials:
+        return study
+    first = optuna.create_study(study_name=study.study_name, direction=study.direction)
+    first.add_trials(trial for trial in study.trials if has_place(trial.number, study, trials))
+    for name, value in study.user_attrs.items():
+        first.set_user_attr(name, value)
+    return first
 
 
 def tuned_hyperparameters(study: Study, tuning: TuningParameters) -> dict[str, Any]:

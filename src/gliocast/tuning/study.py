@@ -22,7 +22,13 @@ from gliocast.tuning.ledger import give_back_failed, places_taken
 from gliocast.tuning.optuna_types import Study
 from gliocast.tuning.parameters import TuningParameters
 from gliocast.tuning.presence import running
-from gliocast.tuning.results import configured_hyperparameters, shown_trials, trials_table, tuned_hyperparameters
+from gliocast.tuning.results import (
+    as_asked_for,
+    configured_hyperparameters,
+    shown_trials,
+    trials_table,
+    tuned_hyperparameters,
+)
 from gliocast.tuning.search import Search, Watch
 from gliocast.tuning.storage import StudyStorage
 from gliocast.tuning.training import FoldTrainer, refuse_unmeasurable
@@ -192,7 +198,8 @@ def fold_positions(split: Split, patient_ids: Sequence[str], folds: int) -> list
 
 def _told(search: Search) -> Tuned:
     """What the study has come to."""
-    with search.opened() as (study, _):
+    with search.opened() as (whole, _):
+        study = as_asked_for(whole, search.tuning.trials)
         hyperparameters = tuned_hyperparameters(study, search.tuning)
         logger.info("Tuning: trial %(best_trial)d is the best of %(n_trials)d, %(best_value).4g.", hyperparameters)
         return hyperparameters, trials_table(shown_trials(study)), study_figures(study, search.tuning.measure)
