@@ -111,6 +111,19 @@ def test_beta_recalibration_is_the_logistic_regression_of_kull_in_scikit_learn()
     assert learnt.numbers == pytest.approx((reference.intercept_[0], *reference.coef_[0]), abs=1e-3)
 
 
+@pytest.mark.parametrize("method", ["platt", "beta"])
+@pytest.mark.parametrize("seed", [769, 809, 886])  # the best weight of one of beta's two is zero
+def test_recalibrated_probabilities_of_those_learnt_from_add_up_to_platts_targets(method, seed):
+    """Where the likelihood is highest an intercept leaves no residual: n+ (n+ + 1)/(n+ + 2) + n-/(n- + 2) in sum."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=30)
+    outcome = generator.random(30) < 1 / (1 + np.exp(-2 * logits))
+    learnt = recalibrate(outcome, 1 / (1 + np.exp(-logits)), MANY_NAMES[:30], method)
+    n_long, n_short = outcome.sum(), (~outcome).sum()
+    targets = n_long * (n_long + 1) / (n_long + 2) + n_short / (n_short + 2)
+    assert learnt.apply(1 / (1 + np.exp(-logits)), ["new"]).sum() == pytest.approx(targets, abs=1e-4)
+
+
 def test_net_benefit_by_hand():
     called = np.array([False, False, True, True, True, True])  # 3 hits, 1 false alarm of 6
     assert net_benefit(OUTCOME, called, 0.5) == pytest.approx((3 - 1) / 6)

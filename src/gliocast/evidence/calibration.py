@@ -157,7 +157,8 @@ def _logistic(
 
     bounds = [(None, None), *[(0, None)] * features.shape[1]]
     start = np.r_[0.0, np.ones(features.shape[1])]
-    return tuple(map(float, minimize(loss, start, jac=True, bounds=bounds, tol=1e-12).x))
+    # L-BFGS-B, the default, may end far from the best where a weight is zero
+    return tuple(map(float, minimize(loss, start, method="SLSQP", jac=True, bounds=bounds, tol=1e-12).x))
 
 
 def _isotonic(outcome: Bool[np.ndarray, " patients"], probability: Float[np.ndarray, " patients"]) -> tuple[float, ...]:
