@@ -502,6 +502,15 @@ def test_the_papers_protocol_speaks_of_the_image_model_that_the_run_has(reads: s
     assert "the partition below, with its SHA-256, is the honest protocol&#39;s" in page
 
 
+@pytest.mark.parametrize(("classes", "cut_points", "n_told"), [(2, [], 0), (3, [332, 540], 1)])
+def test_a_network_of_more_than_two_classes_is_told_of(classes: int, cut_points: list[int], n_told: int) -> None:
+    model = {"classes": classes, "survival_cut_points_days": cut_points}
+    provenance = a_provenance() | {"parameters": {"model": model}}
+    page = without_scripts(build_report(all_metrics(), a_flow(), provenance, all_exhibits(), the_paper()))
+    told = "The network learns 3 classes of survival, which begin at 0, 332, 540 days; its probability of long-term "
+    assert page.count(f"{told}survival is that of all classes from 332 days on.") == n_told
+
+
 @pytest.mark.parametrize(("protocol", "n_marks"), [("honest", 0), ("paper", 1)])
 def test_what_stands_first_on_the_page_bears_the_mark_too(protocol: str, n_marks: int) -> None:
     metrics = all_metrics()

@@ -66,6 +66,10 @@ CNN = (
     "models are compared, patients are called by a threshold found on training patients. These are scored by one "
     "network each, test patients by the mean of several, which varies less: the threshold may suit them badly."
 )
+CLASSES = (
+    "The network learns {classes} classes of survival, which begin at 0, {begin} days; its probability of long-term "
+    "survival is that of all classes from {survival_threshold_days:g} days on."
+)
 HYBRID = {
     "cnn": "The CNN's out-of-fold probability beside the clinical facts, in each of the classifiers",
     "image_features": "The out-of-fold probability of the image features beside the clinical facts, in each of the "

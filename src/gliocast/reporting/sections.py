@@ -208,6 +208,15 @@ def model_step(model: str, title: str, exhibits: Builder) -> Builder:
     return build
 
 
+def cnn_text(report: Report) -> str:
+    """What the network learns and says."""
+    model = report.provenance.get("parameters", {}).get("model", {})
+    if model.get("classes", 2) == 2:
+        return prose.CNN
+    days = {"begin": ", ".join(map(str, model["survival_cut_points_days"])), **report.metrics["cohort"]}
+    return f"{prose.CNN} {prose.CLASSES.format(classes=model['classes'], **days)}"
+
+
 def hybrid_text(report: Report) -> str:
     """What the classifiers read in this run, and by what one of them is chosen."""
     image_model = next((model for model in ("cnn", "image_features") if model in report.models), None)
@@ -271,7 +280,7 @@ def provenance(report: Report) -> list[Markup]:
 
 TUNING = of_the_network(step("tuning", prose.TUNING, blocks.absent("tuning", "the search for hyperparameters")))
 NO_CNN = blocks.absent("cnn_training", "the CNN's results (Table 3, Figures 2 and 3 of the paper)")
-CNN = of_the_network(step("cnn", prose.CNN, NO_CNN))
+CNN = of_the_network(step("cnn", cnn_text, NO_CNN))
 NO_DHL = blocks.absent("hybrid", "deep hybrid learning (Table 4 and Figure 4 of the paper)")
 HYBRID = step("hybrid", hybrid_text, NO_DHL)
 DHL = "Deep hybrid learning (the paper's Table 4)"
