@@ -222,6 +222,13 @@ def test_a_difference_shows_its_sign() -> None:
     assert formatting.difference({"value": -0.001, "ci95": None}) == "0.00"
 
 
+@pytest.mark.parametrize(
+    ("low", "text"), [(-0.0033, "−0.003"), (0.0004, "+0.0004"), (0.0, "0.00"), (1e-17, "0.00"), (-0.006, "−0.01")]
+)
+def test_an_interval_of_a_difference_shows_whether_it_holds_zero(low: float, text: str) -> None:
+    assert formatting.difference({"value": 0.15, "ci95": [low, 0.31]}) == f"+0.15 ({text} to +0.31)"
+
+
 def test_headings_carry_their_units() -> None:
     assert tables.header("survival_days") == "Survival (days)"
     assert tables.header("age_years") == "Age (years)"

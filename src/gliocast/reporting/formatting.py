@@ -28,7 +28,7 @@ def difference(value: Mapping[str, Any] | None) -> str:
     """`+0.03 (−0.02 to +0.08)`: with its sign."""
     if not value or value.get("value") is None:
         return MISSING
-    bounds = " to ".join(map(signed, value["ci95"])) if value.get("ci95") else ""
+    bounds = " to ".join(map(_limit, value["ci95"])) if value.get("ci95") else ""
     return signed(value["value"]) + (f" ({bounds})" if bounds else "")
 
 
@@ -36,6 +36,12 @@ def signed(value: float) -> str:
     """`+0.03`, `−0.02`, `0.00`."""
     text = f"{value:+.2f}"
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
+
+
+def _limit(value: float) -> str:
+    """As `signed`, but with the digit that shows on which side of zero it lies."""
+    text = signed(value)
+    return text if text != "0.00" or round(value, 12) == 0 else f"{value:+.1g}".replace("-", "−")
 
 
 def interval(bounds: tuple[float, float] | list[float]) -> str:

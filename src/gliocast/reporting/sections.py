@@ -135,8 +135,7 @@ def patients(report: Report) -> list[Markup]:
     median = [blocks.paragraph(said) for said in _of_the_median(report)]
     selected = [blocks.paragraph(_of_the_undetermined(cohort))] if cohort["n_undetermined"] else []
     flow = blocks.flow_diagram(report.patient_flow["stages"])
-    warnings = report.patient_flow.get("warnings", [])
-    told = [blocks.bullets(warnings)] if warnings else []
+    told = [blocks.bullets(warnings)] if (warnings := report.patient_flow.get("warnings")) else []
     return [blocks.paragraph(text), *median, *selected, flow, *told, *report.shown("patients")]
 
 
