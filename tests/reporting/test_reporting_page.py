@@ -426,6 +426,15 @@ def test_who_is_alive_is_said_to_be_in_the_log_rank_test_alone() -> None:
     assert "log-rank test alone" not in page(alive=0)
 
 
+@pytest.mark.parametrize("metrics", [all_metrics(), only_the_baseline()])
+def test_whom_the_surgery_rule_leaves_out_or_calls_as_the_majority_is_said(metrics: dict[str, Any]) -> None:
+    page = without_scripts(build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper()))
+    assert "for the surgery rule a known surgery" in page
+    assert ("Among test patients an unknown surgery is called as most training patients are" in page) == bool(
+        metrics["models"]
+    )
+
+
 def test_who_is_in_none_or_not_in_all_of_the_tests_of_survival_by_surgery_is_counted() -> None:
     left_out = {"surgery_unknown": 3, "alone_left_out_of_anova_and_tukey": 1}
     exhibits = {"surgery_survival": {"tests": {}, "left_out": left_out}}

@@ -57,7 +57,11 @@ LEFT_OUT_OF_TESTS = {
     "alone_left_out_of_anova_and_tukey": "Patients who alone of their surgery died, and so, having no spread, "
     "in neither analysis of variance nor Tukey's pairs",
 }
-WHOLE_COHORT = "Whole cohort: a fixed rule is not fitted, so it needs no test patients."
+WHOLE_COHORT = (
+    "Everyone with a known outcome, and for the surgery rule a known surgery: a fixed rule is not fitted, so it needs "
+    "no test patients."
+)
+BESIDE_TESTED = f"{WHOLE_COHORT} Among test patients an unknown surgery is called as most training patients are."
 TUNING = "Hyperparameters are searched on folds inside the training patients; the test patients play no part."
 CNN = (
     "Nine slices around the largest cross-section of the tumour, one network. Training patients are scored out of "

@@ -166,7 +166,7 @@ def surgery(report: Report) -> list[Markup]:
     tested = report.gallery.table(tests, "Tests of survival by surgery", " ".join([prose.TESTS, *told]))
     if not report.models:
         return [blocks.paragraph(prose.SURGERY), *figures, tested]  # the rule itself is this run's result, above
-    rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.WHOLE_COHORT)
+    rules = report.gallery.table(html, "The surgery rule (the paper's Table 2)", prose.BESIDE_TESTED)
     return [blocks.paragraph(prose.SURGERY), *figures, tested, rules]
 
 
