@@ -435,6 +435,10 @@ def test_whom_the_surgery_rule_leaves_out_or_calls_as_the_majority_is_said(metri
     )
 
 
+def test_that_a_network_comes_out_otherwise_on_another_processor_is_said(page: str) -> None:
+    assert "A network trained on another kind of processor comes out a little different." in without_scripts(page)
+
+
 def test_who_is_in_none_or_not_in_all_of_the_tests_of_survival_by_surgery_is_counted() -> None:
     left_out = {"surgery_unknown": 3, "alone_left_out_of_anova_and_tukey": 1}
     exhibits = {"surgery_survival": {"tests": {}, "left_out": left_out}}

@@ -112,7 +112,10 @@ AUDIT_TABLE = (
     "Image signal: AUC of a perfect reader of the images on new patients, 0.5 being none. Coverage: share of 95 % "
     "intervals that hold the truth. MRI adds: share of cohorts in which the protocol says so."
 )
-PROVENANCE = "Enough to repeat this run: the same versions, parameters, data and seed give the same numbers."
+PROVENANCE = (
+    "Enough to repeat this run: the same versions, parameters, data and seed give the same numbers. A network trained "
+    "on another kind of processor comes out a little different."
+)
 SEPARATION = "Test patients: {tested}. Of them seen in training by a model that scores them: {seen}."
 FITS_NOTHING = "This pipeline fits nothing, so no patient had to be kept apart."
 HONEST_PROTOCOL = (
