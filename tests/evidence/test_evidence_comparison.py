@@ -182,6 +182,15 @@ def test_holm_is_that_of_statsmodels_and_skips_what_is_missing():
     assert adjusted["e"] is None
 
 
+def test_no_limit_of_a_difference_of_areas_lies_beyond_what_areas_can_differ_by():
+    """Areas of 1 and 4/9, on three patients of each class."""
+    outcome = np.array([True, True, True, False, False, False])
+    first, second = np.array([0.9, 0.8, 0.7, 0.3, 0.2, 0.1]), np.array([0.2, 0.3, 0.5, 0.4, 0.6, 0.1])
+    there, back = (compare_paired(outcome, *pair)["delta_auc"] for pair in ((first, second), (second, first)))
+    assert there["ci95"][1] == 1.0
+    assert back["ci95"][0] == -1.0
+
+
 def test_no_difference_of_brier_scores_is_drawn_where_it_is_known_that_there_is_none(monkeypatch):
     monkeypatch.delattr("gliocast.evidence.comparison.bootstrap")
     outcome, first, second = scores(40, gain=1.0)

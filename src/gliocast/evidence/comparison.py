@@ -107,7 +107,7 @@ def paired_delong(
     score_a: Float[np.ndarray, " patients"],
     score_b: Float[np.ndarray, " patients"],
 ) -> tuple[Estimate, float]:
-    """Difference of two AUCs on the same patients with its interval, and its standard error (NaN if undefined).
+    """Difference of two AUCs on the same patients with its interval, cut at -1 and 1, and its standard error (or NaN).
 
     Source: DeLong et al. 1988, doi:10.2307/2531595.
     """
@@ -121,7 +121,7 @@ def paired_delong(
     if variance <= 1e-15:  # rounding leaves about 1e-18 where the two rank everyone alike
         return estimate(delta, reason=f"{NO_SPREAD}, or the two models rank every patient alike"), float("nan")
     error = sqrt(variance)
-    return estimate(delta, (delta - Z_95 * error, delta + Z_95 * error)), error
+    return estimate(delta, (max(delta - Z_95 * error, -1.0), min(delta + Z_95 * error, 1.0))), error
 
 
 def verdict(delta: Estimate, n: int, n_needed: int | None, question: Question, relevant_delta_auc: float) -> str:
