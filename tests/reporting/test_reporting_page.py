@@ -435,6 +435,10 @@ def test_whom_the_surgery_rule_leaves_out_or_calls_as_the_majority_is_said(metri
     )
 
 
+def test_nothing_is_said_of_this_cohorts_survival_that_no_test_has_shown(page: str) -> None:
+    assert "Survival is mostly skewed, and its variance may differ between groups" in without_scripts(page)
+
+
 def test_that_a_network_comes_out_otherwise_on_another_processor_is_said(page: str) -> None:
     assert "A network trained on another kind of processor comes out a little different." in without_scripts(page)
 

@@ -48,8 +48,9 @@ SURGERY = (
     "one patient."
 )
 TESTS = (
-    "Survival is skewed and its variance differs between groups, so Welch's test and rank tests stand beside the "
-    "classical one. From the paper's printed means, standard deviations and n the same tests can be computed again."
+    "Survival is mostly skewed, and its variance may differ between groups, so Welch's test and rank tests stand "
+    "beside the classical one. From the paper's printed means, standard deviations and n the same tests can be "
+    "computed again."
 )
 LEFT_OUT_OF_TESTS = {
     "surgery_unknown": "Patients of unknown surgery, and so in none of these tests",
