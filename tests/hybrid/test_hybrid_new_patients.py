@@ -94,6 +94,11 @@ def test_all_that_is_wrong_is_told_at_once(bundle):
     ]
 
 
+def test_a_table_without_identifiers_is_told(bundle):
+    (problem,) = problems(bundle, a_patient().drop(columns="patient_id"))
+    assert problem.where == "column patient_id"
+
+
 def test_a_table_without_patients_is_told(bundle):
     (problem,) = problems(bundle, a_patient().iloc[:0])
     assert problem.found == "no row"

@@ -99,8 +99,10 @@ def column_problems(patients: pd.DataFrame, needed: Iterable[str]) -> Iterator[P
 
 
 def identifier_problems(patients: pd.DataFrame) -> Iterator[Problem]:
-    """Identifiers that are missing, no text, or stand twice."""
-    identifiers = [*patients.get("patient_id", ())]
+    """Identifiers that are missing, no text, or stand twice; an absent column is a problem of its own."""
+    if "patient_id" not in patients:
+        return
+    identifiers = [*patients["patient_id"]]
     missing = [f"row {row}" for row, patient in enumerate(identifiers, 1) if pd.isna(patient)]
     if missing:
         yield Problem(listed(missing), "patient_id", "missing", "an identifier", "Give each patient an identifier.")
