@@ -136,6 +136,11 @@ class Scores:
     fitted_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def can_be_shown(identifier: object) -> bool:
+    """Whether an identifier is text, and surely no person's name with blanks."""
+    return isinstance(identifier, str) and re.fullmatch(SAFE_IDENTIFIER, identifier) is not None
+
+
 def spelling_free(patient: str) -> str:
     """The identifier without what a spreadsheet or a typist changes: case, and zeros before a number."""
     return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())

@@ -120,7 +120,7 @@ def test_a_study_of_image_features_asks_for_a_row_of_the_table(selected):
 
 def test_a_table_of_image_features_without_identifiers_is_refused(selected):
     features = pd.DataFrame({"id;volume": ["P000_1;1,0"]})
-    with pytest.raises(ConfigurationError, match="columns id;volume, …; expected id"):
+    with pytest.raises(ConfigurationError, match=r"a table of one column; expected id\. Save the table with commas"):
         selected(image_score="features", slice_manifest=manifest(), features=features)
 
 

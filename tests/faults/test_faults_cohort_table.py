@@ -249,6 +249,21 @@ def test_one_date_in_the_first_row_tells_that_it_is_a_patients(parameters):
     assert "Doe" not in str(found) and "1950" not in str(found)
 
 
+@pytest.mark.parametrize("born", ["24 Dec 1950", "24.Dez.1950", "19501224"])
+def test_a_date_with_a_months_name_or_digits_alone_tells_that_the_first_row_is_a_patients(parameters, born):
+    found = the_problem(f"Doe,Jane,{born},F,biopsy,alive\nRoe,Ann,{born},F,biopsy,alive\n", parameters())
+    assert (found.where, found.patient) == ("the header", "row 1")
+
+
+@pytest.mark.parametrize("separator", "^ :~")
+def test_one_column_is_no_table_and_its_name_which_may_be_a_patients_row_is_not_shown(parameters, separator):
+    text = "Doe;64;F;biopsy;331\nRoe;65;F;biopsy;331\n".replace(";", separator)
+    found = the_problem(text, parameters())
+    assert (found.where, found.found) == ("separator", "not found: the header is one column")
+    sheet = pd.DataFrame({"Doe;64;F;biopsy;331": ["Roe;65;F;biopsy;331"]})
+    assert (the_problem(sheet, parameters()).found, "Doe" in str(found)) == ("one column", False)
+
+
 # 5 missing, extra, renamed columns
 
 

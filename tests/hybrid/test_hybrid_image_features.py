@@ -50,6 +50,25 @@ def test_an_absent_table_says_where_to_give_its_path():
         read_features(pd.DataFrame(), feature_parameters())
 
 
+def test_a_table_without_its_identifier_column_is_told_without_a_row_that_may_be_a_patients():
+    table = pd.DataFrame([["Roe", "2.5", "F"]], columns=["Doe", "1.5", "M"])
+    with pytest.raises(ConfigurationError, match="not among the table's 3 columns; expected scan") as error:
+        read_features(table, feature_parameters())
+    assert "Doe" not in str(error.value) and "1.5" not in str(error.value)
+
+
+def test_the_column_that_may_hold_the_identifiers_is_told():
+    with pytest.raises(ConfigurationError, match="Did you mean `scans`"):
+        read_features(pd.DataFrame({"scans": ["P1_11"], "volume": ["1.5"]}), feature_parameters())
+
+
+def test_a_name_in_place_of_an_identifier_of_features_is_told_by_its_row():
+    table = pd.DataFrame({"patient_id": ["Doe, Jane", "P2", "P3", "Doe, Jane"], "volume": ["1,5", "2.5", "3.5", "1"]})
+    with pytest.raises(CohortError) as error:
+        read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
+    assert [found.patient for found in error.value.problems] == ["row 2, row 5", "row 2"]
+
+
 def test_ignored_columns_and_text_are_no_features(cohort):
     table = features_of(cohort).assign(site="a")
     columns = read_features(table, feature_parameters(ignore_columns=("noise0",))).columns

@@ -99,6 +99,11 @@ def test_a_table_without_identifiers_is_told(bundle):
     assert problem.where == "column patient_id"
 
 
+def test_the_first_row_of_a_table_without_a_header_is_not_shown(bundle):
+    told = problems(bundle, pd.DataFrame([["Roe", 64.0, "F"]], columns=["Doe", "65.0", "M"]))
+    assert {problem.found for problem in told} == {"not among the table's 3 columns"}
+
+
 def test_a_table_without_patients_is_told(bundle):
     (problem,) = problems(bundle, a_patient().iloc[:0])
     assert problem.found == "no row"

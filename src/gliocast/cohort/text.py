@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from gliocast.cohort.parameters import composed
+from gliocast.cohort.values import DATE
 from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, listed, raise_if_any
 
 SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARK = "\ufeff"
 SHOWN_COLUMNS = 30
 EXCELS_FIRST_LINE = re.compile(r'"?sep=[^\r\n]?"?(?=[\r\n])', re.IGNORECASE)  # names the separator; no row
-DATE = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d{1,2}:\d{2}.*)?"
-VALUE = rf"[+-]?\d+([.,]\d+)?|{DATE}"  # a number or a date, which no column is called
+NUMBER = r"[+-]?\d+([.,]\d+)?"  # which, like a date, no column is called
 NO_HEADER = Problem("row 1", "the header", "absent: the row holds values", "the columns' names", "Export the names.")
 Rows = list[tuple[int, list[str]]]  # the number of a row in the file, and its cells
 Problems = list[Problem]
@@ -59,6 +59,8 @@ def legible_cells(clinical_table: object, separator: str, decimal: str) -> tuple
         return pd.DataFrame(), [table_problem("empty", "one row a patient")]
     if holds_values([str(name) for name in clinical_table.columns]):
         return pd.DataFrame(), [NO_HEADER]
+    if len(clinical_table.columns) == 1:
+        return pd.DataFrame(), [table_problem("one column", "one column a fact")]
     return cells_of_frame(clinical_table, decimal)
 
 
@@ -142,7 +144,10 @@ def cell_text(cell: object, decimal: str) -> str:
 
 
 def separator_problems(text: str, configured: str, header: list[str]) -> Iterator[Problem]:
-    """The problem of a first row that is no header, or that another separator cuts into more columns."""
+    """The problem of a first row that is no header, or that another separator cuts into more columns, or none into any.
+
+    What is one column may be a patient's row, and is not shown.
+    """
     first_line = next(line for line in text.splitlines() if line.strip())
     cut = {separator: cut_line(first_line, separator) for separator in SEPARATORS}
     likely = max(cut, key=lambda separator: len(cut[separator]))
@@ -158,12 +163,16 @@ def separator_problems(text: str, configured: str, header: list[str]) -> Iterato
             f"{'s' if len(header) != 1 else ''})",
             f"Set `cohort.separator: {json.dumps(likely)}` in conf/local/parameters.yml.",
         )
+    elif len(header) == 1:
+        expected = f"{SEPARATORS.get(configured, repr(configured))}, as configured"
+        remedy = "Set `cohort.separator` in conf/local/parameters.yml to what stands between two cells."
+        yield Problem(NOT_APPLICABLE, "separator", "not found: the header is one column", expected, remedy)
 
 
 def holds_values(names: list[str]) -> bool:
     """Whether what stands in the header's place is a patient's row, which is not to be shown."""
-    n_values = sum(bool(re.fullmatch(VALUE, name)) for name in names)
-    return n_values > 1 or any(re.fullmatch(DATE, name) for name in names)
+    dates = any(re.fullmatch(DATE, name, re.IGNORECASE) for name in names)
+    return dates or sum(bool(re.fullmatch(NUMBER, name)) for name in names) > 1
 
 
 def cut_line(line: str, separator: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from gliocast.hybrid.features import outcome_codes
 from gliocast.hybrid.image_scores import joined, score_rows
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.hybrid.selection import quick_scikit_learn, stratified
-from gliocast.types import Partition, Role, Scores, Split
+from gliocast.types import Partition, Role, Scores, Split, can_be_shown
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
     columns = image_features.columns.difference([features.id_column, *features.ignore_columns], sort=False)
     cells = image_features.loc[matched, columns].apply(_as_numbers)
     numbers = cells.select_dtypes("number").set_axis(patients, axis=0)
-    repeated = patients[patients.duplicated()].unique()
-    broken = [problem for name in cells.columns for problem in _broken_column(cells[name], patients)]
-    raise_if_any([*(_several(patient) for patient in repeated), *broken], CohortError)
+    names = _names(patients, matched)
+    repeated = [names[patients == patient] for patient in patients[patients.duplicated()].unique()]
+    broken = [problem for name in cells.columns for problem in _broken_column(cells[name], names)]
+    raise_if_any([*map(_several, repeated), *broken], CohortError)
     if numbers.empty:
         raise ConfigurationError(_no_numbers(image_features, features))
     return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
@@ -149,6 +151,12 @@ def _identified(image_features: pd.DataFrame, id_column: str, id_pattern: str) -
     return identifiers.map(re.compile(id_pattern).fullmatch, na_action="ignore")
 
 
+def _names(patients: pd.Index, matched: pd.Series) -> pd.Index:
+    """Who each row is, for messages: the identifier, or the row of the file where that may be a person's name."""
+    rows = np.flatnonzero(matched) + 2  # the header is row 1
+    return pd.Index([who if can_be_shown(who) else f"row {row}" for who, row in zip(patients, rows, strict=True)])
+
+
 def _as_numbers(column: pd.Series) -> pd.Series:
     """A column of text as numbers, if it holds nothing else."""
     if not (column.dtype == object or isinstance(column.dtype, pd.StringDtype)):
@@ -157,7 +165,7 @@ def _as_numbers(column: pd.Series) -> pd.Series:
     return column if (numbers.isna() & column.notna()).any() else numbers
 
 
-def _broken_column(column: pd.Series, patients: pd.Index) -> list[Problem]:
+def _broken_column(column: pd.Series, names: pd.Index) -> list[Problem]:
     """The problem of a column that is still text, although most of its cells are numbers, some with a comma."""
     if pd.api.types.is_numeric_dtype(column):
         return []
@@ -167,7 +175,7 @@ def _broken_column(column: pd.Series, patients: pd.Index) -> list[Problem]:
         return []
     where, expected = f"image_features: {column.name}", "a number, with a decimal point"
     remedy = "Correct the cell, or leave it empty; or name the column in hybrid.features.ignore_columns."
-    return [Problem(listed([*patients[illegible]]), where, "no number", expected, remedy)]
+    return [Problem(listed([*names[illegible]]), where, "no number", expected, remedy)]
 
 
 def _score_split(
@@ -231,11 +239,17 @@ def _known(patients: tuple[str, ...], table: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _no_identifiers(image_features: pd.DataFrame, id_column: str) -> Problem:
+    """The problem of a table without its identifiers; its first row may be a patient's, so no name of it is shown."""
     names = [str(name) for name in image_features.columns]
-    found = f"columns {', '.join(names[:3])[:100]}, …" if names else "no table"
-    remedy = "Give the table's path in the catalog entry image_features, and its identifier column here."
-    if len(names) == 1 and re.search(r"[;\t|]", names[0]):
+    found = {0: "no table", 1: "a table of one column"}.get(len(names), f"not among the table's {len(names)} columns")
+    if not names:
+        remedy = "Give the table's path in the catalog entry image_features, and its identifier column here."
+    elif len(names) == 1:
         remedy = "Save the table with commas between columns, and points in decimals."
+    elif near := get_close_matches(id_column, names, n=1, cutoff=0.8):
+        remedy = f"Did you mean `{near[0]}`?"
+    else:
+        remedy = "Name the table's identifier column here; its first row must hold the columns' names."
     return Problem("–", "hybrid.features.id_column", found, id_column, remedy)
 
 
@@ -250,5 +264,6 @@ def _unread(name: str) -> Problem:
     return Problem("–", "image_features", f"no numeric column {name}", "every feature that the model reads", remedy)
 
 
-def _several(patient: str) -> Problem:
-    return Problem(patient, "image_features", "several rows", "one row a patient", "Narrow hybrid.features.id_pattern.")
+def _several(names: pd.Index) -> Problem:
+    who, remedy = listed([*names.unique()]), "Narrow hybrid.features.id_pattern."
+    return Problem(who, "image_features", "several rows", "one row a patient", remedy)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any, TypeAlias
@@ -16,7 +15,6 @@ import pandas as pd
 
 from gliocast.errors import (
     NOT_APPLICABLE,
-    SHOWN,
     CohortError,
     Problem,
     listed,
@@ -27,7 +25,7 @@ from gliocast.errors import (
 )
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
-from gliocast.types import SAFE_IDENTIFIER, SURGERIES, Scores, spelling_free
+from gliocast.types import SURGERIES, Scores, can_be_shown, spelling_free
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +86,10 @@ def facts_read(models: FittedModels) -> dict[str, PredictorFacts]:
 
 
 def column_problems(patients: pd.DataFrame, needed: Iterable[str]) -> Iterator[Problem]:
-    """A table without rows, and every column that is absent."""
+    """A table without rows, and every column that is absent; without a header its first row is a patient's."""
     if patients.empty:
         yield Problem(NOT_APPLICABLE, "the patients", "no row", "one row a patient", "Give at least one.")
-    found = f"absent; the table has {', '.join(map(str, patients.columns[:SHOWN]))}"
+    found = f"not among the table's {len(patients.columns)} columns"
     for name in needed:
         if name not in patients.columns:
             remedy = "Add the column; leave cells empty where the value is not known."
@@ -119,11 +117,6 @@ def row_names(patients: pd.DataFrame) -> list[str]:
     """Who each row is, for messages: the identifier, or the row's number where it has none that can be shown."""
     identifiers = patients.get("patient_id", [None] * len(patients))
     return [name if can_be_shown(name) else f"row {row}" for row, name in enumerate(identifiers, 1)]
-
-
-def can_be_shown(identifier: object) -> bool:
-    """Whether an identifier is text, and surely no person's name with blanks."""
-    return isinstance(identifier, str) and re.fullmatch(SAFE_IDENTIFIER, identifier) is not None
 
 
 def cell_problems(
