@@ -83,7 +83,8 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
 
 def faulty_entry(name: str, error: BaseException) -> Problem:
     """The problem of an entry that Kedro cannot make."""
-    remedy = "Correct it in conf/local/catalog.yml; docs/reference/catalog.md has every entry."
+    page = "how-to/swap-data.md has the arguments" if name in NEEDED_FOR else "reference/catalog.md has every entry"
+    remedy = f"Correct it in conf/local/catalog.yml; docs/{page}."
     return Problem("–", f"catalog entry {name}", one_line(error), "a known type, and its arguments", remedy)
 
 
