@@ -125,6 +125,15 @@ def test_a_single_value_in_place_of_a_list_is_told(argument, remedy):
     assert (error.value.problems[0].expected, error.value.problems[0].remedy) == ("a list", remedy)
 
 
+def test_patterns_that_are_none_are_told_all_at_once_with_their_entry_before_any_stage():
+    with pytest.raises(ConfigurationError) as error:
+        ImagingDataset("mri", volumes=["<patient>/t1.nii", "<patient_id>/t1.nii"], lesion_masks=["/mri/<patient_id>"])
+    assert [(problem.where, problem.found) for problem in error.value.problems] == [
+        ("catalog entry imaging: volumes", "'<patient>/t1.nii'"),
+        ("catalog entry imaging: lesion_masks", "'/mri/<patient_id>'"),
+    ]
+
+
 @pytest.mark.parametrize(
     "spacing_mm", [[1, 1], [1, 1, 1, 1], [1, 1, -2], [0, 1, 1], ["1,5", 1, 1], [1, 1, float("nan")]]
 )

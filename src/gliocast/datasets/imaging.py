@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from gliocast.datasets.base import PlacedDataset
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
-from gliocast.imaging.patterns import is_folder
+from gliocast.imaging.patterns import PathPattern, is_folder
 from gliocast.imaging.source import DEFAULT_LESION_MASKS, DEFAULT_VOLUMES, ImageSource
 
 
@@ -54,6 +55,7 @@ class ImagingDataset(PlacedDataset[None, ImageSource]):
         """
         lists: dict[str, object] = {"volumes": volumes, "lesion_masks": lesion_masks, "lesion_labels": lesion_labels}
         refuse_single_values(lists | {"spacing_mm": spacing_mm})
+        refuse_bad_patterns({"volumes": volumes or (), "lesion_masks": lesion_masks or ()})
         super().__init__(filepath, metadata)
         self.source = ImageSource(
             root=self.filepath,
@@ -96,6 +98,23 @@ def no_list(name: str, value: object) -> Problem:
     if name == "spacing_mm":
         remedy = "Give three numbers, one an axis."
     return Problem("–", f"catalog entry imaging: {name}", str(value), "a list", remedy)
+
+
+def refuse_bad_patterns(patterns: Mapping[str, Iterable[str]]) -> None:
+    """Refuse path patterns that are none, before any stage has run.
+
+    Raises:
+        ConfigurationError: all of them at once, each with the argument that it stands in.
+    """
+    problems: list[Problem] = []
+    for name, texts in patterns.items():
+        for text in texts:
+            try:
+                PathPattern(text)
+            except ConfigurationError as error:
+                where = f"catalog entry imaging: {name}"
+                problems += [replace(problem, where=where) for problem in error.problems]
+    raise_if_any(problems, ConfigurationError)
 
 
 def three_distances(spacing_mm: list[Any]) -> tuple[float, float, float]:

@@ -40,7 +40,7 @@ class PathPattern:
                     "a path pattern",
                     repr(self.text),
                     "a path below the imaging folder with <patient_id>",
-                    "Correct it.",
+                    "Correct it; docs/how-to/swap-data.md says how patterns are written.",
                 )
             )
 
