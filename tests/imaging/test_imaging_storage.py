@@ -330,7 +330,8 @@ def test_who_has_no_stack_is_told_where_what_was_found_what_was_expected_and_wha
     dataset.save(extraction(a_site(tmp_path / "site", 1), "P1", "P9"))
     _, exclusions = summarise_slices(dataset.load(), "exclude")
     files = " or ".join(f"<patient_id>/t1gd{ending}" for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ""))
-    assert exclusions["reason"].to_list() == [f"imaging: no volume; expected {files}. Add the image."]
+    remedy = "Add the image, or say where it lies: `volumes` of the catalog entry imaging."
+    assert exclusions["reason"].to_list() == [f"imaging: no volume; expected {files}. {remedy}"]
 
 
 def test_the_same_image_under_two_patients_is_a_leak(tmp_path, dataset):

@@ -114,7 +114,8 @@ class ImageSource:
             expected = " or ".join(
                 shown for text in self.volumes for shown in PathPattern(text).globs(patient_id).values()
             )
-            raise Refused(Finding("image_missing", "imaging", "no volume", expected, "Add the image."))
+            remedy = "Add the image, or say where it lies: `volumes` of the catalog entry imaging."
+            raise Refused(Finding("image_missing", "imaging", "no volume", expected, remedy))
         masks = self._only_one("lesion mask", self.lesion_masks, patient_id)
         shown = {
             path.name: glob.rpartition("/")[2] for path, glob in (volumes | masks).items() if _may_name(path, glob)
