@@ -32,8 +32,9 @@ UNREADABLE = (*OBSTRUCTED, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 
 SHOWN = 10  # names in one message
 SHOWN_CHARACTERS = 40  # of one cell
-MOSTLY_ALONE, MANY_ALONE = 3, 10  # more texts of one patient each: of most patients, or of any
 FEW = 5  # fewer patients may share a name
+MANY_OF_FEW = 10  # more texts of few patients each are no vocabulary
+MOSTLY_ALONE = 3  # nor are more of one patient each, where most patients have one
 
 
 Text = TypeVar("Text")  # or what stands for it
@@ -70,7 +71,7 @@ def shown(cell: object) -> str:
 
 
 def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) -> list[Text]:
-    """The texts that a message must not repeat: where too many are of one patient alone, all that few patients have.
+    """The texts that a message must not repeat: those that few patients have, where these are too many.
 
     So they are in a column of names that was taken for another, and where people have typed what they liked.
 
@@ -78,10 +79,11 @@ def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) ->
         patients_of: the patients of each text that nobody knows.
         n_filled: patients with any text in that column.
     """
-    n_alone = sum(len(set(patients)) == 1 for patients in patients_of.values())
-    if n_alone > MANY_ALONE or (n_alone > MOSTLY_ALONE and 2 * n_alone > n_filled):
-        return [text for text, patients in patients_of.items() if len(set(patients)) < FEW]
-    return []
+    n_patients = {text: len(set(patients)) for text, patients in patients_of.items()}
+    of_few = [text for text, n in n_patients.items() if n < FEW]
+    n_alone = sum(n == 1 for n in n_patients.values())
+    no_vocabulary = len(of_few) > MANY_OF_FEW or (n_alone > MOSTLY_ALONE and 2 * n_alone > n_filled)
+    return of_few if no_vocabulary else []
 
 
 def not_shown(texts: Collection[object]) -> str:

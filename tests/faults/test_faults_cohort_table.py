@@ -581,6 +581,13 @@ def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(parameters, 
     assert f"`cohort.columns.{column}`" in found.remedy and "Name" not in str(found)
 
 
+def test_years_of_birth_that_few_patients_share_are_counted_and_the_unit_is_asked_for(parameters):
+    years = [str(year) for year in range(1940, 1951) for _ in range(4)]
+    found = the_problem(table(*named_in("age_years", years)), parameters())
+    assert found.found.startswith("11 different values") and "194" not in str(found)
+    assert "the right column, in years. If so: Correct it" in found.remedy
+
+
 def test_free_texts_among_a_sites_own_words_are_counted_and_the_words_are_told(parameters):
     rows = named_in("surgery", [*NAMES[:11], *["GTR"] * 20])
     hidden, told = problems(table(*rows), parameters())

@@ -23,6 +23,7 @@ DATE = (
 NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
+UNITS = {"age_years": ", in years", "survival_days": ", in days", "central_slice_mm": ", in mm"}
 Typed = tuple[pd.Series, list[Problem]]
 
 
@@ -65,7 +66,8 @@ class Column:
         patients_of = {str(value): [*who] for value, who in self.patients[texts.index].groupby(texts, sort=False)}
         hidden = perhaps_names(patients_of, int(self.cells.count()))
         if hidden:
-            advice = f"Look whether `cohort.columns.{self.name}` names the right column. If so: {remedy('…')}"
+            right = f"`cohort.columns.{self.name}` names the right column{UNITS.get(self.name, '')}"
+            advice = f"Look whether {right}. If so: {remedy('…')}"
             yield self.problem(self.patients[texts.index[texts.isin(hidden)]], not_shown(hidden), expected, advice)
         for value in (value for value in patients_of if value not in hidden):
             yield self.problem(patients_of[value], shown(value), expected, remedy(shown(value)))
