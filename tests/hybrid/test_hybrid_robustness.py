@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,10 @@ from gliocast.hybrid.selection import FittedPair
 from gliocast.pipelines.hybrid import probing_nodes
 
 
-def probing(grids=SMALL_GRIDS, **changes):
+def probing(beside=MappingProxyType({}), **changes):
+    """What is asked, and other parameters `beside` it."""
     values = {"outer_folds": 3, "repeats": 2, "shares": (0.5,), "explained_patients": 12}
-    return quick(robustness=RobustnessParameters(**{**values, **changes}), grids=grids)
+    return quick(robustness=RobustnessParameters(**{**values, **changes}), **beside)
 
 
 FACTS = fit.facts_of("clinical", quick())
@@ -285,17 +286,29 @@ def test_a_killed_probing_goes_on_after_its_last_answer_and_ends_the_same(ask, t
 
 VARIANTS = {"few": {"C": (0.1,)}, "more": {"C": (1.0,)}}  # of equals the first is chosen
 GRIDS, REORDERED = (
-    {**SMALL_GRIDS, "logistic_regression": variants} for variants in (VARIANTS, dict(reversed(VARIANTS.items())))
+    {"grids": {**SMALL_GRIDS, "logistic_regression": variants}}
+    for variants in (VARIANTS, dict(reversed(VARIANTS.items())))
 )
+FIXED = {"threshold": {"rule": "fixed", "required_specificity": 0.9, "fixed": 0.6}}
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"outer_folds": 2}, {"grids": REORDERED}])
-def test_answers_to_other_questions_are_not_taken(ask, tmp_path, monkeypatch, change):
+@pytest.mark.parametrize(
+    ("change", "times"),
+    [
+        ({"seed": 1}, 2),
+        ({"outer_folds": 2}, 2),
+        ({"beside": GRIDS | {"scoring": "roc_auc"}}, 2),
+        ({"beside": REORDERED}, 2),
+        ({"beside": GRIDS | FIXED}, 1),
+        ({"explained_patients": 5}, 1),
+    ],
+)
+def test_answers_to_other_questions_are_not_taken_and_those_to_the_same_are(ask, tmp_path, monkeypatch, change, times):
     monkeypatch.setattr(robustness, "nested_selection", lambda *_: GOOD)
-    ask(PieceFolder(tmp_path), grids=GRIDS)
+    ask(PieceFolder(tmp_path), beside=GRIDS)
     before = len(list(tmp_path.rglob("*.parquet")))
-    ask(PieceFolder(tmp_path), **{"grids": GRIDS, **change})
-    assert len(list(tmp_path.rglob("*.parquet"))) == 2 * before
+    ask(PieceFolder(tmp_path), **{"beside": GRIDS, **change})
+    assert len(list(tmp_path.rglob("*.parquet"))) == times * before
 
 
 def test_models_before_and_after_the_operation_stand_side_by_side(cohort, partition, image_scores, fitting):

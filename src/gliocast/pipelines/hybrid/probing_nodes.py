@@ -18,6 +18,12 @@ from gliocast.reporting import figures
 from gliocast.reporting.figures import theme
 from gliocast.types import NO_FIGURE, Figure, ImageScoreKind, Partition, Pieces, Scores, Table
 
+# Parameters that no answer of the robustness depends on: a model's threshold is found after it was chosen and fitted.
+WITHOUT_EFFECT: dict[str, Any] = {
+    **dict.fromkeys(("workers", "threshold", "features", "paper_protocol"), True),
+    "robustness": {"explained_patients"},
+}
+
 
 def explain_models(
     fitted_models: FittedModels,
@@ -61,7 +67,7 @@ def probe_robustness(
     found = None
     if hybrid.robustness.repeats:
         with steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
-            depends_on = [patients.to_csv(index=False), facts, hybrid.model_dump(exclude={"workers"}), seed]
+            depends_on = [patients.to_csv(index=False), facts, hybrid.model_dump(exclude=WITHOUT_EFFECT), seed]
             answered = _remembered(robustness_answers, [*depends_on, code_fingerprint(robustness.probe)], report)
             found = robustness.probe(patients, facts, hybrid, seed, answered)
     if found is None:
