@@ -183,6 +183,18 @@ def test_another_file_of_weights_makes_another_search(tmp_path: Path):
     assert settings_with(b"one") == settings_with(b"one", "moved.safetensors") != settings_with(b"other")
 
 
+@pytest.mark.parametrize(("change", "is_another"), [({"threads": 2}, True), ({"checkpoint_seconds": 1}, False)])
+def test_whatever_a_value_depends_on_to_its_last_digits_makes_another_search(change: dict[str, Any], is_another: bool):
+    """Another number of threads adds up in another order: a search from scratch would not find the same values."""
+
+    def settings_with(**changes: Any) -> dict[str, Any]:
+        return FoldTrainer(
+            np.zeros((1, 1, 8, 8)), np.zeros(1, dtype=np.int64), [], a_model(**changes), "auc", 1
+        ).settings()
+
+    assert (settings_with(**change) != settings_with()) is is_another
+
+
 def test_splits_share_a_configured_name_and_no_study(tmp_path: Path):
     found = found_in_splits(tmp_path, trials=1, study_name="mine")[0]["splits"]
     assert [one["study_name"] for one in found.values()] == ["mine-fold1", "mine-fold2", "mine-fold3"]

@@ -82,12 +82,9 @@ class FoldTrainer(Trainer):
         }
 
     def settings(self) -> dict[str, Any]:
-        """What a trial's value depends on: weights, versions, code, and the arithmetic of this machine for `auto`.
-
-        By threads a value differs in its last digits alone.
-        """
+        """What a trial's value depends on: weights, versions, code, and the arithmetic of this machine for `auto`."""
         params, side_px = pinned(self.params), self.stacks.shape[-1]
-        chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT | {"threads"})
+        chosen = params.model_dump(mode="json", exclude=WITHOUT_EFFECT)
         precisions = {arithmetic(params, device, side_px) for device in choose_devices(params.devices)}
         return chosen | {"precision": sorted(precisions), **made_with()}
 
