@@ -548,6 +548,16 @@ def test_a_word_outside_the_vocabulary_is_told_with_the_allowed_ones(parameters,
     assert remedy in problem.remedy
 
 
+@pytest.mark.parametrize("status", ["10", "80", "100", "90.0"])
+def test_a_karnofsky_status_in_place_of_who_s_is_not_to_be_mapped_word_by_word(parameters, status):
+    remedy = the_problem(table(f"P2,65,M,{status},biopsy,331,1"), parameters()).remedy
+    assert "`cohort.columns.karnofsky`" in remedy and "cohort.values" not in remedy
+    columns = parameters().columns | {"karnofsky": "who_status", "who_status": None}
+    text = f"{HEADER}\nP2,65,M,{status},biopsy,331,1\n"
+    cohort, *_ = read_cohort(text, parameters(columns=columns), "exclude")
+    assert cohort["who_status"].notna().all()
+
+
 def test_a_karnofsky_status_between_the_steps_is_told(parameters):
     text = table("P2,65,M,1,biopsy,331,1,85", header=f"{HEADER},karnofsky").replace(SOUND, f"{SOUND},90")
     assert the_problem(text, parameters()).expected == "0, 10, … 100"

@@ -24,6 +24,10 @@ NO_DATE = "Give what the column is for: a number, such as the days between two d
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
 UNITS = {"age_years": ", in years", "survival_days": ", in days", "central_slice_mm": ", in mm"}
+KARNOFSKY_ADVICE = (
+    "Where it is Karnofsky's status, name the column in `cohort.columns.karnofsky`, and set "
+    "`cohort.columns.who_status: null`: WHO's is derived."
+)
 Typed = tuple[pd.Series, list[Problem]]
 
 
@@ -188,6 +192,8 @@ def mapping_remedy(name: str, allowed: tuple[str, ...]) -> Callable[[str], str]:
     """How to map a site's own word to ours."""
 
     def remedy(value: str) -> str:
+        if name == "who_status" and value in map(str, [*KARNOFSKY_TO_WHO][:-1]):  # 0 is a status of either
+            return KARNOFSKY_ADVICE
         near = [] if value.strip("+-").isdigit() else get_close_matches(plain(value), allowed, n=1, cutoff=0.7)
         return f'Map it in conf/local/parameters.yml: cohort.values.{name}: {{"{value}": {near[0] if near else "…"}}}'
 
