@@ -264,6 +264,13 @@ def test_one_column_is_no_table_and_its_name_which_may_be_a_patients_row_is_not_
     assert (the_problem(sheet, parameters()).found, "Doe" in str(found)) == ("one column", False)
 
 
+def test_identifiers_that_the_pattern_does_not_find_are_not_told_to_be_missing_alone(parameters):
+    rule = parameters().identifier.model_copy(update={"pattern": r"PAT-(\d+)"})
+    found = the_problem(table(), parameters(identifier=rule))
+    assert (found.patient, found.found) == ("row 2", "missing, or of another form")
+    assert "`cohort.identifier.pattern`" in found.remedy
+
+
 # 5 missing, extra, renamed columns
 
 

@@ -42,8 +42,11 @@ def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule
     """Every row without an identifier, or with one that could not name a file; told by its row, not by its content."""
     absent = patient_id[patient_id.isna()]
     if len(absent):
-        expected = "an identifier" if rule.pattern == ".*" else f"an identifier like {rule.pattern}"
-        yield Problem(listed(rows(absent)), source, "missing", expected, "Give each patient an identifier.")
+        found, expected, remedy = "missing", "an identifier", "Give each patient an identifier."
+        if rule.pattern != ".*":
+            found, expected = "missing, or of another form", f"an identifier like {rule.pattern}"
+            remedy = "Give each patient an identifier, or correct `cohort.identifier.pattern`."
+        yield Problem(listed(rows(absent)), source, found, expected, remedy)
     unsafe = patient_id[patient_id.notna() & ~safe_to_show(patient_id)]
     if len(unsafe):
         expected = "1 to 64 letters, digits, - and _"
