@@ -22,6 +22,8 @@ PARAMETERS = """# Parameters
 
 All of them, with their values in both profiles; long ones are cut, and stand whole in `conf/base`. Change one leaf in
 `conf/local/parameters.yml`, or for one run by `--params model.epochs=20`.
+A mapping there is laid over ours: it changes entries and adds some, but neither drops nor reorders any; a list takes
+the place of ours.
 Unknown names and impossible values end the run with exit code 2 and a list of all of them.
 
 """
