@@ -72,10 +72,10 @@ def test_wrong_parameters_end_before_any_work(project, parameters, said):
     ("options", "said"),
     [
         (["--pipeline", "baseline", "--nodes", "read_chort"], "read_chort"),
-        (["--pipeline", "baseline", "--env", "nowhere"], "conf/nowhere"),
+        (["--pipeline", "baseline", "--env", "nowhere"], "a folder of conf/: brats2020"),
     ],
 )
-def test_a_name_that_kedro_does_not_know_ends_in_a_table(project, options, said):
+def test_a_name_that_is_not_there_ends_in_a_table(project, options, said):
     ended = project.kedro("run", *options)
     assert ended.returncode == 2
     assert said in ended.stderr
