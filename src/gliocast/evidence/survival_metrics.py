@@ -147,8 +147,8 @@ def _dead_and_alive(horizon_days: float) -> PairsOf:
     last_moment = _before(horizon_days)
 
     def pairs_of(split: ScoredSplit) -> Float[np.ndarray, "patients patients"]:
-        dead = split.test.died & (split.test.days <= last_moment)
-        alive = (split.test.days > last_moment) / known_alive_share(split, np.array([last_moment]))
+        dead = split.test.died & (split.test.days < horizon_days)
+        alive = (split.test.days >= horizon_days) / known_alive_share(split, np.array([last_moment]))
         return (dead / censoring_weights(split.training, split.test.days))[:, None] * alive
 
     return pairs_of
