@@ -192,7 +192,7 @@ def mapping_remedy(name: str, allowed: tuple[str, ...]) -> Callable[[str], str]:
     """How to map a site's own word to ours."""
 
     def remedy(value: str) -> str:
-        if name == "who_status" and value in map(str, [*KARNOFSKY_TO_WHO][:-1]):  # 0 is a status of either
+        if name == "who_status" and value in map(str, KARNOFSKY_TO_WHO):
             return KARNOFSKY_ADVICE
         near = [] if value.strip("+-").isdigit() else get_close_matches(plain(value), allowed, n=1, cutoff=0.7)
         return f'Map it in conf/local/parameters.yml: cohort.values.{name}: {{"{value}": {near[0] if near else "…"}}}'
