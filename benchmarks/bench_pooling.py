@@ -54,7 +54,7 @@ def pooled_cohort(n_patients: int, image_auc: float, informative: int, seed: int
         probability = out_of_fold_probability(stacks, long_term, params, seed)
         reference = probability if reference is None else reference
         found = delong(long_term, probability)
-        less_mean_logit, _ = paired_delong(long_term, probability, reference)
+        less_mean_logit, *_ = paired_delong(long_term, probability, reference)
         cohort = {"patients": n_patients, "image_auc": image_auc, "informative_slices": informative}
         figures = {"auc": found["value"], "ci95": found["ci95"]}
         difference = {"less_mean_logit": less_mean_logit["value"], "its_ci95": less_mean_logit["ci95"]}

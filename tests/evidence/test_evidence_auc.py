@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.special import ndtri
+from scipy.stats import brunnermunzel
 
 from gliocast.evidence.auc import delong, delong_covariance
 from gliocast.evidence.comparison import compare_paired, paired_delong
@@ -65,13 +66,39 @@ def test_three_correlated_curves_are_those_of_the_sas_manual(ovarian):
     assert np.sqrt(np.diag(covariance)) == pytest.approx([0.0927, 0.1028, 0.1000], abs=5e-5)
 
 
-def test_paired_difference_is_that_of_the_sas_manual(ovarian):
+def test_paired_difference_and_its_error_are_those_of_the_sas_manual(ovarian):
     outcome, albumin, _, kg_score = ovarian
-    delta, error = paired_delong(outcome, albumin, kg_score)
+    delta, error, _ = paired_delong(outcome, albumin, kg_score)
     assert delta["value"] == pytest.approx(0.0108, abs=5e-5)
-    assert delta["ci95"] == pytest.approx([-0.1761, 0.1976], abs=5e-5)
     assert error == pytest.approx(0.0953, abs=5e-5)
-    assert compare_paired(outcome, albumin, kg_score)["p_value"] == pytest.approx(0.9102, abs=5e-5)
+
+
+@settings(max_examples=50)
+@given(arrays.arrays(float, 9, elements=st.integers(-3, 3).map(float)))
+def test_against_a_model_that_ranks_nobody_the_p_is_brunners_and_munzels(score):
+    outcome = np.array([True] * 3 + [False] * 6)
+    _, error, p_value = paired_delong(outcome, score, np.zeros(9))
+    if np.isfinite(error):
+        expected = brunnermunzel(score[:3], score[3:], distribution="t").pvalue
+        assert p_value == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_difference_is_hardly_ever_found_of_equal_models_however_few_patients_a_class_has():
+    """With the normal quantile in place of Student's, 5 to 8 % of such intervals lie above zero, in place of 2.5 %."""
+    generator, above = np.random.default_rng(3), 0
+    outcome = np.arange(33) < 3
+    for _ in range(1000):
+        scores = generator.normal(size=(2, 33)) + 0.7 * outcome
+        above += paired_delong(outcome, *scores)[0]["ci95"][0] > 0
+    assert above / 1000 < 0.04
+
+
+def test_the_interval_and_the_p_of_a_difference_say_the_same(ovarian):
+    outcome, albumin, protein, kg_score = ovarian
+    for first, second in ((albumin, kg_score), (albumin, protein), (albumin, -protein)):
+        result = compare_paired(outcome, first, second)
+        low, high = result["delta_auc"]["ci95"]
+        assert (result["p_value"] < 0.05) == (low > 0 or high < 0)
 
 
 def test_interval_on_the_logit_scale_holds_the_truth_with_few_patients():

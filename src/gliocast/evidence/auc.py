@@ -48,8 +48,18 @@ def delong_covariance(
 ) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "models models"]]:
     """AUC of several models on the same patients, and the covariance of these AUCs.
 
-    Needs a patient of each class; where one is alone there, the covariance lacks that class's part. By midranks: Sun
-    and Xu 2014, doi:10.1109/LSP.2014.2337313.
+    Needs a patient of each class; where one is alone there, the covariance lacks that class's part.
+    """
+    areas, parts = delong_parts(outcome, scores)
+    return areas, parts.sum(axis=0)
+
+
+def delong_parts(
+    outcome: Bool[np.ndarray, " patients"], scores: Float[np.ndarray, "models patients"]
+) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "2 models models"]]:
+    """AUC of several models, and what the long-term, then the short-term survivors add to the covariance of these AUCs.
+
+    By midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
     """
     from scipy.stats import rankdata
 
@@ -58,7 +68,7 @@ def delong_covariance(
     ranks = rankdata(np.hstack([long_term, short_term]), axis=1)
     share_beaten = (ranks[:, :m] - rankdata(long_term, axis=1)) / n  # by each long-term survivor, of the short-term
     share_above = 1 - (ranks[:, m:] - rankdata(short_term, axis=1)) / m
-    return share_beaten.mean(axis=1), _covariance(share_beaten) / m + _covariance(share_above) / n
+    return share_beaten.mean(axis=1), np.stack([_covariance(share_beaten) / m, _covariance(share_above) / n])
 
 
 def _covariance(components: Float[np.ndarray, "models patients"]) -> Float[np.ndarray, "models models"]:

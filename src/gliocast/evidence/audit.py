@@ -229,7 +229,7 @@ def _row(
     clinical: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
     """Claims on the test patients with their intervals, and the truth on the new ones."""
-    difference, _ = paired_delong(outcome, hybrid[0], clinical[0])
+    difference, *_ = paired_delong(outcome, hybrid[0], clinical[0])
     row: dict[str, Any] = {"mri_adds": bool(difference["ci95"] and difference["ci95"][0] > 0)}
     for name, (own, new) in (("", hybrid), ("clinical_", clinical)):
         accuracy = wilson(int(((own >= 0.5) == outcome).sum()), len(outcome))

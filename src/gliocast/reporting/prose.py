@@ -94,7 +94,8 @@ LEAKING_CHOICE = (
 LEAKING_IMAGES = "patients on whom its image model was trained are tested, and "
 POOLED = " of all splits together; AUC within splits"
 COMPARISONS = (
-    "All models are scored on the same test patients, so differences are paired. A verdict is given only where the "
+    "All models are scored on the same test patients, so differences are paired (DeLong with Student's quantile; BCa "
+    "where the AUC's interval is drawn over patients). A verdict is given only where the "
     "interval allows one; otherwise the number of test patients that would be needed. The study's "
     "question is the hybrid model against the clinical one. Every other pair is compared too, and called better only "
     "where Holm's p, which counts them all, is below 0.05 as well."
