@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from gliocast.evidence import metrics
+from gliocast.evidence.auc import delong, delong_parts
 from gliocast.evidence.bootstrap import bootstrap
 from gliocast.evidence.classification import area_within_splits
 from gliocast.evidence.comparison import paired_delong
@@ -40,6 +41,10 @@ def main() -> None:
     samples = asked.parse_args().samples
     for patients in (35, 112):
         say("calibration error of right probabilities", calibration_error(patients, samples), patients=patients)
+    for long_term, short_term in ((3, 34), (5, 32), (18, 17)):
+        for truth in (0.5, 0.7, 0.9):
+            setting = {"long_term": long_term, "short_term": short_term, "truth": truth}
+            say("AUC of one model", area_of_one_model(samples=samples, **setting), **setting)
     for shift in (0.0, 0.6):
         say("AUC over folds", area_over_folds(shift, samples), patients=PATIENTS, shift_sd=shift)
     for long_term, short_term in ((3, 3), (3, 30), (4, 20), (18, 17)):
@@ -64,6 +69,24 @@ def calibration_error(patients: int, samples: int) -> dict[str, float]:
         values.append(found["value"])
         held.append(found["ci95"] is not None and found["ci95"][0] <= 0)
     return {"mean": round(float(np.mean(values)), 3), "share of intervals with the truth": float(np.mean(held))}
+
+
+def area_of_one_model(long_term: int, short_term: int, truth: float, samples: int) -> dict[str, float]:
+    """How often the interval holds the AUC of two normals; and the plain one with the normal quantile."""
+    from scipy.special import ndtri
+
+    rng, outcome = np.random.default_rng(0), np.arange(long_term + short_term) < long_term
+    intervals, held, held_plain = 0, 0, 0
+    for _ in range(10 * samples):
+        score = rng.normal(size=len(outcome)) + np.sqrt(2) * ndtri(truth) * outcome
+        if (found := delong(outcome, score))["ci95"] is not None:
+            low, high = found["ci95"]
+            intervals, held = intervals + 1, held + (low <= truth <= high)
+            held_plain += abs(found["value"] - truth) <= Z_95 * float(
+                np.sqrt(delong_parts(outcome, score[None])[1].sum())
+            )
+    shares = {"share of intervals with the truth": held, "of plain ones with the normal quantile": held_plain}
+    return {name: round(count / intervals, 3) for name, count in shares.items()}
 
 
 def area_over_folds(shift_sd: float, samples: int) -> dict[str, float]:

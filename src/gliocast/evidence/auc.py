@@ -7,7 +7,7 @@ from math import exp, log, sqrt
 import numpy as np
 from jaxtyping import Bool, Float
 
-from gliocast.evidence.intervals import Z_95, Estimate, estimate
+from gliocast.evidence.intervals import Estimate, estimate
 
 ONE_CLASS = "only one outcome class among these patients"
 ONE_PATIENT = "only one patient of an outcome class, whose scores' spread nobody knows"
@@ -17,8 +17,9 @@ NO_SPREAD = "no spread: the scores separate the classes completely, or are all t
 def delong(outcome: Bool[np.ndarray, " patients"], score: Float[np.ndarray, " patients"]) -> Estimate:
     """AUC with a 95 % interval from DeLong's variance.
 
-    The interval is made on the logit scale: with 35 test patients it then holds the truth in 95 to 97 % of samples,
-    where the plain one, as R's pROC gives it, does in 85 to 94 % (AUC 0.5 to 0.95).
+    The interval is made on the logit scale and with Student's quantile: with 18 and 17 test patients of the classes it
+    holds the truth in 96 to 97 % of samples, with 3 and 34 in 93 to 99 %, where the plain one, as R's pROC gives it,
+    does in 89 to 94 % and in 78 to 83 % (AUC 0.5 to 0.9).
 
     Args:
         outcome: True for long-term survivors.
@@ -26,15 +27,18 @@ def delong(outcome: Bool[np.ndarray, " patients"], score: Float[np.ndarray, " pa
 
     Sources: DeLong et al. 1988, doi:10.2307/2531595; Qin and Hotilovac 2008, doi:10.1177/0962280207087173 (logit).
     """
+    from scipy.special import stdtrit
+
     if outcome.all() or not outcome.any():
         return estimate(None, reason=ONE_CLASS)
-    areas, covariance = delong_covariance(outcome, score[None])
-    area, error = float(areas[0]), sqrt(covariance[0, 0])
+    areas, parts = delong_parts(outcome, score[None])
+    area, variance = float(areas[0]), float(parts.sum())
     if has_lone_patient(outcome):
         return estimate(area, reason=ONE_PATIENT)
-    if error == 0:
+    if variance == 0:
         return estimate(area, reason=NO_SPREAD)
-    center, half_width = log(area / (1 - area)), Z_95 * error / (area * (1 - area))
+    quantile = float(stdtrit(degrees_of_freedom(parts[:, 0, 0], outcome), 0.975))
+    center, half_width = log(area / (1 - area)), quantile * sqrt(variance) / (area * (1 - area))
     return estimate(area, (1 / (1 + exp(half_width - center)), 1 / (1 + exp(-half_width - center))))
 
 
@@ -43,22 +47,12 @@ def has_lone_patient(outcome: Bool[np.ndarray, " patients"]) -> bool:
     return min(int(outcome.sum()), int((~outcome).sum())) == 1
 
 
-def delong_covariance(
-    outcome: Bool[np.ndarray, " patients"], scores: Float[np.ndarray, "models patients"]
-) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "models models"]]:
-    """AUC of several models on the same patients, and the covariance of these AUCs.
-
-    Needs a patient of each class; where one is alone there, the covariance lacks that class's part.
-    """
-    areas, parts = delong_parts(outcome, scores)
-    return areas, parts.sum(axis=0)
-
-
 def delong_parts(
     outcome: Bool[np.ndarray, " patients"], scores: Float[np.ndarray, "models patients"]
 ) -> tuple[Float[np.ndarray, " models"], Float[np.ndarray, "2 models models"]]:
     """AUC of several models, and what the long-term, then the short-term survivors add to the covariance of these AUCs.
 
+    Needs a patient of each class; where one is alone there, that class adds nothing.
     By midranks: Sun and Xu 2014, doi:10.1109/LSP.2014.2337313.
     """
     from scipy.stats import rankdata
@@ -69,6 +63,15 @@ def delong_parts(
     share_beaten = (ranks[:, :m] - rankdata(long_term, axis=1)) / n  # by each long-term survivor, of the short-term
     share_above = 1 - (ranks[:, m:] - rankdata(short_term, axis=1)) / m
     return share_beaten.mean(axis=1), np.stack([_covariance(share_beaten) / m, _covariance(share_above) / n])
+
+
+def degrees_of_freedom(variances: Float[np.ndarray, " 2"], outcome: Bool[np.ndarray, " patients"]) -> float:
+    """Satterthwaite's, of the sum of the variances that the long-term and the short-term survivors add.
+
+    Source: Brunner and Munzel 2000, Biometrical Journal 42, 17–25.
+    """
+    sizes = np.array([outcome.sum(), (~outcome).sum()])
+    return float(variances.sum() ** 2 / (variances**2 / (sizes - 1)).sum())
 
 
 def _covariance(components: Float[np.ndarray, "models patients"]) -> Float[np.ndarray, "models models"]:

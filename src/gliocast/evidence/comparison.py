@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gliocast.evidence import metrics
-from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, ONE_PATIENT, delong_parts, has_lone_patient
+from gliocast.evidence.auc import NO_SPREAD, ONE_CLASS, ONE_PATIENT, degrees_of_freedom, delong_parts, has_lone_patient
 from gliocast.evidence.bootstrap import (
     as_clusters,
     as_splits,
@@ -114,8 +114,7 @@ def paired_delong(
     Returns:
         The difference, its standard error (NaN if unknown), and the two-sided p of no difference (None if unknown).
 
-    Sources: DeLong et al. 1988, doi:10.2307/2531595; Brunner and Munzel 2000, Biometrical Journal 42, 17–25 (degrees
-        of freedom, after Satterthwaite).
+    Source: DeLong et al. 1988, doi:10.2307/2531595.
     """
     from scipy.special import stdtr, stdtrit
 
@@ -129,8 +128,8 @@ def paired_delong(
     variance = float(of_each_class.sum())
     if variance <= 1e-15:  # rounding leaves about 1e-18 where the two rank everyone alike
         return estimate(delta, reason=f"{NO_SPREAD}, or the two models rank every patient alike"), float("nan"), None
-    freedom = variance**2 / float((of_each_class**2 / [outcome.sum() - 1, (~outcome).sum() - 1]).sum())
-    error, quantile = sqrt(variance), float(stdtrit(freedom, 0.975))
+    error, freedom = sqrt(variance), degrees_of_freedom(of_each_class, outcome)
+    quantile = float(stdtrit(freedom, 0.975))
     interval = max(delta - quantile * error, -1.0), min(delta + quantile * error, 1.0)
     return estimate(delta, interval), error, float(2 * stdtr(freedom, -abs(delta) / error))
 
