@@ -41,6 +41,8 @@ def main() -> None:
     samples = asked.parse_args().samples
     for patients in (35, 112):
         say("calibration error of right probabilities", calibration_error(patients, samples), patients=patients)
+    for patients in (12, 20, 35, 112):
+        say("Brier score of right probabilities", brier_score(patients, samples), patients=patients)
     for long_term, short_term in ((3, 34), (5, 32), (18, 17)):
         for truth in (0.5, 0.7, 0.9):
             setting = {"long_term": long_term, "short_term": short_term, "truth": truth}
@@ -69,6 +71,21 @@ def calibration_error(patients: int, samples: int) -> dict[str, float]:
         values.append(found["value"])
         held.append(found["ci95"] is not None and found["ci95"][0] <= 0)
     return {"mean": round(float(np.mean(values)), 3), "share of intervals with the truth": float(np.mean(held))}
+
+
+def brier_score(patients: int, samples: int) -> dict[str, float]:
+    """How often the bootstrap's interval holds what these probabilities come to among very many patients."""
+    rng, held = np.random.default_rng(0), []
+    many = 1 / (1 + np.exp(-rng.normal(0, 1.2, 10**6)))
+    truth = float((many * (1 - many)).mean())
+    for seed in range(samples):
+        probability = 1 / (1 + np.exp(-rng.normal(0, 1.2, patients)))
+        outcome = rng.random(patients) < probability
+        low, high = bootstrap(partial(metrics.brier, outcome, probability), np.arange(patients), N_BOOTSTRAP, seed)[
+            "ci95"
+        ]
+        held.append(low <= truth <= high)
+    return {"share of intervals with the truth": round(float(np.mean(held)), 3)}
 
 
 def area_of_one_model(long_term: int, short_term: int, truth: float, samples: int) -> dict[str, float]:
