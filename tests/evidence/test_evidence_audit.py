@@ -28,16 +28,18 @@ SMALL = {
     "n_new_patients": 2000,
     "image_signals": (0.5,),
     "workers": 1,
-    "choice": "one_standard_error",
 }
 QUICK = {"classifiers": {"logistic_regression": (0.1, 1), "naive_bayes": (0.1,)}}
 AUDIT = AuditParameters(**DECLARED | SMALL | QUICK)
 AGE_SD = AUDIT.age_sd_years
+CHOICE = "one_standard_error"
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return pd.concat([audit_chunk(TABLE1, AUDIT, 1, chunk) for chunk in range(n_chunks(AUDIT))], ignore_index=True)
+    return pd.concat(
+        [audit_chunk(TABLE1, AUDIT, CHOICE, 1, chunk) for chunk in range(n_chunks(AUDIT))], ignore_index=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -144,11 +146,11 @@ FOLDS = np.array([[0, 1, 0, 1, 0, 1]])
 
 def study(outcome, protocol="honest", **classifying):
     """The choice among stand-ins, each a function of the training weights, for one cohort a row of `outcome`."""
-    settings = {"inner_folds": 2, "choice": "best", "classifiers": dict.fromkeys(classifying or ["any"], (1.0,))}
+    settings = {"inner_folds": 2, "classifiers": dict.fromkeys(classifying or ["any"], (1.0,))}
     training = TRAINING.repeat(len(outcome), axis=0)
     design = Design(np.zeros_like(training), training, training)
     folds = FOLDS.repeat(len(outcome), axis=0)
-    return Study(np.array(outcome), design, folds, protocol, AUDIT.model_copy(update=settings))
+    return Study(np.array(outcome), design, folds, protocol, AUDIT.model_copy(update=settings), "best")
 
 
 def test_each_inner_fold_is_fitted_on_the_other_training_patients_and_on_no_test_patient(monkeypatch):
@@ -222,8 +224,8 @@ def test_the_honest_scaler_learns_from_the_training_patients_alone():
 def test_the_last_piece_holds_the_cohorts_that_are_left_over():
     uneven = AUDIT.model_copy(update={"n_cohorts": 5, "chunk": 2, "n_new_patients": 100})
     assert n_chunks(uneven) == 3
-    assert set(audit_chunk(TABLE1, uneven, 1, 2)["cohort"]) == {4}
-    assert set(audit_chunk(TABLE1, uneven, 1, 1)["cohort"]) == {2, 3}
+    assert set(audit_chunk(TABLE1, uneven, CHOICE, 1, 2)["cohort"]) == {4}
+    assert set(audit_chunk(TABLE1, uneven, CHOICE, 1, 1)["cohort"]) == {2, 3}
 
 
 def test_new_patients_are_none_of_the_cohorts_own(monkeypatch):
@@ -235,7 +237,7 @@ def test_new_patients_are_none_of_the_cohorts_own(monkeypatch):
 
     monkeypatch.setattr("gliocast.evidence.audit.draw_patients", draw)
     alone = AUDIT.model_copy(update={"n_cohorts": 1, "chunk": 1, "n_new_patients": AUDIT.n_patients})
-    audit_chunk(TABLE1, alone, 1, 0)
+    audit_chunk(TABLE1, alone, CHOICE, 1, 0)
     own, new = drawn
     assert not np.array_equal(own.clinical, new.clinical)
 
@@ -333,28 +335,34 @@ def test_the_table_of_three_cohorts_by_hand():
 
 def test_a_killed_audit_goes_on_and_ends_the_same(tmp_path, runs, monkeypatch):
     chunks = PieceFolder(tmp_path)
-    whole = nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
+    whole = nodes.simulate_cohorts(PAPER, AUDIT, CHOICE, 1, chunks)
     files = sorted(tmp_path.rglob("*.parquet"))
     files[1].unlink()
     monkeypatch.setattr("gliocast.evidence.audit.audit_chunk", refuse_the_first(audit_chunk))
-    resumed = nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
+    resumed = nodes.simulate_cohorts(PAPER, AUDIT, CHOICE, 1, chunks)
     pd.testing.assert_frame_equal(whole, resumed)
     pd.testing.assert_frame_equal(whole, runs)
 
 
 def refuse_the_first(original):
-    def audit_again(table1, audit, seed, chunk):
+    def audit_again(table1, audit, choice, seed, chunk):
         assert chunk == 1, "a finished piece was done again"
-        return original(table1, audit, seed, chunk)
+        return original(table1, audit, choice, seed, chunk)
 
     return audit_again
 
 
 def test_another_order_of_preference_finds_no_pieces_and_chooses_otherwise(tmp_path, runs):
     chunks, reordered = PieceFolder(tmp_path), dict(reversed(AUDIT.classifiers.items()))
-    nodes.simulate_cohorts(PAPER, AUDIT, 1, chunks)
-    other = nodes.simulate_cohorts(PAPER, AUDIT.model_copy(update={"classifiers": reordered}), 1, chunks)
+    nodes.simulate_cohorts(PAPER, AUDIT, CHOICE, 1, chunks)
+    other = nodes.simulate_cohorts(PAPER, AUDIT.model_copy(update={"classifiers": reordered}), CHOICE, 1, chunks)
     assert not other.equals(runs)
+
+
+def test_the_audit_chooses_by_the_rule_that_it_is_given_and_finds_no_pieces_of_another(tmp_path, runs):
+    chunks = PieceFolder(tmp_path)
+    nodes.simulate_cohorts(PAPER, AUDIT, CHOICE, 1, chunks)
+    assert not nodes.simulate_cohorts(PAPER, AUDIT, "best", 1, chunks).equals(runs)
 
 
 def test_a_piece_with_one_flipped_bit_anywhere_is_done_again(tmp_path):

@@ -48,6 +48,10 @@ def test_no_entry_outside_the_reports_has_a_preview():
     assert not [name for name, settings in viz.items() if settings.get("preview") is True]
 
 
+def test_the_audit_judges_the_rule_of_choice_that_the_hybrid_models_follow():
+    assert {"params:hybrid.choice"} <= PIPELINES["audit"].inputs()
+
+
 WORKSPACES = {"tuning_study", "cnn_checkpoints", "robustness_answers", "test_openings_ledger"}
 RECORDS_OF_OTHER_RUNS = {"simulation_record", "audit_record"}
 SECRETS = {"pseudonym_key"}  # the site's own, made when first needed

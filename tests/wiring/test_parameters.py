@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,13 @@ THREE_CLASSES = {"classes": 3, "loss": "ordinal"}
 def parameters(model: dict[str, Any], cohort: dict[str, Any] | None = None) -> dict[str, Any]:
     loaded = OmegaConfigLoader(CONF, base_env="base", default_run_env="base")["parameters"]
     return loaded | {"model": loaded["model"] | model, "cohort": loaded["cohort"] | (cohort or {})}
+
+
+def test_no_parameter_copies_one_of_another_section():
+    """A reference is resolved within conf/base, before conf/local is laid over it: the copy would not follow."""
+    files = Path(CONF, "base").glob("parameters*.yml")
+    references = {name for file in files for name in re.findall(r"\$\{([^${}]*)", file.read_text())}
+    assert not [name for name in references if not name.startswith(("_", "profile", "globals:", "runtime_params:"))]
 
 
 def test_three_classes_whose_long_term_survivors_are_the_cohorts_are_accepted():

@@ -27,6 +27,7 @@ from gliocast.processes import in_processes
 
 _log = logging.getLogger(__name__)
 Protocol: TypeAlias = Literal["honest", "paper"]
+Choice: TypeAlias = Literal["best", "one_standard_error"]
 NEW_PATIENTS_STREAM = 1  # each chunk has new patients of its own: one sample for all would err for all alike
 Members: TypeAlias = Bool[np.ndarray, "cohorts patients"]
 Probabilities: TypeAlias = Float[np.ndarray, "cohorts patients"]
@@ -47,27 +48,32 @@ def n_chunks(audit: AuditParameters) -> int:
 
 
 def audit_chunks_in_parallel(
-    table1: Mapping[str, Any], audit: AuditParameters, seed: int, chunks: Sequence[int]
+    table1: Mapping[str, Any], audit: AuditParameters, choice: Choice, seed: int, chunks: Sequence[int]
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Each piece with its number, as soon as it is done; the result does not depend on the number of workers."""
     workers = min(audit.workers, max(len(chunks), 1))
-    numbered = partial(_numbered, table1, audit, seed)
+    numbered = partial(_numbered, table1, audit, choice, seed)
     done = in_processes(workers, numbered, chunks, return_as="generator_unordered")
     for count, (chunk, runs) in enumerate(done, start=1):
         _log.info("audit: piece %d of %d done", count, len(chunks))
         yield chunk, runs
 
 
-def _numbered(table1: Mapping[str, Any], audit: AuditParameters, seed: int, chunk: int) -> tuple[int, pd.DataFrame]:
-    return chunk, audit_chunk(table1, audit, seed, chunk)
+def _numbered(
+    table1: Mapping[str, Any], audit: AuditParameters, choice: Choice, seed: int, chunk: int
+) -> tuple[int, pd.DataFrame]:
+    return chunk, audit_chunk(table1, audit, choice, seed, chunk)
 
 
-def audit_chunk(table1: Mapping[str, Any], audit: AuditParameters, seed: int, chunk: int) -> pd.DataFrame:
+def audit_chunk(
+    table1: Mapping[str, Any], audit: AuditParameters, choice: Choice, seed: int, chunk: int
+) -> pd.DataFrame:
     """All scenarios on one piece of the cohorts: one row a cohort and scenario.
 
     Args:
         table1: Table 1 by outcome, see `audit_law.draw_patients`.
         audit: the parameters.
+        choice: of the honest protocol among the classifiers, as `hybrid.choice`.
         seed: of the whole audit.
         chunk: number of the piece; each has random numbers of its own, and every scenario sees the same patients.
     """
@@ -79,7 +85,7 @@ def audit_chunk(table1: Mapping[str, Any], audit: AuditParameters, seed: int, ch
     folds = here.permuted(np.tile(np.arange(shape[1]) % audit.inner_folds, (shape[0], 1)), axis=1)
     rows: list[dict[str, Any]] = []
     for protocol, design_of in DESIGNS.items():
-        study = Study(cohorts.outcome, design_of(shape, audit, here), folds, protocol, audit)
+        study = Study(cohorts.outcome, design_of(shape, audit, here), folds, protocol, audit, choice)
         rows += _rows_of_protocol(cohorts, new, study)
     return pd.DataFrame(rows).assign(cohort=lambda table: first + table["cohort"])
 
@@ -166,6 +172,7 @@ class Study:
     folds: np.ndarray
     protocol: Protocol
     audit: AuditParameters
+    choice: Choice
 
     def run(self, features: np.ndarray, new: np.ndarray) -> Answers:
         everywhere = np.broadcast_to(new, (len(features), *new.shape[1:]))
@@ -196,7 +203,7 @@ class Study:
         means, members = inner.mean(axis=1), families == np.array([[name] for name in self.audit.classifiers])
         winners = np.where(members[..., None], means, -1.0).argmax(axis=1)
         if self.protocol == "honest":
-            best = winners[chosen_family(inner, winners, self.audit.choice), np.arange(inner.shape[2])]
+            best = winners[chosen_family(inner, winners, self.choice), np.arange(inner.shape[2])]
             return np.asarray(best)
         right = ((fitted >= 0.5) == self.outcome) & ~self.design.training
         on_test = np.take_along_axis(right.sum(axis=2), winners, axis=0)
@@ -206,7 +213,7 @@ class Study:
 def chosen_family(
     inner: Float[np.ndarray, "candidates folds cohorts"],
     winners: Int[np.ndarray, "families cohorts"],
-    choice: Literal["best", "one_standard_error"],
+    choice: Choice,
 ) -> Int[np.ndarray, " cohorts"]:
     """The first family, in the order of preference, whose best candidate is good enough; as `hybrid.choice` says.
 

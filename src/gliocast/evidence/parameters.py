@@ -38,7 +38,6 @@ class AuditParameters(Parameters):
     paper_test_share: float = Field(gt=0, lt=1)
     honest_test_share: float = Field(gt=0, lt=1)
     inner_folds: int = Field(ge=2, le=20)
-    choice: Literal["best", "one_standard_error"]
     classifiers: dict[AuditClassifier, tuple[float, ...]]
     chunk: int = Field(ge=1)
     workers: int = Field(ge=1)

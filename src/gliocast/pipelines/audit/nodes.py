@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence import audit_summary
-from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chunks
+from gliocast.evidence.audit import Choice, audit_chunk, audit_chunks_in_parallel, n_chunks
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_in_order
@@ -16,13 +16,15 @@ from gliocast.reporting import figures
 from gliocast.types import Figure, Pieces, Table
 
 
-def simulate_cohorts(paper: Mapping[str, Any], audit: AuditParameters, seed: int, audit_chunks: Pieces) -> Table:
+def simulate_cohorts(
+    paper: Mapping[str, Any], audit: AuditParameters, choice: Choice, seed: int, audit_chunks: Pieces
+) -> Table:
     """Every cohort through every scenario; goes on after the last finished piece."""
     table1 = paper["table1"]
-    key = sha256_in_order([audit.model_dump(exclude={"workers"}), table1, seed, code_fingerprint(audit_chunk)])
+    key = sha256_in_order([audit.model_dump(exclude={"workers"}), table1, choice, seed, code_fingerprint(audit_chunk)])
     finished = {chunk: runs for chunk in range(n_chunks(audit)) if (runs := audit_chunks.load(key, chunk)) is not None}
     missing = [chunk for chunk in range(n_chunks(audit)) if chunk not in finished]
-    for chunk, runs in audit_chunks_in_parallel(table1, audit, seed, missing):
+    for chunk, runs in audit_chunks_in_parallel(table1, audit, choice, seed, missing):
         audit_chunks.save(key, chunk, runs)
         finished[chunk] = runs
     return pd.concat([finished[chunk] for chunk in sorted(finished)], ignore_index=True)

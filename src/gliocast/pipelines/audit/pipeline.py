@@ -15,7 +15,7 @@ def create_pipeline(**_: Any) -> Pipeline:
         [
             Node(
                 nodes.simulate_cohorts,
-                ["params:paper", "params:audit", "params:seed", "audit_chunks"],
+                ["params:paper", "params:audit", "params:hybrid.choice", "params:seed", "audit_chunks"],
                 "audit_runs",
                 name="simulate_cohorts",
             ),
