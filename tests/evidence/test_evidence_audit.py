@@ -114,6 +114,14 @@ def test_nearest_neighbours_are_scikit_learns(batch):
     assert answers[0] == pytest.approx(oracle.predict_proba(jittered[0])[:, 1])
 
 
+def test_where_fewer_patients_train_than_neighbours_are_asked_for_all_of_them_answer_and_nobody_else():
+    features, outcome = np.arange(5.0).reshape(1, 5, 1), np.array([[True, False, False, True, True]])
+    training = np.array([[1.0, 1.0, 1.0, 0.0, 0.0]])
+    for neighbours in (4, 9):
+        answers = classifiers.nearest_neighbours(features, outcome, training, features, neighbours)
+        assert answers[0] == pytest.approx([1 / 3] * 5)
+
+
 def test_patients_without_training_weight_teach_nothing(batch):
     features, outcome, training = batch
     poisoned = np.where(training > 0, outcome, ~outcome)

@@ -65,12 +65,14 @@ def naive_bayes(features: Features, outcome: Outcomes, training: Training, score
 def nearest_neighbours(
     features: Features, outcome: Outcomes, training: Training, scored: Scored, neighbours: float
 ) -> Answers:
-    """Share of long-term survivors among the nearest training patients."""
+    """Share of long-term survivors among the nearest training patients; among all of them where they are fewer."""
     squares = (features**2).sum(axis=2) + np.where(training > 0, 0.0, np.inf)
     distance = squares[:, None] - 2 * scored @ features.transpose(0, 2, 1)
-    nearest = np.argpartition(distance, int(neighbours) - 1, axis=2)[..., : int(neighbours)]
+    count = min(int(neighbours), features.shape[1])
+    nearest = np.argpartition(distance, count - 1, axis=2)[..., :count]
     batch = np.arange(len(features))[:, None, None]
-    return outcome[batch, nearest].mean(axis=2)
+    taught = training[batch, nearest]
+    return (taught * outcome[batch, nearest]).sum(axis=2) / taught.sum(axis=2)
 
 
 def decision_tree(features: Features, outcome: Outcomes, training: Training, scored: Scored, depth: float) -> Answers:
