@@ -45,6 +45,13 @@ def test_a_value_outside_the_vocabulary_is_an_error_that_names_the_patient():
         encode(patients(surgery=["biopsy", "subtotal"]), {"surgery": FACTS["surgery"]})
 
 
+def test_text_in_a_predictor_that_is_said_to_be_a_number_is_an_error_that_shows_no_cell():
+    table = patients(centre=pd.array(["12", "Lyon", pd.NA], dtype="string"))
+    with pytest.raises(CohortError, match=r"P1: centre is no number; expected a number") as error:
+        encode(table, {"centre": FACTS["age_years"]})
+    assert "Lyon" not in str(error.value)
+
+
 def test_an_absent_column_is_an_error_of_the_configuration():
     with pytest.raises(ConfigurationError, match="karnofsky"):
         encode(patients(surgery=["biopsy"]), {"karnofsky": FACTS["karnofsky"]})

@@ -60,6 +60,17 @@ def test_patients_are_enough_where_each_fold_leaves_one_of_a_class_to_every_inne
         fit.check_enough(training, partition, quick(inner_folds=min(taught) + 1))
 
 
+def test_predictors_that_no_model_can_read_are_refused_where_the_patients_are_counted(cohort, partition):
+    training = training_of(cohort, partition)
+    with pytest.raises(CohortError, match="sex is M; expected F, X"):
+        fit.check_enough(training, partition, quick(predictor_facts=with_sexes("F", "X")))
+
+
+def with_sexes(*values):
+    facts = quick().predictor_facts
+    return facts | {"sex": facts["sex"].model_copy(update={"values": values})}
+
+
 def test_the_study_is_refused_before_anything_is_trained():
     names = [node.name for node in register_pipelines()["hybrid"].nodes]
     later = ("tune_hyperparameters", "train_cnn", "follow_paper_protocol", "fit_models")

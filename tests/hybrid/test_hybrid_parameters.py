@@ -37,6 +37,13 @@ def test_an_unknown_predictor_is_refused_by_name():
         configured(predictors=("shoe_size",))
 
 
+@pytest.mark.parametrize("name", ["patient_id", "survival_days", "event_observed", "outcome", "image_score"])
+def test_what_is_predicted_and_what_names_a_patient_is_no_predictor(name):
+    facts = configured().predictor_facts
+    with pytest.raises(ValidationError, match=f"{name}: no predictor"):
+        configured(predictors=(name,), predictor_facts={name: facts["age_years"]})
+
+
 def test_a_classifier_without_a_grid_is_refused():
     with pytest.raises(ValidationError, match="no grid for svc"):
         configured(classifiers=("svc",), grids={})

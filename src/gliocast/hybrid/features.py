@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from gliocast.errors import CohortError, ConfigurationError, Problem, raise_if_any
+from gliocast.errors import CohortError, ConfigurationError, Problem, listed, raise_if_any
 from gliocast.hybrid.parameters import PredictorFacts
 
 IMAGE_SCORE = "image_score"
@@ -27,7 +27,7 @@ def encode(patients: pd.DataFrame, facts: dict[str, PredictorFacts]) -> Float[np
 
     Raises:
         ConfigurationError: the table has no such column.
-        CohortError: a value is outside the vocabulary.
+        CohortError: a value is outside the vocabulary, or no number.
     """
     raise_if_any([_absent(name) for name in facts if name not in patients.columns], ConfigurationError)
     raise_if_any([problem for name in facts for problem in _strangers(patients, name, facts[name])], CohortError)
@@ -79,12 +79,21 @@ def _codes(column: pd.Series, fact: PredictorFacts) -> Float[np.ndarray, " patie
 
 def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> list[Problem]:
     if fact.kind == "number":
-        return []
+        return _no_numbers(patients, name)
     strange = patients[patients[name].notna() & ~patients[name].isin(list(fact.values))]
     expected = ", ".join(map(str, fact.values))
     remedy = f"Correct it, or add the value to hybrid.predictor_facts.{name}.values."
     cells = zip(strange["patient_id"], strange[name], strict=True)
     return [Problem(str(patient), name, str(value), expected, remedy) for patient, value in cells]
+
+
+def _no_numbers(patients: pd.DataFrame, name: str) -> list[Problem]:
+    broken = patients[name].notna() & pd.to_numeric(patients[name], errors="coerce").isna()
+    if not broken.any():
+        return []
+    who = listed([*patients.loc[broken, "patient_id"].astype(str)])
+    remedy = f"Correct it, or say of it in hybrid.predictor_facts.{name} that it is a category or an ordinal."
+    return [Problem(who, name, "no number", "a number", remedy)]
 
 
 def _absent(name: str) -> Problem:
