@@ -37,6 +37,10 @@ def test_the_second_split_takes_two_fifths_of_everyone_whoever_trained_the_netwo
     assert not np.array_equal(tested, second_split(175, 0.4, seed=1))
 
 
+def test_the_second_split_tests_one_patient_at_least():
+    assert second_split(20, 0.01, seed=0).sum() == 1
+
+
 def test_on_average_the_paper_tests_as_many_of_its_training_patients_as_chance_gives():
     trained = np.arange(175) < 104
     seen = [(second_split(175, 0.4, seed) & trained).sum() for seed in range(200)]

@@ -73,6 +73,12 @@ def test_a_setting_without_values_is_refused():
         configured(classifiers=("lda",), grids={"lda": {"svd": {"solver": ()}}})
 
 
+@pytest.mark.parametrize("strength", [0, -1.0, float("nan")])
+def test_a_penalty_of_no_strength_is_refused(strength):
+    with pytest.raises(ValidationError, match="c_grid"):
+        configured(features={**configured().features.model_dump(), "c_grid": (1.0, strength)})
+
+
 def test_the_pattern_must_capture_the_patient():
     features = {"id_column": "id", "ignore_columns": (), "c_grid": (1.0,), "inner_folds": 2}
     with pytest.raises(ValidationError, match="one group"):

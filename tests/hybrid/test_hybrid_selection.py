@@ -218,7 +218,15 @@ def test_a_covariance_that_cannot_be_inverted_is_passed_over_and_not_blamed_on_t
     assert by_svd.tolist() == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_value_that_scikit_learn_refuses_is_an_error_of_the_configuration():
-    hybrid = configured(classifiers=("svc",), grids={"svc": {"plain": {"C": (-1.0,)}}})
-    with pytest.raises(ConfigurationError, match=r"hybrid\.grids\.svc"):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("svc", {"C": (-1.0,)}),
+        ("svc", {"kernel": ("precomputed",)}),  # of a matrix that nobody gives
+        ("lda", {"solver": ("svd",), "shrinkage": ("auto",)}),  # of what it has not implemented
+    ],
+)
+def test_a_value_that_scikit_learn_refuses_is_an_error_of_the_configuration(name, settings):
+    hybrid = configured(classifiers=(name,), grids={name: {"plain": settings}})
+    with pytest.raises(ConfigurationError, match=rf"hybrid\.grids\.{name}"):
         select(ENCODED, OUTCOME, FACTS, hybrid, seed=0)

@@ -17,6 +17,7 @@ KERNELS_WITHOUT = {  # settings of the support vector classifier that a kernel n
     "rbf": {"degree", "coef0"},
     "sigmoid": {"degree"},
     "poly": set(),
+    "precomputed": set(),
 }
 # LIBSVM's own bound, which scikit-learn lifts. Patients of two classes who are all but equal, as a network that has
 # learnt nothing leaves them, kept it beyond ten minutes; six hundred with some signal take less than a tenth of it.

@@ -66,7 +66,7 @@ def follow_paper(
 
 def second_split(n_patients: int, test_fraction: float, seed: int) -> np.ndarray:
     """Which patients the paper's second split tests: drawn at random, whoever trained the network (section 3.3)."""
-    tested = np.random.default_rng(seed).permutation(n_patients)[: round(n_patients * test_fraction)]
+    tested = np.random.default_rng(seed).permutation(n_patients)[: max(1, round(n_patients * test_fraction))]
     return np.isin(np.arange(n_patients), tested)
 
 

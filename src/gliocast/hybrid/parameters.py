@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeInt, field_validator, model_validator
+from pydantic import Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
 
 from gliocast.types import Parameters, compiles
 
@@ -66,7 +66,7 @@ class FeatureParameters(Parameters):
     id_column: str
     id_pattern: str
     ignore_columns: tuple[str, ...]
-    c_grid: tuple[float, ...] = Field(min_length=1)
+    c_grid: tuple[PositiveFloat, ...] = Field(min_length=1)
     inner_folds: int = Field(ge=2, le=20)
 
     @field_validator("id_pattern")

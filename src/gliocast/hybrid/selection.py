@@ -205,7 +205,7 @@ def _scores(
         grid = [candidate.settings for candidate in candidates if candidate.classifier == name]
         try:
             answers = responses(name, grid, fold, hybrid.scoring == "roc_auc", seed)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, NotImplementedError) as error:
             raise ConfigurationError(_refused(name, error)) from error
         scores += [np.nan if one is None else score(hybrid.scoring, fold.held_out_outcome, one) for one in answers]
     return np.array(scores, dtype=np.float64)
