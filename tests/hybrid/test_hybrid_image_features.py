@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hybrid_examples import a_cohort, a_partition, feature_parameters, features_of
+from hybrid_examples import a_cohort, a_partition, feature_parameters, features_of, training_of
 
 from gliocast.datasets.image_features import ImageFeaturesDataset
 from gliocast.errors import CohortError, ConfigurationError, TrainingError
@@ -73,6 +73,17 @@ def test_ignored_columns_and_text_are_no_features(cohort):
     table = features_of(cohort).assign(site="a")
     columns = read_features(table, feature_parameters(ignore_columns=("noise0",))).columns
     assert list(columns) == ["signal", "noise1", "noise2", "noise3", "noise4"]
+
+
+def test_a_column_to_ignore_that_the_training_table_lacks_is_refused_since_another_was_meant(cohort, partition):
+    table, wrong = features_of(cohort), feature_parameters(ignore_columns=("Signal", "noise0"))
+    with pytest.raises(ConfigurationError, match=r"no column Signal; .*Did you mean `signal`\?"):
+        score_features(table, training_of(cohort, partition), partition, wrong, seed=0)
+
+
+def test_a_table_of_new_patients_need_not_hold_the_columns_that_are_ignored(cohort):
+    later = features_of(cohort).drop(columns="noise0")
+    assert "signal" in read_features(later, feature_parameters(ignore_columns=("noise0",)))
 
 
 def test_a_column_of_numbers_with_a_cell_that_is_none_is_an_error_that_names_the_patient():

@@ -41,13 +41,13 @@ def check(
     policy: str = "exclude",
     image_score: str = "cnn",
     image_features: pd.DataFrame | None = None,
+    ignore_columns: tuple[str, ...] = (),
     **changes,
 ):
     cohort = CohortParameters(**yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"] | changes)
     features = pd.DataFrame() if image_features is None else image_features
-    return check_images(
-        clinical_table, site.source, features, cohort, site.parameters, FEATURES, image_score, policy, True
-    )
+    read = FEATURES.model_copy(update={"ignore_columns": ignore_columns})
+    return check_images(clinical_table, site.source, features, cohort, site.parameters, read, image_score, policy, True)
 
 
 def problems(*arguments, **named) -> list[tuple[str, str]]:
@@ -254,6 +254,14 @@ def test_a_table_of_image_features_with_another_separator_is_told_by_the_check(s
     with pytest.raises(InputError, match="with commas between columns") as raised:
         check(site, table("P1", "P2"), image_score="features", image_features=semicolons)
     assert [problem.where for problem in raised.value.problems] == ["hybrid.features.id_column"]
+
+
+def test_columns_of_image_features_that_are_to_be_ignored_and_are_not_there_are_told_beside_the_rest(site):
+    told = {"image_score": "features", "image_features": features_of("P1"), "ignore_columns": ("volumes",)}
+    assert problems(site, table("P1", "P2"), **told) == [
+        ("–", "hybrid.features.ignore_columns"),
+        ("P2", "image_features"),
+    ]
 
 
 def test_zeros_that_only_the_image_features_have_are_told(site):

@@ -75,10 +75,11 @@ def score_features(
         The scores, and each split's model of all its training patients.
 
     Raises:
-        ConfigurationError: the table has no identifier or no numeric column.
+        ConfigurationError: the table has no identifier, no numeric column, or none of a name that is to be ignored.
         CohortError: two rows of one patient.
         TrainingError: of an outcome, fewer patients have features than there are inner folds.
     """
+    raise_if_any(not_there_to_ignore(image_features, features), ConfigurationError)
     table = read_features(image_features, features)
     outcome = pd.Series(outcome_codes(training_cohort), index=training_cohort["patient_id"])
     parts = [_score_split(table, outcome, split, features, seed) for split in partition.splits]
@@ -132,6 +133,18 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
     if numbers.empty:
         raise ConfigurationError(_no_numbers(image_features, features))
     return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+
+
+def not_there_to_ignore(image_features: pd.DataFrame, features: FeatureParameters) -> list[Problem]:
+    """Every column to ignore that the table lacks: the one that was meant, survival perhaps, would be a feature."""
+    present, problems = [str(name) for name in image_features.columns], []
+    for name in features.ignore_columns:
+        if name not in present:
+            near = get_close_matches(name, present, n=1)
+            remedy = f"Did you mean `{near[0]}`?" if near else "Correct the name, or remove it."
+            found, expected = f"no column {name}", "columns of the table of image features"
+            problems.append(Problem("–", "hybrid.features.ignore_columns", found, expected, remedy))
+    return problems
 
 
 def patients_with_features(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> list[str]:

@@ -11,7 +11,7 @@ from gliocast.cohort.check import CheckedTable, check_table
 from gliocast.cohort.identifiers import lost_zeros
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.errors import NOT_APPLICABLE, InputError, Problem, listed, raise_if_any
-from gliocast.hybrid.image_features import read_features
+from gliocast.hybrid.image_features import not_there_to_ignore, read_features
 from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
@@ -62,13 +62,14 @@ def feature_problems(
         known = read_features(image_features, features).index
     except InputError as error:
         return error.problems
+    unknown = not_there_to_ignore(image_features, features)
     patients = [*table.patients["patient_id"]]
     without = [patient for patient in patients if patient not in known]
     if not without:
-        return []
+        return unknown
     zeros = lost_zeros(patients, known.difference(patients), "image_features")
     remedy = "Add a row of the patient, written alike in both tables; where there is none, the patient is left out."
-    return [*zeros, Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
+    return [*unknown, *zeros, Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
 
 
 def checked_images(
