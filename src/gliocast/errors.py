@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -36,6 +37,13 @@ FEW = 5  # fewer patients may share a name
 MANY_OF_FEW = 10  # more texts of few patients each are no vocabulary
 MOSTLY_ALONE = 3  # nor are more of one patient each, where most patients have one
 
+MONTH = r"(jan|f[eé][bv]|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]|sep|o[ck]t|nov|d[eé][cz])[^\W\d_]*\.?"
+DATE = (
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
+    r"|(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([.,]0)?|([0-2]\d|3[01])(0[1-9]|1[0-2])(18|19|20)\d\d([.,]0)?"
+    rf"|\d{{1,2}}[-. /]*{MONTH}[-. /]*\d{{2,4}}.*|{MONTH} *\d{{1,2}},? *\d{{4}}.*"
+)  # with digits alone, too (19311224), as DICOM writes it, and with a month's name
+NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
 
 Text = TypeVar("Text")  # or what stands for it
 
@@ -68,6 +76,11 @@ def shown(cell: object) -> str:
     """One cell's text, shortened; a free text that slipped into a column does not belong in a message."""
     text = str(cell)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def is_date(cell: object) -> bool:
+    """Whether a cell reads as a date: it may be of birth or of death, and is not repeated in a message."""
+    return re.fullmatch(DATE, str(cell).strip(), re.IGNORECASE) is not None
 
 
 def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) -> list[Text]:

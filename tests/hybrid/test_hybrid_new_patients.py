@@ -63,6 +63,20 @@ def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(bundle, colu
     assert problem.found.startswith("4 different values") and "Name" not in str(problem)
 
 
+@pytest.mark.parametrize("column", ["sex", "age_years", "who_status"])
+@pytest.mark.parametrize("date", ["12.03.1954", " 12 Mar 1954", "19540312", 19540312.0, pd.Timestamp(1954, 3, 12)])
+def test_a_date_is_told_as_one_and_not_shown(bundle, column, date):
+    (problem,) = problems(bundle, a_patient(**{column: date}))
+    assert (problem.where, problem.found) == (column, "a date")
+    assert "1954" not in str(problem)
+
+
+def test_dates_are_one_problem_and_make_no_column_of_names(bundle):
+    patients = pd.concat([a_patient(patient_id=f"N{day}", age_years=f"0{day}.03.1954") for day in range(1, 6)])
+    (problem,) = problems(bundle, patients)
+    assert (problem.patient, problem.found, problem.expected) == ("N1, N2, N3, N4, N5", "a date", "a number")
+
+
 def test_known_words_in_another_type_are_told_though_each_is_of_one_patient(bundle):
     patients = pd.concat([a_patient(patient_id=f"N{number}", who_status=str(number)) for number in range(5)])
     assert len(problems(bundle, patients)) == 5

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gliocast.cohort.parameters import composed
-from gliocast.cohort.values import DATE
-from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, listed, raise_if_any
+from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, is_date, listed, raise_if_any
 
 SEPARATORS: dict[str, str] = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 BYTE_ORDER_MARK = "\ufeff"
@@ -171,8 +170,7 @@ def separator_problems(text: str, configured: str, header: list[str]) -> Iterato
 
 def holds_values(names: list[str]) -> bool:
     """Whether what stands in the header's place is a patient's row, which is not to be shown."""
-    dates = any(re.fullmatch(DATE, name, re.IGNORECASE) for name in names)
-    return dates or sum(bool(re.fullmatch(NUMBER, name)) for name in names) > 1
+    return any(map(is_date, names)) or sum(bool(re.fullmatch(NUMBER, name)) for name in names) > 1
 
 
 def cut_line(line: str, separator: str) -> list[str]:

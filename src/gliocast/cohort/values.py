@@ -12,15 +12,8 @@ import pandas as pd
 
 from gliocast.cohort.columns import plain
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
-from gliocast.errors import Problem, listed, not_shown, perhaps_names, shown
+from gliocast.errors import NO_DATE, Problem, is_date, listed, not_shown, perhaps_names, shown
 
-MONTH = r"(jan|f[eé][bv]|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]|sep|o[ck]t|nov|d[eé][cz])[^\W\d_]*\.?"
-DATE = (
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
-    r"|(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([.,]0)?|([0-2]\d|3[01])(0[1-9]|1[0-2])(18|19|20)\d\d([.,]0)?"
-    rf"|\d{{1,2}}[-. /]*{MONTH}[-. /]*\d{{2,4}}.*|{MONTH} *\d{{1,2}},? *\d{{4}}.*"
-)  # with digits alone, too (19311224), as DICOM writes it, and with a month's name
-NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
 UNITS = {"age_years": ", in years", "survival_days": ", in days", "central_slice_mm": ", in mm"}
@@ -63,7 +56,7 @@ class Column:
 
         A date, which may be of birth or death, is not repeated in a message; nor is what may be a name.
         """
-        dates = wrong & self.cells.str.fullmatch(DATE, case=False).fillna(False).astype(bool)
+        dates = wrong & self.cells.fillna("").map(is_date).astype(bool)
         if dates.any():
             yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
         texts = self.cells[wrong & ~dates]

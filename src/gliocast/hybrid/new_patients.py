@@ -14,9 +14,11 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from gliocast.errors import (
+    NO_DATE,
     NOT_APPLICABLE,
     CohortError,
     Problem,
+    is_date,
     listed,
     not_shown,
     perhaps_names,
@@ -128,7 +130,8 @@ def cell_problems(
         fault = None if pd.isna(cell) else cell_fault(cell, fact, limits)
         if fault:
             faults.setdefault(fault, []).append(patient)
-    hidden = perhaps_names({fault: who for fault, who in faults.items() if fault[2] != SO}, int(cells.count()))
+    repeated = {fault: who for fault, who in faults.items() if fault[2] not in (SO, NO_DATE)}
+    hidden = perhaps_names(repeated, int(cells.count()))
     if hidden:
         who = [patient for fault in hidden for patient in faults[fault]]
         remedy = f"Look whether the column holds {name}. If so: {hidden[0][2]}"
@@ -137,8 +140,9 @@ def cell_problems(
 
 
 def cell_fault(cell: Any, fact: PredictorFacts, limits: Limits | None) -> Fault | None:
-    """What is wrong with a cell that is not empty."""
-    return number_fault(cell, limits) if fact.kind == "number" else word_fault(cell, fact)
+    """What is wrong with a cell that is not empty; a date is not repeated."""
+    fault = number_fault(cell, limits) if fact.kind == "number" else word_fault(cell, fact)
+    return ("a date", fault[1], NO_DATE) if fault and is_date(cell) else fault
 
 
 def number_fault(cell: Any, limits: Limits | None) -> Fault | None:
