@@ -67,9 +67,10 @@ class Problem:
 
 
 def listed(names: list[str]) -> str:
-    """The names, the first few of many."""
-    rest = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+    """The names, each once, the first few of many."""
+    different = [*dict.fromkeys(names)]
+    rest = len(different) - SHOWN
+    return ", ".join(different[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def shown(cell: object) -> str:

@@ -598,6 +598,12 @@ def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(parameters, 
     assert f"`cohort.columns.{column}`" in found.remedy and "Name" not in str(found)
 
 
+def test_a_patient_whose_identifier_is_a_name_is_one_patient_in_however_many_rows(parameters):
+    visits = [f'"Doe, {name}",65,{name},1,biopsy,331,1' for name in NAMES[:4] for _ in range(5)]
+    (sex,) = (found for found in problems(table(*visits), parameters()) if found.where == "sex")
+    assert (sex.patient, sex.found[:18]) == ("row 3, row 8, row 13, row 18", "4 different values")
+
+
 def test_years_of_birth_that_few_patients_share_are_counted_and_the_unit_is_asked_for(parameters):
     years = [str(year) for year in range(1940, 1951) for _ in range(4)]
     found = the_problem(table(*named_in("age_years", years)), parameters())

@@ -77,6 +77,13 @@ def test_dates_are_one_problem_and_make_no_column_of_names(bundle):
     assert (problem.patient, problem.found, problem.expected) == ("N1, N2, N3, N4, N5", "a date", "a number")
 
 
+def test_a_patient_whose_identifier_is_a_name_is_one_patient_in_however_many_rows(bundle):
+    names = [f"Name {number}" for number in range(4)]
+    patients = pd.concat([a_patient(patient_id=name, sex=name) for name in names for _ in range(5)])
+    (sex,) = (problem for problem in problems(bundle, patients) if problem.where == "sex")
+    assert (sex.patient, sex.found[:18]) == ("row 1, row 6, row 11, row 16", "4 different values")
+
+
 def test_known_words_in_another_type_are_told_though_each_is_of_one_patient(bundle):
     patients = pd.concat([a_patient(patient_id=f"N{number}", who_status=str(number)) for number in range(5)])
     assert len(problems(bundle, patients)) == 5
@@ -91,6 +98,11 @@ def test_identifiers_that_were_read_as_numbers_are_told(bundle):
 def test_a_patient_who_stands_twice_is_told(bundle):
     (problem,) = problems(bundle, pd.concat([a_patient(), a_patient(age_years=30.0)]))
     assert (problem.patient, problem.found) == ("0101", "2 rows")
+
+
+def test_a_patient_with_two_rows_is_named_once_for_the_fault_of_both(bundle):
+    age, _ = problems(bundle, pd.concat([a_patient(age_years=675.0)] * 2))
+    assert (age.patient, age.found) == ("0101", "675")
 
 
 def test_a_name_in_place_of_an_identifier_is_not_shown(bundle):

@@ -108,9 +108,14 @@ def labelled(table: pd.DataFrame, cohort: CohortParameters) -> pd.DataFrame:
 
 
 def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
-    """Who each row is, for messages: the identifier, or the number of the row where it has none that can be shown."""
+    """Who each row is, for messages: the identifier, or a row by its number where it has none that can be shown.
+
+    It is the first row of that identifier: several rows of one patient are not several patients.
+    """
+    found = identifiers(column_cells(cells, "patient_id", cohort), cohort.identifier)
     rows = pd.Series([f"row {row}" for row in cells.index], index=cells.index, dtype="string")
-    return safe_identifiers(cells, cohort).fillna(rows)
+    firsts = rows.groupby(found).transform("first").fillna(rows)
+    return found.where(safe_to_show(found)).fillna(firsts)
 
 
 def safe_identifiers(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:

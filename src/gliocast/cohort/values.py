@@ -61,7 +61,7 @@ class Column:
             yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
         texts = self.cells[wrong & ~dates]
         patients_of = {str(value): [*who] for value, who in self.patients[texts.index].groupby(texts, sort=False)}
-        hidden = perhaps_names(patients_of, int(self.cells.count()))
+        hidden = perhaps_names(patients_of, self.patients[self.cells.dropna().index].nunique())
         if hidden:
             right = f"`cohort.columns.{self.name}` names the right column{UNITS.get(self.name, '')}"
             advice = f"Look whether {right}. If so: {remedy('…')}"

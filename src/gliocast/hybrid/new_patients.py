@@ -116,9 +116,14 @@ def identifier_problems(patients: pd.DataFrame) -> Iterator[Problem]:
 
 
 def row_names(patients: pd.DataFrame) -> list[str]:
-    """Who each row is, for messages: the identifier, or the row's number where it has none that can be shown."""
+    """Who each row is, for messages: the identifier, or a row where it has none that can be shown.
+
+    It is the first row of that identifier: several rows of one patient are not several patients.
+    """
     identifiers = patients.get("patient_id", [None] * len(patients))
-    return [name if can_be_shown(name) else f"row {row}" for row, name in enumerate(identifiers, 1)]
+    firsts: dict[Any, int] = {}
+    rows = [row if pd.isna(name) else firsts.setdefault(name, row) for row, name in enumerate(identifiers, 1)]
+    return [name if can_be_shown(name) else f"row {row}" for row, name in zip(rows, identifiers, strict=True)]
 
 
 def cell_problems(
@@ -131,7 +136,7 @@ def cell_problems(
         if fault:
             faults.setdefault(fault, []).append(patient)
     repeated = {fault: who for fault, who in faults.items() if fault[2] not in (SO, NO_DATE)}
-    hidden = perhaps_names(repeated, int(cells.count()))
+    hidden = perhaps_names(repeated, pd.Series(names)[cells.notna().to_numpy()].nunique())
     if hidden:
         who = [patient for fault in hidden for patient in faults[fault]]
         remedy = f"Look whether the column holds {name}. If so: {hidden[0][2]}"
