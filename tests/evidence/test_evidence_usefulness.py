@@ -10,7 +10,7 @@ from gliocast.errors import LeakageError
 from gliocast.evidence import metrics
 from gliocast.evidence.calibration import recalibrate, reliability
 from gliocast.evidence.decision import decision_curves, net_benefit
-from gliocast.evidence.subgroups import SUBGROUPS, age_bands, by_subgroup
+from gliocast.evidence.subgroups import SUBGROUPS, WITHHELD, age_bands, by_subgroup
 
 OUTCOME = np.array([False, False, True, False, True, True])
 PROBABILITY = np.array([0.1, 0.3, 0.4, 0.6, 0.7, 0.9])
@@ -218,12 +218,32 @@ def test_a_patient_of_two_repeats_is_counted_once_in_a_subgroup():
 
 
 def test_subgroups_below_ten_are_counted_and_called_too_few():
-    table = judged(one_split(200, age_years=65.0, sex=["F"] * 5 + ["M"] * 195))
-    rows = table.set_index(["characteristic", "level"])
-    assert rows.loc[("sex", "F"), "note"] == "too few"
-    assert rows.loc[("sex", "F"), ["n_long_term", "accuracy"]].isna().all()  # of one patient it would be the outcome
-    assert rows.loc[("sex", "M"), "n"] == 195
-    assert rows.loc[("sex", "M"), "auc_lower"] < rows.loc[("sex", "M"), "auc"] < rows.loc[("sex", "M"), "auc_upper"]
+    centres = ["A"] * 5 + ["B"] * 5 + ["C"] * 190
+    rows = judged(one_split(200, age_years=65.0, centre=centres)).set_index("level")
+    assert rows.loc[["A", "B"], "note"].tolist() == ["too few"] * 2
+    assert rows.loc[["A", "B"], ["n_long_term", "accuracy"]].isna().all(axis=None)  # of one patient: the outcome
+    assert rows.loc["C", "n"] == 190
+    assert rows.loc["C", "auc_lower"] < rows.loc["C", "auc"] < rows.loc["C", "auc_upper"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "withheld", "told"),
+    [
+        ({"A": 1, "B": 59, "C": 140}, ["B"], ["C"]),
+        ({"A": 4, "B": 5, "C": 71, "D": 120}, ["C"], ["D"]),  # of nine the whole would tell the sum
+        ({"A": 4, "B": 6, "C": 70, "D": 120}, [], ["C", "D"]),
+        ({"A": 9, "B": 191}, ["B"], []),
+        ({None: 3, "B": 60, "C": 137}, ["B"], ["C"]),
+        ({"A": 10, "B": 190}, [], ["A", "B"]),
+    ],
+)
+def test_what_the_told_subgroups_leave_of_the_whole_is_never_of_fewer_than_ten(sizes, withheld, told):
+    centres = [name for name, size in sizes.items() for _ in range(size)]
+    table = judged(one_split(200, age_years=65.0, centre=centres))
+    rows = table[table["characteristic"] == "centre"].set_index("level")
+    assert rows["n"].sum() == 200
+    assert rows.index[rows["n_long_term"].notna()].tolist() == rows.index[rows["auc"].notna()].tolist() == told
+    assert rows.index[rows["note"] == WITHHELD].tolist() == withheld
 
 
 def test_subgroups_of_one_characteristic_add_up_to_everyone():

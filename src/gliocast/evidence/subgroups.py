@@ -18,6 +18,7 @@ from gliocast.types import SURGERIES
 SUBGROUPS = ("sex", "age_band_years", "surgery", "who_status", "scanner_field_t", "centre")
 MEASURES = ("accuracy", "sensitivity", "specificity", "auc")
 UNKNOWN = "unknown"
+WITHHELD = "withheld: the rest would tell of a smaller group"
 LIMITS = [f"{measure}{side}" for measure in MEASURES for side in ("", "_lower", "_upper")]
 COLUMNS = ("characteristic", "level", "n", "n_long_term", *LIMITS, "note")
 
@@ -43,7 +44,8 @@ def by_subgroup(
         probability: of being one.
         predicted: the model's answer.
         minimum: of subgroups of fewer patients only their number is given, and "too few": one patient's outcome could
-            be read from the others.
+            be read from the others. So that what the others leave of the whole is not of fewer either, the next
+            smallest may be withheld.
         age_bands_years: the ages at which a new band begins.
         n_bootstrap: resamples of patients, where a patient has several rows or there are several splits.
         seed: of the resamples.
@@ -54,17 +56,24 @@ def by_subgroup(
     """
     shared = with_shared_texts(tested, tested)
     banded = shared.assign(age_band_years=age_bands(tested["age_years"], age_bands_years))
+    groups = pd.DataFrame(_members(banded), columns=["characteristic", "level", "who"])
+    groups["n"] = [tested["patient_id"][who].nunique() for who in groups["who"]]
+    groups["is_hidden"] = groups.groupby("characteristic")["n"].transform(_hidden, minimum=minimum)
     rows = []
-    for name, level, who in _members(banded):
-        members = tested["patient_id"][who]
-        counted = {"n": members.nunique(), "n_long_term": members[outcome[who]].nunique()}
-        is_small = counted["n"] < minimum
-        note = "not recorded" if level == UNKNOWN else "too few" if is_small else None
+    for name, level, who, n, is_hidden in groups.itertuples(index=False):
+        note = "not recorded" if level == UNKNOWN else "too few" if n < minimum else WITHHELD if is_hidden else None
         arrays = (outcome[who], probability[who], predicted[who])
         found = {"note": note} if note else _measures(tested[who], *arrays, n_bootstrap, seed)
-        shown = {"n": counted["n"]} if is_small else counted
-        rows.append({"characteristic": name, "level": level, **shown, **found})
+        outcomes = {} if is_hidden else {"n_long_term": tested["patient_id"][who & outcome].nunique()}
+        rows.append({"characteristic": name, "level": level, "n": n, **outcomes, **found})
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _hidden(n: pd.Series, minimum: int) -> pd.Series:
+    """Which groups of one characteristic are not told: those of too few, and the next if they are too few together."""
+    ascending = n.sort_values(kind="stable")
+    smaller = ascending.cumsum() - ascending
+    return (ascending.min() < minimum) & ((ascending < minimum) | (smaller < minimum)).sort_index()
 
 
 def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
