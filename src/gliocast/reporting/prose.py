@@ -130,14 +130,14 @@ HONEST_PROTOCOL = (
     "Test patients are scored without their outcomes; the outcomes are opened by one step, after the scoring.",
 )
 PAPER_IMAGES = {
-    "cnn": ("The CNN is trained on 60 % of the patients and scores everyone, its own training patients included.",),
+    "cnn": ("The CNN is trained on a part of the patients and scores everyone, that part included.",),
     "features": (
         "A model of the image features is fitted on a part of the patients and scores everyone, that part included.",
     ),
     "none": (),
 }
 PAPER_PROTOCOL = (
-    "For the classifiers all patients are divided at random, 60/40, whomever an image model has seen; the scaler is "
+    "For the classifiers all patients are divided at random once more, whomever an image model has seen; the scaler is "
     "fitted on everyone. The seed alone draws that division: the partition below, with its SHA-256, is the honest "
     "protocol's and the image models'.",
     "The classifier is chosen by its result on the test part. Numbers of the paper's protocol do not hold for new "
