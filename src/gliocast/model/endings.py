@@ -77,7 +77,7 @@ def refuse_full_disk(name: str, network: Module, checkpoints: Checkpoints | None
     network_bytes = sum(tensor.nbytes for tensor in network.state_dict().values())
     needed, free = STATES_A_CHECKPOINT * CHECKPOINTS_AT_ONCE * network_bytes, checkpoints.free_bytes()
     if free < needed:
-        found, expected = f"{free / 2**20:.0f} MB free", f"at least {needed / 2**20:.0f} MB"
+        found, expected = f"{free >> 20} MB free", f"at least {math.ceil(needed / 2**20)} MB"
         remedy = "Make room, or point cnn_checkpoints in conf/local/catalog.yml to a larger disk."
         raise TrainingError(Problem("–", f"the disk for the checkpoints of {name}", found, expected, remedy))
 
