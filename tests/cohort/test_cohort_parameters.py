@@ -84,6 +84,12 @@ def test_the_decimal_mark_is_not_the_separator(cohort_parameters):
         cohort_parameters(decimal=",")
 
 
+@pytest.mark.parametrize("given", ["tab", r"\t", ""])
+def test_a_separator_that_is_no_character_is_told_how_a_tab_is_written(cohort_parameters, given):
+    with pytest.raises(ValidationError, match=r'one character in double quotes: "," or ";", and "\\t" for a tab'):
+        cohort_parameters(separator=given)
+
+
 def test_some_patients_are_left_for_the_test(partition_parameters):
     with pytest.raises(ValidationError, match="leave some patients"):
         partition_parameters(fractions={"train": 0.8, "validation": 0.2})

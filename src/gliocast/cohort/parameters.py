@@ -139,7 +139,7 @@ class CohortParameters(Parameters):
         exclude_when_missing: predictors without which a patient is left out; others are imputed inside the folds.
     """
 
-    separator: str = Field(min_length=1, max_length=1)
+    separator: str
     decimal: Literal[".", ","]
     missing: tuple[str, ...]
     columns: dict[str, str | tuple[str, ...] | None]
@@ -150,6 +150,13 @@ class CohortParameters(Parameters):
     survival_threshold_days: PositiveInt
     threshold_mode: Literal["fixed", "training_median"]
     exclude_when_missing: tuple[str, ...]
+
+    @field_validator("separator")
+    @classmethod
+    def _separator_is_one_character(cls, separator: str) -> str:
+        if len(separator) != 1:
+            raise ValueError(r'one character in double quotes: "," or ";", and "\t" for a tab')
+        return separator
 
     @field_validator("missing", "columns", "values", "keep", mode="before")
     @classmethod
