@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
-from gliocast.errors import ConfigurationError, InputError, Problem
+from gliocast.errors import ConfigurationError, InputError, Problem, listed
 from gliocast.raw_data import NEEDED_FOR, kind_of_cause
 
 KEDROS_NAMES = (
@@ -77,15 +78,36 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
             catalog.get(name)
         except DatasetError as error:
             ours = input_error(error)
-            problems += ours.problems if ours else [faulty_entry(name, error.__cause__ or error)]
+            entry = catalog.config_resolver.resolve_pattern(name)
+            problems += ours.problems if ours else [*entry_problems(name, entry, error.__cause__ or error)]
     return problems
 
 
-def faulty_entry(name: str, error: BaseException) -> Problem:
-    """The problem of an entry that Kedro cannot make."""
+def entry_problems(name: str, entry: Mapping[str, Any], error: BaseException) -> Iterator[Problem]:
+    """The problems of an entry that Kedro cannot make: every argument that a dataset of ours does not know."""
     page = "how-to/swap-data.md has the arguments" if name in NEEDED_FOR else "reference/catalog.md has every entry"
-    remedy = f"Correct it in conf/local/catalog.yml; docs/{page}."
-    return Problem("–", f"catalog entry {name}", one_line(error), "a known type, and its arguments", remedy)
+    where = f"catalog entry {name}"
+    known = arguments_of(entry.get("type"))
+    unknown = [argument for argument in entry if known and argument not in (*known, "type")]
+    for argument in unknown:
+        near = get_close_matches(argument, known, n=1)
+        meant = f"Did you mean `{near[0]}`?" if near else "Remove it."
+        remedy = f"{meant} docs/{page}."
+        yield Problem("–", f"{where}: {argument}", "an unknown argument", f"one of {listed(known)}", remedy)
+    if not unknown:
+        remedy = f"Correct it in conf/local/catalog.yml; docs/{page}."
+        yield Problem("–", where, one_line(error), "a known type, and its arguments", remedy)
+
+
+def arguments_of(dataset_type: Any) -> list[str]:
+    """The arguments that a dataset of ours takes; none of another kind of dataset, or where there is no such one."""
+    from inspect import signature
+
+    from gliocast import datasets
+
+    package, _, name = str(dataset_type).rpartition(".")
+    dataset = getattr(datasets, name, None) if package == datasets.__name__ else None
+    return [*signature(dataset).parameters] if dataset else []
 
 
 def one_line(error: BaseException) -> str:

@@ -88,7 +88,7 @@ cohort: {type: gliocast.datasets.TableDataset, path: b.csv}
 patient_flow: {type: gliocast.datasets.Json, filepath: c.json}
 """
 WRONG_ENTRIES_SAID = (
-    "3 problems", "clinical_table: encoding", "utf8-x", "unexpected keyword argument 'path'", "'Json' not found",
+    "3 problems", "clinical_table: encoding", "utf8-x", "an unknown argument", "'Json' not found",
 )  # fmt: skip
 
 

@@ -28,9 +28,27 @@ def test_a_bug_of_ours_while_a_wrong_input_is_told_is_no_user_s_error():
     assert users_error(bug.value) is None
 
 
+def entry_problems(name, **entry):
+    return faulty_entries([name], DataCatalog.from_config({name: entry}))
+
+
 def test_a_slip_in_the_entry_of_the_images_is_told_with_the_page_that_has_its_arguments():
-    entry = {"type": "gliocast.datasets.ImagingDataset", "filepath": "mri", "volume": ["<patient_id>/t1.nii"]}
-    (problem,) = faulty_entries(["imaging"], DataCatalog.from_config({"imaging": entry}))
-    assert "'volume'" in problem.found and "docs/how-to/swap-data.md" in problem.remedy
+    (problem,) = entry_problems("imaging", type="gliocast.datasets.ImagingDataset", filepath="mri", volume=["t1.nii"])
+    assert "volume" in problem.where and "docs/how-to/swap-data.md" in problem.remedy
     page = (Path(__file__).parents[2] / "docs/how-to/swap-data.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in page for name in set(inspect.signature(ImagingDataset).parameters) - {"metadata"})
+
+
+def test_every_argument_that_an_entry_of_ours_does_not_know_is_told_in_our_words():
+    path, rows = entry_problems("cohort", type="gliocast.datasets.TableDataset", path="b.csv", rows=3)
+    told = "an unknown argument", "one of filepath, metadata"
+    assert (path.where, path.found, path.expected) == ("catalog entry cohort: path", *told)
+    assert path.remedy.startswith("Did you mean `filepath`? ")
+    assert (rows.where, rows.found, rows.expected) == ("catalog entry cohort: rows", *told)
+    assert rows.remedy.startswith("Remove it. ")
+
+
+@pytest.mark.parametrize("entry", [{"type": "gliocast.datasets.TableDataset"}, {"type": "json.JSONDataset", "rows": 3}])
+def test_any_other_slip_in_an_entry_is_told_in_the_words_of_whoever_found_it(entry):
+    (problem,) = entry_problems("cohort", **entry)
+    assert (problem.where, problem.expected) == ("catalog entry cohort", "a known type, and its arguments")
