@@ -133,9 +133,10 @@ def command_problems(options: Mapping[str, Any]) -> Iterator[Problem]:
         remedy = "Correct it; docs/reference/commands.md says what there is."
         yield Problem(NOT_APPLICABLE, "--pipeline", name, known, remedy)
     conf = Path(options["conf_source"] or "conf")
-    if options["env"] and conf.is_dir() and not (conf / options["env"]).is_dir():
+    env, where = options["env"] or os.environ.get("KEDRO_ENV"), "--env" if options["env"] else "the variable KEDRO_ENV"
+    if env and conf.is_dir() and not (conf / env).is_dir():
         known = listed(sorted(folder.name for folder in conf.glob("*/") if folder.name != "base"))
-        yield Problem(NOT_APPLICABLE, "--env", options["env"], f"a folder of conf/: {known}", "Correct it, or make it.")
+        yield Problem(NOT_APPLICABLE, where, env, f"a folder of conf/: {known}", "Correct it, or make it.")
     if options["is_async"] or given.get("is_async"):
         expected, remedy = "a run without it: stages are saved patient by patient", "Leave it out."
         yield Problem(NOT_APPLICABLE, "--async", "given", expected, remedy)

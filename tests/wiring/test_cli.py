@@ -47,6 +47,15 @@ def test_all_slips_of_a_command_end_in_one_table(runner):
     assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async", "lokal"))
 
 
+def test_an_environment_that_a_variable_names_is_looked_for_like_one_of_the_command(monkeypatch):
+    monkeypatch.setenv("KEDRO_ENV", "lokal")
+    ended = CliRunner().invoke(cli, ["run", "--async"])
+    assert ended.exit_code == gliocast.cli.USERS_INPUT
+    assert all(said in ended.output for said in ("the variable KEDRO_ENV", "lokal", "a folder of conf/: brats2020"))
+    ended = CliRunner().invoke(cli, ["run", "--async", "--env", "local"])
+    assert "1 problem " in ended.output and "lokal" not in ended.output, "the command goes before the variable"
+
+
 def test_parameters_that_a_runner_cannot_have_are_slips_of_a_command():
     ended = CliRunner().invoke(cli, ["run", "--runner-params", "is_async=true,workers=2"])
     assert ended.exit_code == gliocast.cli.USERS_INPUT
