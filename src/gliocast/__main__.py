@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,8 @@ def main() -> None:
 
     from gliocast.cli import clear_endings, run
 
+    if "--help" in sys.argv[1:]:
+        run(["--help"])  # ends here, and needs no project
     with clear_endings():
         folder = find_kedro_project(Path.cwd())
         project = bootstrap_project(folder) if folder else project_of_the_wheel(Path.cwd())

@@ -122,6 +122,13 @@ def test_gliocast_as_a_module_says_where_there_is_no_project(tmp_path):
     assert "tar -xzf conf-gliocast.tar.gz" in ended.stderr, "what the wheel needs besides"
 
 
+@pytest.mark.parametrize("options", [["--help"], ["--pipeline", "baseline", "--help"]])
+def test_gliocast_as_a_module_shows_its_options_where_there_is_no_project_too(tmp_path, options):
+    ended = started("-m", "gliocast", *options, folder=tmp_path)
+    assert (ended.returncode, "Usage: python -m gliocast" in ended.stdout) == (0, True), ended.stderr
+    assert "--pipeline" in ended.stdout
+
+
 def test_the_installed_wheel_runs_where_its_configuration_is_unpacked(tmp_path):
     conf = Path(__file__).parents[2] / "conf"
     shutil.copytree(conf / "base", tmp_path / "conf/base")
