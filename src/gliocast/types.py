@@ -137,7 +137,7 @@ class Scores:
 
 
 def can_be_shown(identifier: object) -> bool:
-    """Whether an identifier is text, and surely no person's name with blanks."""
+    """Whether an identifier may stand in a message and name a file: surely no person's name with blanks."""
     return isinstance(identifier, str) and re.fullmatch(SAFE_IDENTIFIER, identifier) is not None
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gliocast.cohort.parameters import IdentifierRule
 from gliocast.errors import NOT_APPLICABLE, Problem, listed
-from gliocast.types import SAFE_IDENTIFIER, spelling_free
+from gliocast.types import can_be_shown, spelling_free
 
 WHOLE_NUMBER_OF_A_SPREADSHEET = r"^(\d+)\.0$"
 
@@ -55,8 +55,8 @@ def identifier_problems(patient_id: pd.Series, source: str, rule: IdentifierRule
 
 
 def safe_to_show(patient_id: pd.Series) -> pd.Series:
-    """Where there is an identifier that may stand in a message and name a file; another may be a person's name."""
-    return patient_id.str.fullmatch(SAFE_IDENTIFIER).fillna(False).astype(bool)
+    """Where there is an identifier that can be shown."""
+    return patient_id.map(can_be_shown).astype(bool)
 
 
 def lost_zeros(patients: Collection[str], strangers: Collection[str], where: str) -> list[Problem]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gliocast.errors import ConfigurationError, Problem
-from gliocast.types import SAFE_IDENTIFIER
+from gliocast.types import SAFE_IDENTIFIER, can_be_shown
 
 TOKENS = re.compile(r"<patient_id>|<number:\d>|<[^<>]+>|\*\*/|\*|[^<>*]+")
 NUMBER = re.compile(r"\d+$")
@@ -69,7 +69,7 @@ class PathPattern:
         Raises:
             OSError: a folder on the way is closed; its `filename` is the glob that leads there, as messages call it.
         """
-        if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
+        if not can_be_shown(patient_id):
             return {}
         globs = self.globs(patient_id)
         found = {path: glob for glob, shown in globs.items() for path in _existing(root, glob, shown)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path
 from gliocast.errors import ImagingError, Problem
 from gliocast.imaging.findings import Finding, Refused, inaccessible, is_technical, shown_name
 from gliocast.imaging.patterns import OF_MACOS, PathPattern, is_folder
-from gliocast.types import SAFE_IDENTIFIER
+from gliocast.types import can_be_shown
 
 DEFAULT_VOLUMES = ("<patient_id>/t1gd.<nii.gz|nii|nrrd|mha>", "<patient_id>/t1gd/")
 DEFAULT_LESION_MASKS = ("<patient_id>/lesion_mask.<nii.gz|nii|nrrd|mha|dcm>", "<patient_id>/lesion_mask/")
@@ -106,7 +105,7 @@ class ImageSource:
         Raises:
             Refused: there is no volume, more than one, one that lies outside the imaging folder, or a closed folder.
         """
-        if not re.fullmatch(SAFE_IDENTIFIER, patient_id):
+        if not can_be_shown(patient_id):
             expected = "1 to 64 letters, digits, - or _"
             raise Refused(Finding("unsafe_patient_id", "patient_id", repr(patient_id), expected, "Rename the patient."))
         volumes = self._only_one("volume", self.volumes, patient_id)
