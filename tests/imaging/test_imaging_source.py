@@ -80,6 +80,14 @@ def test_a_star_stands_for_any_text_within_one_name(tmp_path):
     assert source.study("TCGA-02-0006").volume.is_file()
 
 
+@pytest.mark.parametrize(("pattern", "other"), [("T1 [post]*.nii", "T1 p.nii"), ("T1 gd?*.nii", "T1 gdx.nii")])
+def test_brackets_and_question_marks_of_a_pattern_are_those_of_the_name(tmp_path, pattern, other):
+    named = pattern.replace("*", "_a")
+    touched(tmp_path, f"P1/{named}", f"P1/{other}")
+    source = ImageSource(tmp_path, (f"<patient_id>/{pattern}",), ())
+    assert source.study("P1").volume == tmp_path / "P1" / named
+
+
 STARRED = ("<patient_id>/*_t1.nii.gz",), ("<patient_id>/*_mask.nii.gz",)
 
 

@@ -136,7 +136,8 @@ def _existing(root: Path, glob: str, shown: str) -> list[Path]:
             (root / glob).lstat()
             return [root / glob]
         os.scandir(root / glob.partition("*")[0].rpartition("/")[0]).close()  # `glob` passes over a closed folder
-        return [path for path in root.glob(glob) if not path.name.startswith(OF_MACOS)]
+        literal = re.sub(r"[\[?]", r"[\g<0>]", glob)  # of a glob's own signs a pattern knows the star alone
+        return [path for path in root.glob(literal) if not path.name.startswith(OF_MACOS)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
