@@ -536,11 +536,17 @@ def test_a_network_of_more_than_two_classes_is_told_of(classes: int, cut_points:
     assert page.count(f"{told}survival is that of all classes from 332 days on.") == n_told
 
 
-@pytest.mark.parametrize(("protocol", "n_marks"), [("honest", 0), ("paper", 1)])
-def test_what_stands_first_on_the_page_bears_the_mark_too(protocol: str, n_marks: int) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "n_seen", "n_marks", "n_told"), [("honest", 0, 0, 0), ("paper", 40, 1, 3), ("paper", 0, 1, 0)]
+)
+def test_what_stands_first_on_the_page_bears_the_mark_too(
+    protocol: str, n_seen: int, n_marks: int, n_told: int
+) -> None:
+    """In the paper's protocol too the network alone is tested on patients whom it has not seen."""
     metrics = all_metrics()
-    metrics["protocol"] |= {"name": protocol}
+    metrics["protocol"] |= {"name": protocol, "n_test_patients_seen_in_training": n_seen}
     page = build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper())
     numbers, verdicts = (re.findall(rf'class="{kind}">(.*?)</[du]l>', page)[0] for kind in ("numbers", "verdicts"))
-    assert numbers.count("40 test patients seen in training") == n_marks * 3  # hybrid, clinical, cnn
+    assert numbers.count("40 test patients") == 3  # hybrid, clinical, cnn
+    assert numbers.count("40 test patients seen in training") == n_told
     assert verdicts.count(WATERMARK.rstrip(".").replace("'", "&#39;")) == n_marks

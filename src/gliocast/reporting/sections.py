@@ -99,7 +99,7 @@ def _headline(metrics: Mapping[str, Any], part: str, model: str, measure: str) -
     kind = "patients"
     if part == "models":  # a patient who is tested in several repeats is one
         n, kind = metrics["protocol"]["n_test_patients"] or n, "test patients"
-        kind += " seen in training" if metrics["protocol"]["name"] == "paper" else ""
+        kind += " seen in training" if metrics["protocol"]["n_test_patients_seen_in_training"] else ""
     label = "AUC" if measure == "auc" else measure
     interval = f"95 % {formatting.interval(value['ci95'])}, " if value.get("ci95") else ""
     small = f"{interval}{n} {kind}"
