@@ -253,6 +253,7 @@ def test_the_gap_stands_in_the_table_as_in_the_record(both):
         for part in ("honest", "paper", "difference"):
             assert row[part] == found[part]["value"]
         assert found["difference"]["value"] == pytest.approx(found["paper"]["value"] - found["honest"]["value"])
+        assert (row["n_honest"], row["n_paper"]) == (45, 60)  # test patients of each
     assert seen.set_index("stage")["n_seen"].to_dict() == gap["seen"]
     assert set(seen["n_test_patients"]) == {60}
     pd.testing.assert_frame_equal(table, gap_table(gap))

@@ -45,7 +45,7 @@ def leakage_gap(
         seed: of the bootstrap.
 
     Returns:
-        model → measure → `honest`, `paper`, `difference`, each with its interval.
+        model → measure → `honest`, `paper`, `difference`, each with its interval; and how many each protocol tests.
     """
     ours, theirs = compared_tables(honest, test_outcomes), compared_tables(paper, outcomes)
     return {name: _of_both(ours[name], theirs[name], evidence, seed) for name in theirs if name in ours}
@@ -55,7 +55,9 @@ def _of_both(ours: pd.DataFrame, theirs: pd.DataFrame, evidence: EvidenceParamet
     honest, paper = (performance_of(table, evidence, seed) for table in (ours, theirs))
     return {
         name: {
+            "n_honest": honest["n"],
             "honest": honest[name],
+            "n_paper": paper["n"],
             "paper": paper[name],
             "difference": _difference(theirs, ours, measure, evidence.n_bootstrap, seed),
         }

@@ -32,6 +32,8 @@ REPEATED = "repeated"  # a patient was tested in several splits
 HEADERS = {
     "auc": "AUC",
     "n": "n",
+    "n_honest": "n, honest",
+    "n_paper": "n, paper",
     "p": "p",
     "ci95": "95 % interval",
     "mcc": "MCC",
