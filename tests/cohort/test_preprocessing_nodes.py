@@ -11,9 +11,11 @@ from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
 from gliocast.errors import CohortError, ConfigurationError, InputError
 from gliocast.pipelines.preprocessing import nodes
+from gliocast.types import REQUIRED_COLUMNS
 
 NO_FINDINGS = exclusions((), "imaging", (), ())
 NO_FEATURES = pd.DataFrame()
+CANONICAL = dict.fromkeys(REQUIRED_COLUMNS)
 
 
 def manifest(*patients: str, source: str = "mask", confidence: float = 1.0) -> pd.DataFrame:
@@ -33,7 +35,15 @@ def four(a_cohort):
 def selected(four, cohort_parameters):
     """The node `select_patients` on four patients, with single inputs changed."""
 
-    def run(image_score="cnn", slice_manifest=None, findings=NO_FINDINGS, features=NO_FEATURES, stop=False, **changes):
+    def run(
+        image_score="cnn",
+        slice_manifest=None,
+        findings=NO_FINDINGS,
+        features=NO_FEATURES,
+        ignored=(),
+        stop=False,
+        **changes,
+    ):
         return nodes.select_patients(
             four,
             exclusions(["P9"], "clinical_table", "survival_missing", "unknown"),
@@ -46,6 +56,7 @@ def selected(four, cohort_parameters):
             "stop" if stop else "exclude",
             "id",
             r"(P\d+)_1",
+            ignored,
         )
 
     return run
@@ -122,6 +133,17 @@ def test_a_table_of_image_features_without_identifiers_is_refused(selected):
     features = pd.DataFrame({"id;volume": ["P000_1;1,0"]})
     with pytest.raises(ConfigurationError, match=r"a table of one column; expected id\. Save the table with commas"):
         selected(image_score="features", slice_manifest=manifest(), features=features)
+
+
+@pytest.mark.parametrize("column", ["survival_days", "Survival (days)", "OS", "deces", "Age_years", "months lived"])
+def test_a_column_of_the_clinical_table_among_the_image_features_is_refused_unless_it_is_ignored(selected, column):
+    features = pd.DataFrame({"id": ["P000_1", "P002_1"], "volume": [1.0, 2.0], column: [400.0, 200.0]})
+    columns = {"patient_id": "id", "survival_days": ["survival_days", "Months lived"], "age_years": "age_years"}
+    asked = {"image_score": "features", "features": features, "columns": CANONICAL | columns}
+    with pytest.raises(ConfigurationError) as error:
+        selected(**asked)
+    assert [found.where for found in error.value.problems] == [f"image_features: {column}"]
+    assert len(selected(**asked, ignored=(column,))[0]) == 2
 
 
 def test_where_nobody_is_left_the_most_frequent_reason_is_told(selected):

@@ -249,6 +249,14 @@ def test_with_image_features_their_table_is_checked_in_place_of_the_images(site)
     ]
 
 
+def test_clinical_columns_among_the_image_features_are_told_by_the_check(site):
+    told = {"image_score": "features", "image_features": features_of("P1", "P3").assign(survival_days=["400", "20"])}
+    assert problems(site, table("P1", "P2", "P3"), **told) == [
+        ("–", "image_features: survival_days"),
+        ("P2", "image_features"),
+    ]
+
+
 def test_a_table_of_image_features_with_another_separator_is_told_by_the_check(site):
     semicolons = pd.DataFrame({"patient_id;volume": ["P1;0,5", "P2;1,5"]})
     with pytest.raises(InputError, match="with commas between columns") as raised:

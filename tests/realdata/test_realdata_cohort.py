@@ -55,6 +55,7 @@ class Site:
             "exclude",
             columns["id_column"],
             columns["id_pattern"],
+            columns["ignore_columns"],
         )
 
 

@@ -179,6 +179,13 @@ def mapped_columns(cohort: CohortParameters) -> set[str]:
     return {source for column in CANONICAL_COLUMNS for source in cohort.sources(column)}
 
 
+def clinical_columns(names: Iterable[str], cohort: CohortParameters) -> list[str]:
+    """Those of another table's columns that the clinical table has, too, or that seem to hold an outcome."""
+    outcomes = (*OTHER_WORDS["survival_days"], *OTHER_WORDS["event_observed"])
+    known = {plain(name) for name in (*CANONICAL_COLUMNS, *mapped_columns(cohort), *outcomes)}
+    return [name for name in names if plain(name) in known]
+
+
 def plain(name: str) -> str:
     """A column's name without accents, case and punctuation."""
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

@@ -16,6 +16,7 @@ from gliocast.hybrid.parameters import FeatureParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
 from gliocast.pipelines.preprocessing.imaging_nodes import checked, extraction_of
+from gliocast.pipelines.preprocessing.nodes import clinical_features
 from gliocast.types import ImageScoreKind
 
 
@@ -48,8 +49,13 @@ def check_images(
     if image_score == "cnn":
         images, counts = checked_images(imaging, table, slices)
     else:
-        images = feature_problems(image_features, table, features) if image_score == "features" else []
-        counts = {}
+        images, counts = [], {}
+    if image_score == "features":
+        ignored = [features.id_column, *features.ignore_columns]
+        images = [
+            *clinical_features(image_features, ignored, cohort),
+            *feature_problems(image_features, table, features),
+        ]
     raise_if_any([*table.problems, *images], InputError)
     return {"n_checked": len(table.patients) if image_score != "none" else 0, **counts}
 

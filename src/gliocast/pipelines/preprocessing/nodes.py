@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from gliocast.cohort import flow, study
+from gliocast.cohort.columns import clinical_columns
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.partition_checks import check_cohort_unchanged, check_partition
-from gliocast.errors import CohortError, InputError, PartitionError, raise_if_any
+from gliocast.errors import CohortError, ConfigurationError, InputError, PartitionError, Problem, raise_if_any
 from gliocast.hybrid.image_features import patients_with_features
 from gliocast.types import ImageScoreKind, Partition
 
@@ -31,15 +32,18 @@ def select_patients(
     on_invalid_patient: InvalidPatientPolicy,
     features_id_column: str,
     features_id_pattern: str,
+    features_ignore_columns: Sequence[str],
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """The patients of the study, the patient flow, the record of everyone left out, and who lacks but an outcome.
 
     Raises:
         InputError: a patient has no image or no outcome, and the policy is to stop.
         CohortError: nobody is left.
-        ConfigurationError: the table of image features has no identifiers.
+        ConfigurationError: the table of image features has no identifiers, or clinical columns.
     """
     if image_score == "features":
+        ignored = [features_id_column, *features_ignore_columns]
+        raise_if_any(clinical_features(image_features, ignored, parameters), ConfigurationError)
         with_image = patients_with_features(image_features, features_id_column, features_id_pattern)
     else:
         with_image = [*slice_manifest.get("patient_id", ())]
@@ -54,6 +58,18 @@ def select_patients(
     _log.log(logging.WARNING if len(everyone) else logging.INFO, flow.in_words(told))
     unclassed = study.unclassed_patients(cohort, left_out, parameters.exclude_when_missing)
     return study_cohort, told, everyone, unclassed
+
+
+def clinical_features(
+    image_features: pd.DataFrame, ignored: Sequence[str], parameters: CohortParameters
+) -> list[Problem]:
+    """Columns that would tell an image model a clinical fact, or the outcome itself."""
+    names = image_features.columns.difference([*ignored], sort=False)
+    expected, remedy = "features of the image", "Remove the column, or name it in hybrid.features.ignore_columns."
+    found = "a column of the clinical table"
+    return [
+        Problem("–", f"image_features: {name}", found, expected, remedy) for name in clinical_columns(names, parameters)
+    ]
 
 
 def tell_flow(study_flow: Mapping[str, Any]) -> dict[str, Any]:

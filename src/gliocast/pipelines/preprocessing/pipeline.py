@@ -83,6 +83,7 @@ def create_separation_pipeline() -> Pipeline:
                     "params:on_invalid_patient",
                     "params:hybrid.features.id_column",
                     "params:hybrid.features.id_pattern",
+                    "params:hybrid.features.ignore_columns",
                 ],
                 ["study_cohort", "study_flow", "exclusions", "unclassed_cohort"],
                 name="select_patients",
