@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.persistence.fingerprints import sha256_of_bytes
 from gliocast.persistence.provenance import gpus
 from gliocast.pipelines.reporting.nodes import record_provenance
+from gliocast.pipelines.reporting.pipeline import create_pipeline
 from shipped import section
 
 TABLE = "patient_id,age_years\nP1,61.5\n"
@@ -20,6 +23,21 @@ def test_a_table_that_the_simulation_wrote_is_known_by_its_content() -> None:
     assert record_provenance({}, {}, TABLE, ours)["simulated"] is True
     assert record_provenance({}, {}, TABLE.replace("61.5", "61.6"), ours)["simulated"] is False
     assert record_provenance({}, {}, TABLE, {})["simulated"] is False
+
+
+def test_the_table_of_image_features_has_a_digest_where_it_was_read():
+    features = pd.DataFrame({"patient_id": ["P1"], "volume": ["1.5"]})
+    of_file = hashlib.sha256(b"patient_id,volume\nP1,1.5\n").hexdigest()
+    told = {
+        kind: record_provenance({"image_score": kind}, {}, TABLE, {}, features)["data"] for kind in ("features", "cnn")
+    }
+    assert told["features"]["image_features"] == of_file
+    assert "image_features" not in told["cnn"]
+
+
+def test_the_report_of_a_run_with_images_is_given_the_table_of_image_features_and_a_baseline_is_not():
+    assert "image_features" in create_pipeline(("baseline", "tuning", "cnn_training")).inputs()
+    assert "image_features" not in create_pipeline(("baseline",)).inputs()
 
 
 def test_provenance_names_no_path_and_no_user() -> None:

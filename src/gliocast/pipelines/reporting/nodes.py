@@ -61,11 +61,14 @@ def record_provenance(
     metrics: Mapping[str, Any],
     clinical_table: str | pd.DataFrame,
     simulation_record: Mapping[str, Any],
+    image_features: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Versions, code, parameters and data behind `metrics`; `simulated` where the clinical table is our own."""
     text = clinical_table if isinstance(clinical_table, str) else clinical_table.to_csv(index=False)
     clinical_sha256 = sha256_of_bytes(text.encode())
     fingerprints = {"clinical_table": clinical_sha256, "metrics": sha256_of_value(metrics)}
+    if image_features is not None and parameters.get("image_score") == "features":
+        fingerprints["image_features"] = sha256_of_bytes(image_features.to_csv(index=False).encode())
     simulated = clinical_sha256 == simulation_record.get("clinical_sha256")
     told = {
         name: section.without_patients() if isinstance(section, CohortParameters) else section

@@ -40,6 +40,7 @@ def create_pipeline(sections: tuple[str, ...] = ("baseline",)) -> Pipeline:
     """The last nodes of a run that has the stages `sections`; `baseline` is always among them."""
     compiled = {argument: entry for section in sections for argument, entry in METRICS[section].items()}
     shown = {exhibit.name: exhibit.name for section in sections for exhibit in exhibits_of(section)}
+    features = ["image_features"] if "cnn_training" in sections else []
     flow = Node(
         nodes.describe_flow,
         ["cohort", "cohort_exclusions", "cohort_notes", "params:cohort"],
@@ -52,7 +53,7 @@ def create_pipeline(sections: tuple[str, ...] = ("baseline",)) -> Pipeline:
             Node(nodes.compile_metrics, compiled, "metrics", name="compile_metrics"),
             Node(
                 nodes.record_provenance,
-                ["parameters", "metrics", "clinical_table", "simulation_record"],
+                ["parameters", "metrics", "clinical_table", "simulation_record", *features],
                 "provenance",
                 name="record_provenance",
             ),
