@@ -118,6 +118,15 @@ def test_a_row_without_an_identifier_is_not_used(tmp_path):
     assert list(read.index) == patients_with_features(table, "patient_id", everybody) == ["A"]
 
 
+def test_a_patient_of_whom_no_feature_is_known_has_none(tmp_path):
+    path = tmp_path / "features.csv"
+    path.write_text("patient_id,volume,surface,remark\nA,1.5,\nB,,,\nC,,,not segmented\nD,inf,,\n")
+    table, everybody = ImageFeaturesDataset(str(path)).load(), "(.+)"
+    read = read_features(table, feature_parameters(id_column="patient_id", id_pattern=everybody))
+    assert list(read.index) == ["A"]
+    assert patients_with_features(table, "patient_id", everybody, ignored=["remark"]) == ["A", "D"]
+
+
 def test_a_patient_without_features_gets_no_score(cohort, partition):
     scores, _ = score_features(features_of(cohort).iloc[1:], cohort, partition, feature_parameters(), seed=0)
     assert "P000" not in set(scores.table["patient_id"])

@@ -111,7 +111,8 @@ def score_features_as_paper(
 
 
 def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> pd.DataFrame:
-    """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern are not used.
+    """The numeric columns, indexed by `patient_id`; rows whose identifier does not match the pattern, or which hold no
+    number, are not used.
 
     A column of text is numeric where every cell of those rows that is not empty is a number; where most are, the others
     are mistakes, as a decimal comma is.
@@ -132,7 +133,7 @@ def read_features(image_features: pd.DataFrame, features: FeatureParameters) -> 
     raise_if_any([*map(_several, repeated), *broken], CohortError)
     if numbers.empty:
         raise ConfigurationError(_no_numbers(image_features, features))
-    return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan)
+    return numbers.astype(np.float64).replace([np.inf, -np.inf], np.nan).dropna(how="all")
 
 
 def not_there_to_ignore(image_features: pd.DataFrame, features: FeatureParameters) -> list[Problem]:
@@ -147,13 +148,17 @@ def not_there_to_ignore(image_features: pd.DataFrame, features: FeatureParameter
     return problems
 
 
-def patients_with_features(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> list[str]:
-    """The patients whom a table of image features names.
+def patients_with_features(
+    image_features: pd.DataFrame, id_column: str, id_pattern: str, ignored: Sequence[str] = ()
+) -> list[str]:
+    """The patients of whom a table of image features tells anything but the `ignored` columns.
 
     Raises:
         ConfigurationError: the identifier column is absent.
     """
-    return [match.group(1) for match in _identified(image_features, id_column, id_pattern).dropna()]
+    found = _identified(image_features, id_column, id_pattern)
+    told = image_features.drop(columns=[id_column, *ignored], errors="ignore").notna().any(axis=1)
+    return [match.group(1) for match in found[told].dropna()]
 
 
 def _identified(image_features: pd.DataFrame, id_column: str, id_pattern: str) -> pd.Series:

@@ -22,7 +22,7 @@ BUNDLE_IS_HONEST = (
 )
 NO_SCORE = {
     "cnn": "no nine slices of the patient could be scored",
-    "features": "no row of the image features is the patient's",
+    "features": "the image features have no row of the patient, or an empty one",
     "none": "image_score is none: images are not used",
 }
 

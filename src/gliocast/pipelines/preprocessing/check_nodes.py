@@ -75,7 +75,11 @@ def feature_problems(
         return unknown
     zeros = lost_zeros(patients, known.difference(patients), "image_features")
     remedy = "Add a row of the patient, written alike in both tables; where there is none, the patient is left out."
-    return [*unknown, *zeros, Problem(listed(without), "image_features", "no row", "a row for each patient", remedy)]
+    return [
+        *unknown,
+        *zeros,
+        Problem(listed(without), "image_features", "no row, or an empty one", "a row for each patient", remedy),
+    ]
 
 
 def checked_images(

@@ -44,7 +44,8 @@ def select_patients(
     if image_score == "features":
         ignored = [features_id_column, *features_ignore_columns]
         raise_if_any(clinical_features(image_features, ignored, parameters), ConfigurationError)
-        with_image = patients_with_features(image_features, features_id_column, features_id_pattern)
+        asked = (features_id_column, features_id_pattern, features_ignore_columns)
+        with_image = patients_with_features(image_features, *asked)
     else:
         with_image = [*slice_manifest.get("patient_id", ())]
     study_cohort, left_out = study.select_patients(cohort, image_score, with_image, imaging_exclusions, parameters)
