@@ -31,6 +31,9 @@ OPTIONAL_COLUMNS: tuple[str, ...] = (
     "central_slice_mm",
 )
 
+# What a model may read of the cohort: known before anybody knows the outcome.
+PREDICTORS: tuple[str, ...] = (*CLINICAL_PREDICTORS, *(name for name in OPTIONAL_COLUMNS if name != "event_observed"))
+
 SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # of a patient: it becomes a file's name; another one may be a person's name
 
 ImageScoreKind: TypeAlias = Literal["cnn", "features", "none"]

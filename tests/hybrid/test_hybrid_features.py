@@ -52,6 +52,18 @@ def test_text_in_a_predictor_that_is_said_to_be_a_number_is_an_error_that_shows_
     assert "Lyon" not in str(error.value)
 
 
+def test_a_word_of_many_patients_is_told_once_and_names_are_not_told():
+    three = [f"P{number}" for number in range(3)]
+    table = pd.DataFrame({"patient_id": [*three, *"ABCD"], "mgmt": ["1"] * 3 + ["methylated"] * 4})
+    with pytest.raises(CohortError, match=r"P0, P1, P2: mgmt is 1; .* Map it in cohort\.values\.mgmt") as told:
+        encode(table, {"mgmt": FACTS["mgmt"]})
+    assert len(told.value.problems) == 1
+    names = ["Doe, Jane", "Roe, Mary", "Poe, Anne", "Moe, Lea", "Coe, Eva"]
+    with pytest.raises(CohortError, match="5 different values, not shown") as hidden:
+        encode(pd.DataFrame({"patient_id": [*"ABCDE"], "mgmt": names}), {"mgmt": FACTS["mgmt"]})
+    assert not any(name in str(hidden.value) for name in names)
+
+
 def test_an_absent_column_is_an_error_of_the_configuration():
     with pytest.raises(ConfigurationError, match="karnofsky"):
         encode(patients(surgery=["biopsy"]), {"karnofsky": FACTS["karnofsky"]})

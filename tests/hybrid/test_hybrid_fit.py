@@ -53,11 +53,21 @@ def test_patients_are_enough_where_each_fold_leaves_one_of_a_class_to_every_inne
     training = training_of(cohort, partition)
     long_term = training.loc[training["outcome"] == "long_term", "patient_id"]
     taught = [int(long_term.isin(fold.seen).sum()) for fold in partition.splits[0].folds]
-    fit.check_enough(training, partition, quick(inner_folds=min(taught)))
+    test = predictors_of(cohort, partition)
+    fit.check_enough(training, test, partition, quick(inner_folds=min(taught)))
     with pytest.raises(
         TrainingError, match=rf"one fold of holdout.*{min(taught)} long-term.*{min(taught) + 1} or more"
     ):
-        fit.check_enough(training, partition, quick(inner_folds=min(taught) + 1))
+        fit.check_enough(training, test, partition, quick(inner_folds=min(taught) + 1))
+
+
+@pytest.mark.parametrize("part", ["training", "test"])
+def test_a_word_that_no_model_knows_is_told_before_anything_is_trained(cohort, partition, part):
+    place = 0 if part == "training" else len(cohort) - 1
+    wrong = cohort.assign(surgery=cohort["surgery"].mask(cohort.index == place, "subtotal"))
+    training, test = training_of(wrong, partition), predictors_of(wrong, partition)
+    with pytest.raises(CohortError, match="surgery is subtotal"):
+        fit.check_enough(training, test, partition, quick())
 
 
 def test_predictors_that_no_model_can_read_are_refused_where_the_patients_are_counted(cohort, partition):

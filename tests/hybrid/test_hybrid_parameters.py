@@ -28,6 +28,13 @@ def test_a_pre_operative_model_takes_what_is_known_before_the_operation():
     assert "surgery" not in hybrid.predictors
 
 
+@pytest.mark.parametrize("name", ["volume_ml", "survival_days", "event_observed", "patient_id"])
+def test_only_what_the_cohort_tells_before_the_outcome_can_be_a_predictor(name):
+    described = configured().predictor_facts | {name: configured().predictor_facts["age_years"]}
+    with pytest.raises(ValidationError, match=rf"age_years, sex, .*; not {name}"):
+        configured(predictors=("age_years", name), predictor_facts=described)
+
+
 def test_predictors_may_be_written_as_words_on_the_command_line():
     assert configured(predictors="age_years sex").predictors == ("age_years", "sex")
 

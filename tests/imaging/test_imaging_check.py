@@ -13,10 +13,11 @@ import yaml
 
 from gliocast.cohort.parameters import CohortParameters
 from gliocast.errors import ImagingError, InputError, Problem
-from gliocast.hybrid.parameters import FeatureParameters
+from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.preprocessing.check_nodes import check_images, in_words
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices
 from imaging_phantoms import Site, a_grid, a_site, ellipsoid
+from shipped import section
 
 BASE = Path(__file__).parents[2] / "conf/base/parameters_preprocessing.yml"
 HEADER = "patient_id,age_years,sex,who_status,surgery,survival_days,event_observed"
@@ -32,7 +33,8 @@ def table(*rows: str, header: str = HEADER) -> str:
     return "\n".join([header, *(row if "," in row else row + SOUND for row in rows)]) + "\n"
 
 
-FEATURES = FeatureParameters(id_column="patient_id", id_pattern="(.+)", ignore_columns=(), c_grid=(1.0,), inner_folds=2)
+PREDICTORS = ("age_years", "sex", "who_status", "surgery", "mgmt")
+HYBRID = HybridParameters(**section("hybrid") | {"predictors": PREDICTORS})
 
 
 def check(
@@ -46,8 +48,11 @@ def check(
 ):
     cohort = CohortParameters(**yaml.safe_load(BASE.read_text(encoding="utf-8"))["cohort"] | changes)
     features = pd.DataFrame() if image_features is None else image_features
-    read = FEATURES.model_copy(update={"ignore_columns": ignore_columns})
-    return check_images(clinical_table, site.source, features, cohort, site.parameters, read, image_score, policy, True)
+    read = HYBRID.features.model_copy(update={"ignore_columns": ignore_columns})
+    hybrid = HYBRID.model_copy(update={"features": read})
+    return check_images(
+        clinical_table, site.source, features, cohort, site.parameters, hybrid, image_score, policy, True
+    )
 
 
 def problems(*arguments, **named) -> list[tuple[str, str]]:
@@ -233,6 +238,12 @@ def test_names_of_labels_for_masks_that_have_none_are_told_once_and_beside_the_t
         ("P2", "age_years"),
         ("–", "`lesion_labels` of the catalog entry imaging"),
     ]
+
+
+def test_words_of_a_predictor_that_the_models_do_not_know_are_told_beside_all_else(site):
+    rows = [f"P{number}{SOUND},{mgmt}" for number, mgmt in enumerate(["1", "1", "methylated"], 1)]
+    told = table(*rows, "P4,675,M,1,biopsy,331,1,", header=f"{HEADER},mgmt")
+    assert problems(site, told, image_score="none") == [("P4", "age_years"), ("P1, P2", "mgmt")]
 
 
 def features_of(*patients: str) -> pd.DataFrame:

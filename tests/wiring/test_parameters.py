@@ -63,7 +63,7 @@ def test_spacings_that_no_volume_can_have_are_refused_before_every_volume_is():
 
 def test_a_section_whose_values_contradict_each_other_is_not_printed_in_whole():
     given = parameters({})
-    given["hybrid"]["predictors"] = ["sex", "shoe"]
+    given["hybrid"]["prediction_time"] = "pre_operative"  # surgery is known only later
     with pytest.raises(ConfigurationError) as error:
         typed_parameters(given)
     assert error.value.problems[0].found == "values that do not go together"

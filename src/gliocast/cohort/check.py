@@ -13,8 +13,6 @@ from gliocast.cohort.table import read_cells, safe_identifiers, typed_columns
 from gliocast.cohort.text import legible_cells
 from gliocast.errors import CohortError, Problem
 
-IMAGED = ["patient_id", "central_slice_mm"]  # what the images are checked with
-
 
 @dataclass(frozen=True)
 class CheckedTable:
@@ -22,7 +20,7 @@ class CheckedTable:
 
     Attributes:
         problems: all that is wrong with it.
-        patients: `patient_id` and `central_slice_mm` of everyone in the study whose identifier can be read.
+        patients: the canonical columns of everyone in the study whose identifier can be read; missing what cannot be.
         whole: nobody is missing there because a row or an identifier cannot be read.
     """
 
@@ -40,14 +38,14 @@ def check_table(
     """
     cells, unread = legible_cells(clinical_table, cohort.separator, cohort.decimal)
     if cells.empty:
-        return CheckedTable(unread, pd.DataFrame(columns=IMAGED), whole=False)
+        return CheckedTable(unread, pd.DataFrame(columns=["patient_id"]), whole=False)
     wrong: Sequence[Problem] = []
     try:
         patients = read_cells(cells, cohort, on_invalid_patient).cohort
     except CohortError as error:
         wrong, patients = error.problems, named_patients(cells, cohort)
     named = patients["patient_id"].notna()
-    return CheckedTable([*unread, *wrong], patients.loc[named, IMAGED], whole=not unread and bool(named.all()))
+    return CheckedTable([*unread, *wrong], patients[named], whole=not unread and bool(named.all()))
 
 
 def named_patients(cells: pd.DataFrame, cohort: CohortParameters) -> pd.DataFrame:

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from gliocast.errors import CohortError, ConfigurationError, Problem, listed, raise_if_any
+from gliocast.errors import (
+    CohortError,
+    ConfigurationError,
+    Problem,
+    listed,
+    not_shown,
+    perhaps_names,
+    raise_if_any,
+    shown,
+)
 from gliocast.hybrid.parameters import PredictorFacts
 
 IMAGE_SCORE = "image_score"
@@ -78,13 +87,18 @@ def _codes(column: pd.Series, fact: PredictorFacts) -> Float[np.ndarray, " patie
 
 
 def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> list[Problem]:
+    """One problem for each value outside the vocabulary, but for those that may be names: they share one, untold."""
     if fact.kind == "number":
         return _no_numbers(patients, name)
     strange = patients[patients[name].notna() & ~patients[name].isin(list(fact.values))]
+    patients_of = {str(value): [*who] for value, who in strange.groupby(name, sort=False)["patient_id"]}
+    hidden = perhaps_names(patients_of, int(patients[name].count()))
+    who_of = {shown(value): who for value, who in patients_of.items() if value not in hidden}
+    if hidden:
+        who_of[not_shown(hidden)] = [patient for value in hidden for patient in patients_of[value]]
     expected = ", ".join(map(str, fact.values))
-    remedy = f"Correct it, or add the value to hybrid.predictor_facts.{name}.values."
-    cells = zip(strange["patient_id"], strange[name], strict=True)
-    return [Problem(str(patient), name, str(value), expected, remedy) for patient, value in cells]
+    remedy = f"Map it in cohort.values.{name}, or add it to hybrid.predictor_facts.{name}.values."
+    return [Problem(listed([*map(str, who)]), name, found, expected, remedy) for found, who in who_of.items()]
 
 
 def _no_numbers(patients: pd.DataFrame, name: str) -> list[Problem]:

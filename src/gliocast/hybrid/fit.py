@@ -87,16 +87,18 @@ def fit_models(
     )
 
 
-def check_enough(training_cohort: pd.DataFrame, partition: Partition, hybrid: HybridParameters) -> None:
+def check_enough(
+    training_cohort: pd.DataFrame, test_predictors: pd.DataFrame, partition: Partition, hybrid: HybridParameters
+) -> None:
     """Refuse patients among whom no classifier can be chosen here, and not once the network has been trained.
 
     Raises:
-        ConfigurationError: a predictor is no column of the cohort.
         CohortError: a patient's value is none that its predictor is said to have.
         TrainingError: in some fold of a split a class has fewer patients than there are inner folds; one problem a
             split, of its poorest fold.
     """
-    encode(training_cohort, facts_of(CLINICAL, hybrid))
+    everyone = pd.concat([training_cohort, test_predictors]).drop_duplicates("patient_id")
+    encode(everyone, facts_of(CLINICAL, hybrid))
     indexed, problems = training_cohort.set_index("patient_id"), []
     for split in partition.splits:
         taught = [outcome_codes(indexed.loc[list(fold.seen)]) for fold in split.folds]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
 
-from gliocast.types import Parameters, compiles
+from gliocast.types import PREDICTORS, Parameters, compiles
 
 PredictionTime: TypeAlias = Literal["pre_operative", "post_operative", "pre_radiotherapy"]
 PREDICTION_TIMES: tuple[PredictionTime, ...] = ("pre_operative", "post_operative", "pre_radiotherapy")
@@ -131,6 +131,15 @@ class HybridParameters(Parameters):
         """No name stands twice."""
         if len(set(names)) != len(names):
             raise ValueError("a name stands twice")
+        return names
+
+    @field_validator("predictors")
+    @classmethod
+    def each_is_in_the_cohort(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The cohort has no other columns: told here, and not once the network has been trained."""
+        strangers = [name for name in names if name not in PREDICTORS]
+        if strangers:
+            raise ValueError(f"columns of the cohort, {', '.join(PREDICTORS)}; not {', '.join(strangers)}")
         return names
 
     @model_validator(mode="after")

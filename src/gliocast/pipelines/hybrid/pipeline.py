@@ -25,7 +25,7 @@ def fitting() -> Pipeline:
         [
             Node(
                 check_enough,
-                ["training_cohort", "partition", "params:hybrid"],
+                ["training_cohort", "test_predictors", "partition", "params:hybrid"],
                 None,
                 name="check_enough_patients",
             ),

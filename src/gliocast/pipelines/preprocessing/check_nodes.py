@@ -11,8 +11,11 @@ from gliocast.cohort.check import CheckedTable, check_table
 from gliocast.cohort.identifiers import lost_zeros
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.errors import NOT_APPLICABLE, InputError, Problem, listed, raise_if_any
+from gliocast.hybrid.features import encode
+from gliocast.hybrid.fit import facts_of
+from gliocast.hybrid.fitted import CLINICAL
 from gliocast.hybrid.image_features import not_there_to_ignore, read_features
-from gliocast.hybrid.parameters import FeatureParameters
+from gliocast.hybrid.parameters import FeatureParameters, HybridParameters
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
 from gliocast.pipelines.preprocessing.imaging_nodes import checked, extraction_of
@@ -26,7 +29,7 @@ def check_images(
     image_features: pd.DataFrame,
     cohort: CohortParameters,
     slices: SliceParameters,
-    features: FeatureParameters,
+    hybrid: HybridParameters,
     image_score: ImageScoreKind,
     on_invalid_patient: InvalidPatientPolicy,
     check_only: bool,
@@ -45,7 +48,7 @@ def check_images(
     """
     if not check_only:
         return {"n_checked": 0}
-    table = check_table(clinical_table, cohort, on_invalid_patient)
+    table, features = check_table(clinical_table, cohort, on_invalid_patient), hybrid.features
     if image_score == "cnn":
         images, counts = checked_images(imaging, table, slices)
     else:
@@ -56,8 +59,18 @@ def check_images(
             *clinical_features(image_features, ignored, cohort),
             *feature_problems(image_features, table, features),
         ]
-    raise_if_any([*table.problems, *images], InputError)
+    raise_if_any([*table.problems, *predictor_problems(table, hybrid), *images], InputError)
     return {"n_checked": len(table.patients) if image_score != "none" else 0, **counts}
+
+
+def predictor_problems(table: CheckedTable, hybrid: HybridParameters) -> Sequence[Problem]:
+    """All words of a predictor that the models do not know."""
+    try:
+        if not table.patients.empty:
+            encode(table.patients, facts_of(CLINICAL, hybrid))
+    except InputError as error:
+        return error.problems
+    return []
 
 
 def feature_problems(

@@ -35,7 +35,7 @@ def create_image_pipeline() -> Pipeline:
                     "image_features",
                     "params:cohort",
                     "params:slices",
-                    "params:hybrid.features",
+                    "params:hybrid",
                     "params:image_score",
                     "params:on_invalid_patient",
                     "params:check_only",
