@@ -102,6 +102,8 @@ def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) ->
 
 def not_shown(texts: Collection[object]) -> str:
     """What a message says of texts that it must not repeat."""
+    if len(texts) == 1:
+        return "a value, not shown: it may tell who it is"
     return f"{len(texts)} different values, not shown: they may tell who is who"
 
 

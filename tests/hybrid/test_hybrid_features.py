@@ -52,6 +52,13 @@ def test_text_in_a_predictor_that_is_said_to_be_a_number_is_an_error_that_shows_
     assert "Lyon" not in str(error.value)
 
 
+def test_a_date_in_place_of_a_word_is_not_told():
+    table = pd.DataFrame({"patient_id": [*"AB"], "mgmt": ["12.03.1951", "methylated"]})
+    with pytest.raises(CohortError, match="A: mgmt is a value, not shown") as told:
+        encode(table, {"mgmt": FACTS["mgmt"]})
+    assert "1951" not in str(told.value)
+
+
 def test_a_word_of_many_patients_is_told_once_and_names_are_not_told():
     three = [f"P{number}" for number in range(3)]
     table = pd.DataFrame({"patient_id": [*three, *"ABCD"], "mgmt": ["1"] * 3 + ["methylated"] * 4})

@@ -73,7 +73,7 @@ def test_a_word_that_no_model_knows_is_told_before_anything_is_trained(cohort, p
 def test_predictors_that_no_model_can_read_are_refused_where_the_patients_are_counted(cohort, partition):
     training = training_of(cohort, partition)
     with pytest.raises(CohortError, match="sex is M; expected F, X"):
-        fit.check_enough(training, partition, quick(predictor_facts=with_sexes("F", "X")))
+        fit.check_enough(training, training, partition, quick(predictor_facts=with_sexes("F", "X")))
 
 
 def with_sexes(*values):

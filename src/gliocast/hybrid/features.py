@@ -13,6 +13,7 @@ from gliocast.errors import (
     CohortError,
     ConfigurationError,
     Problem,
+    is_date,
     listed,
     not_shown,
     perhaps_names,
@@ -87,12 +88,13 @@ def _codes(column: pd.Series, fact: PredictorFacts) -> Float[np.ndarray, " patie
 
 
 def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> list[Problem]:
-    """One problem for each value outside the vocabulary, but for those that may be names: they share one, untold."""
+    """One problem for each value outside the vocabulary, but for names, perhaps, and dates: they share one, untold."""
     if fact.kind == "number":
         return _no_numbers(patients, name)
     strange = patients[patients[name].notna() & ~patients[name].isin(list(fact.values))]
     patients_of = {str(value): [*who] for value, who in strange.groupby(name, sort=False)["patient_id"]}
-    hidden = perhaps_names(patients_of, int(patients[name].count()))
+    names = perhaps_names(patients_of, int(patients[name].count()))
+    hidden = [*dict.fromkeys([*names, *filter(is_date, patients_of)])]
     who_of = {shown(value): who for value, who in patients_of.items() if value not in hidden}
     if hidden:
         who_of[not_shown(hidden)] = [patient for value in hidden for patient in patients_of[value]]

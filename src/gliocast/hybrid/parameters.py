@@ -17,7 +17,6 @@ ClassifierName: TypeAlias = Literal[
 Scoring: TypeAlias = Literal["accuracy", "balanced_accuracy", "roc_auc"]
 Choice: TypeAlias = Literal["best", "one_standard_error"]
 SettingValue: TypeAlias = bool | int | float | str | None
-NO_PREDICTORS = ("patient_id", "survival_days", "event_observed", "outcome", "image_score")  # told, or added by us
 Settings: TypeAlias = dict[str, SettingValue]
 Values: TypeAlias = Annotated[tuple[SettingValue, ...], Field(min_length=1)]
 Grid: TypeAlias = dict[str, dict[str, Values]]  # variant: {setting: values}
@@ -145,9 +144,6 @@ class HybridParameters(Parameters):
     @model_validator(mode="after")
     def every_predictor_is_known_in_time(self) -> HybridParameters:
         """A model refuses predictors that become known only after its prediction time."""
-        told = [name for name in self.predictors if name in NO_PREDICTORS]
-        if told:
-            raise ValueError(f"{', '.join(told)}: no predictor; remove it from hybrid.predictors")
         unknown = [name for name in self.predictors if name not in self.predictor_facts]
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: describe it in hybrid.predictor_facts")
