@@ -26,7 +26,7 @@ def dump_skops(fitted: Any, file: Path) -> None:
             identity: str(place)
             for place, identity in enumerate(dict.fromkeys(identity for _, identity in IDENTITY.findall(schema)))
         }
-        entries = {name: written.read(name) for name in written.namelist() if name != SCHEMA}
+        entries = {name: _without_padding(name, written.read(name)) for name in written.namelist() if name != SCHEMA}
     renamed = IDENTITY.sub(lambda found: found[1] + numbers[found[2]], schema)
     with ZipFile(file, "w") as archive:
         _add(archive, SCHEMA, renamed.encode())
@@ -53,6 +53,23 @@ def load_skops(file: Path, trusted: Sequence[str]) -> Any:
 
 def _add(archive: ZipFile, name: str, content: bytes) -> None:
     archive.writestr(ZipInfo(name, EPOCH), content, ZIP_DEFLATED)
+
+
+def _without_padding(name: str, content: bytes) -> bytes:
+    """An array whose rows hold their fields alone: the nodes of a tree are padded with whatever the memory held."""
+    import numpy as np
+
+    if not name.endswith(".npy"):
+        return content
+    table: Any = np.load(io.BytesIO(content))
+    if table.dtype.names is None:
+        return content
+    clean: Any = np.zeros_like(table)
+    for field in table.dtype.names:
+        clean[field] = table[field]
+    packed = io.BytesIO()
+    np.save(packed, clean)
+    return packed.getvalue()
 
 
 def _renamed(name: str, numbers: dict[str, str]) -> str:

@@ -1,0 +1,37 @@
+"""A fitted object on the disk: nothing in its file but what it is."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
+
+from gliocast.datasets.skops_files import dump_skops, load_skops
+
+
+def a_tree() -> DecisionTreeClassifier:
+    features = np.random.default_rng(0).normal(size=(60, 2))
+    return DecisionTreeClassifier(random_state=0).fit(features, np.arange(60) % 2)
+
+
+def with_other_padding(fitted: DecisionTreeClassifier) -> DecisionTreeClassifier:
+    """The same tree; the last seven bytes of a node belong to none of its fields, and are what the memory held."""
+    _, arguments, state = fitted.tree_.__reduce__()
+    nodes = state["nodes"].copy()
+    nodes.view(np.uint8).reshape(len(nodes), -1)[:, -7:] = 255
+    fitted.tree_ = Tree(*arguments)
+    fitted.tree_.__setstate__({**state, "nodes": nodes})
+    return fitted
+
+
+def test_a_file_of_a_tree_holds_nothing_that_the_memory_held_before(tmp_path):
+    dump_skops(a_tree(), tmp_path / "clean.skops")
+    dump_skops(with_other_padding(a_tree()), tmp_path / "padded.skops")
+    assert (tmp_path / "clean.skops").read_bytes() == (tmp_path / "padded.skops").read_bytes()
+
+
+def test_a_tree_answers_the_same_from_its_file(tmp_path):
+    fitted, features = a_tree(), np.random.default_rng(1).normal(size=(50, 2))
+    dump_skops(fitted, tmp_path / "tree.skops")
+    restored = load_skops(tmp_path / "tree.skops", ["sklearn.tree._tree.Tree"])
+    assert restored.predict_proba(features).tolist() == fitted.predict_proba(features).tolist()
