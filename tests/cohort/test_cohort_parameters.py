@@ -95,6 +95,12 @@ def test_some_patients_are_left_for_the_test(partition_parameters):
         partition_parameters(fractions={"train": 0.8, "validation": 0.2})
 
 
+@pytest.mark.parametrize(("train", "validation"), [(1e-9, 1e-9), (0.6, 0.399999), (0.6, 0.001)])
+def test_shares_of_less_than_one_patient_in_a_hundred_are_refused(partition_parameters, train, validation):
+    with pytest.raises(ValidationError, match="fractions"):
+        partition_parameters(fractions={"train": train, "validation": validation})
+
+
 def test_two_inner_folds_would_leave_nobody_to_fit_on(partition_parameters):
     with pytest.raises(ValidationError):
         partition_parameters(inner_folds=2)

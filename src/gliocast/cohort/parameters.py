@@ -235,13 +235,13 @@ class CohortParameters(Parameters):
 class Fractions(Parameters):
     """Shares of the patients that train and that stop the training; the others are tested."""
 
-    train: float = Field(gt=0, lt=1)
-    validation: float = Field(gt=0, lt=1)
+    train: float = Field(ge=0.01, lt=1)
+    validation: float = Field(ge=0.01, lt=1)
 
     @model_validator(mode="after")
     def _leave_test_patients(self) -> Fractions:
-        if self.train + self.validation >= 1:
-            raise ValueError("train and validation to leave some patients for the test")
+        if self.train + self.validation > 0.99:
+            raise ValueError("train and validation to leave some patients for the test, one in a hundred or more")
         return self
 
 

@@ -60,6 +60,10 @@ class Table1(Parameters):
     def _classes_are_the_cohort(self) -> Table1:
         if self.short_term.n + self.long_term.n != self.all.n:
             raise ValueError("the two classes do not add up to all patients")
+        for name in ("sex", "surgery", "who_status"):
+            levels = [list(getattr(summary, name)) for summary in (self.short_term, self.long_term)]
+            if levels[0] != levels[1]:
+                raise ValueError(f"both classes list the same levels of {name} in the same order, some with 0 patients")
         return self
 
     @property
@@ -115,8 +119,8 @@ class VolumeGeometry(Parameters):
 
     size_px: int = Field(ge=24, le=1024)
     slices: int = Field(ge=12, le=1024)
-    spacing_mm: PositiveFloat
-    slice_spacing_mm: PositiveFloat
+    spacing_mm: float = Field(gt=0, le=20)
+    slice_spacing_mm: float = Field(gt=0, le=20)
 
     @property
     def voxels(self) -> int:
