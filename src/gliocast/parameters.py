@@ -26,7 +26,7 @@ class GliocastParameters(Parameters):
 
     profile: Literal["demo", "paper"]
     protocol: ProtocolName
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=4_000_000_000)  # scikit-learn takes 32 bits, and each repeat adds one
     image_score: ImageScoreKind
     on_invalid_patient: InvalidPatientPolicy
     check_only: bool

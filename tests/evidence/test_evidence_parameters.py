@@ -27,9 +27,10 @@ def test_both_profiles_are_valid(profile):
         ("horizons_days", [0]),
         ("horizons_days", [10**9]),
         ("sweep_days", [-1]),
+        ("relevant_delta_auc", 1e-300),  # the patients needed to find it are more than a float counts
     ],
 )
-def test_ages_and_days_at_which_nothing_can_begin_or_end_are_refused(name, value):
+def test_ages_days_and_gains_with_which_nothing_can_be_computed_are_refused(name, value):
     with pytest.raises(ValidationError, match=name):
         EvidenceParameters(**section("evidence") | {name: value})
 

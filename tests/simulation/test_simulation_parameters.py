@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gliocast.cohort.simulation.parameters import Table1
+from gliocast.cohort.simulation.parameters import Figure1, Table1
 
 
 @pytest.mark.parametrize("name", ["spacing_mm", "slice_spacing_mm"])
@@ -11,6 +11,12 @@ def test_a_grid_on_which_no_voxel_meets_a_head_is_refused(a_simulation, name):
     geometry = a_simulation().geometry.model_dump()
     with pytest.raises(ValidationError, match=name):
         a_simulation(geometry=geometry | {name: 300.0})
+
+
+def test_a_group_of_one_has_no_standard_deviation(paper):
+    biopsy = paper["figure1"]["biopsy"] | {"n": 1}
+    with pytest.raises(ValidationError, match="biopsy"):
+        Figure1.model_validate(paper["figure1"] | {"biopsy": biopsy})
 
 
 def with_who_status(paper, **counts):

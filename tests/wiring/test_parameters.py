@@ -28,6 +28,11 @@ def test_no_parameter_copies_one_of_another_section():
     assert not [name for name in references if not name.startswith(("_", "profile", "globals:", "runtime_params:"))]
 
 
+def test_a_seed_that_scikit_learn_does_not_take_is_refused_before_it_is_drawn_with():
+    with pytest.raises(ConfigurationError, match="seed is 20260101123; expected less than or equal to 4000000000"):
+        typed_parameters(parameters({}) | {"seed": 20260101123})
+
+
 def test_three_classes_whose_long_term_survivors_are_the_cohorts_are_accepted():
     model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
     assert typed_parameters(parameters(model))["model"].classes == 3

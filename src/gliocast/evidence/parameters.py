@@ -21,7 +21,7 @@ class EvidenceParameters(Parameters):
 
     n_bootstrap: int = Field(ge=200, le=100_000)
     calibration_bins: int = Field(ge=2, le=50)
-    relevant_delta_auc: float = Field(gt=0, lt=0.5)
+    relevant_delta_auc: float = Field(ge=0.001, lt=0.5)
     power: float = Field(gt=0.5, lt=1)
     minimum_subgroup: int = Field(ge=2)
     age_bands_years: tuple[Positive, ...] = Field(min_length=1)

@@ -77,7 +77,7 @@ class GroupSurvival(Parameters):
 
     mean_days: PositiveFloat
     sd_days: PositiveFloat
-    n: PositiveInt
+    n: int = Field(ge=2)
 
 
 class Figure1(Parameters):
