@@ -52,8 +52,8 @@ def run(project: Any, /, **options: Any) -> None:
         options["pipelines"] = [pipeline, *options["pipelines"]]
     options["runner"] = options["runner"] or RUNNER
     with clear_endings():
-        raise_if_any([*command_problems(options)], ConfigurationError)
         work_in(project.project_path)
+        raise_if_any([*command_problems(options)], ConfigurationError)
         _kedro_run(pipeline=None, **(with_what_comes_before(options) if options["runner"] == RUNNER else options))
 
 

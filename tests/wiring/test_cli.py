@@ -18,6 +18,12 @@ import gliocast.cli
 from gliocast.cli import cli, command_line
 from gliocast.hooks import ProjectHooks
 
+PROJECT = Path(__file__).parents[2]
+
+
+def typed(*arguments):
+    return CliRunner().invoke(cli, arguments, obj=SimpleNamespace(project_path=PROJECT))
+
 
 def started(*arguments, folder):
     return subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True)
@@ -41,23 +47,28 @@ def test_a_package_of_the_project_holds_nothing_of_a_sites_own(project, monkeypa
 
 @pytest.mark.parametrize("runner", ["NoSuchRunner", "nowhere.Runner", ".Runner"])
 def test_all_slips_of_a_command_end_in_one_table(runner):
-    ended = CliRunner().invoke(cli, ["run", "--async", "--runner", runner, "--pipeline", "nowhere", "--env", "lokal"])
+    ended = typed("run", "--async", "--runner", runner, "--pipeline", "nowhere", "--env", "lokal")
     assert ended.exit_code == gliocast.cli.USERS_INPUT
     assert "4 problems" in ended.output
     assert all(said in ended.output for said in ("--runner", runner, "--pipeline", "nowhere", "--async", "lokal"))
 
 
+def test_an_environment_is_looked_for_in_the_project_from_a_folder_inside_it(monkeypatch):
+    monkeypatch.chdir(PROJECT / "tests")
+    assert "a folder of conf/: brats2020" in typed("run", "--env", "lokal").output
+
+
 def test_an_environment_that_a_variable_names_is_looked_for_like_one_of_the_command(monkeypatch):
     monkeypatch.setenv("KEDRO_ENV", "lokal")
-    ended = CliRunner().invoke(cli, ["run", "--async"])
+    ended = typed("run", "--async")
     assert ended.exit_code == gliocast.cli.USERS_INPUT
     assert all(said in ended.output for said in ("the variable KEDRO_ENV", "lokal", "a folder of conf/: brats2020"))
-    ended = CliRunner().invoke(cli, ["run", "--async", "--env", "local"])
+    ended = typed("run", "--async", "--env", "local")
     assert "1 problem " in ended.output and "lokal" not in ended.output, "the command goes before the variable"
 
 
 def test_parameters_that_a_runner_cannot_have_are_slips_of_a_command():
-    ended = CliRunner().invoke(cli, ["run", "--runner-params", "is_async=true,workers=2"])
+    ended = typed("run", "--runner-params", "is_async=true,workers=2")
     assert ended.exit_code == gliocast.cli.USERS_INPUT
     assert "2 problems" in ended.output
     assert all(said in ended.output for said in ("--runner-params", "'workers'", "--async"))
@@ -72,7 +83,7 @@ def test_a_pipeline_that_is_not_there_ends_in_a_table_of_those_that_are(project)
 
 @pytest.mark.parametrize("value", ["{", "[a", '"a'])
 def test_a_value_that_is_no_yaml_ends_in_a_sentence(value):
-    ended = CliRunner().invoke(cli, ["run", "--params", f"seed={value}"])
+    ended = typed("run", "--params", f"seed={value}")
     assert ended.exit_code == gliocast.cli.USERS_INPUT
     assert "A value of --params cannot be read" in ended.output
 
@@ -130,7 +141,7 @@ def test_gliocast_as_a_module_shows_its_options_where_there_is_no_project_too(tm
 
 
 def test_the_installed_wheel_runs_where_its_configuration_is_unpacked(tmp_path):
-    conf = Path(__file__).parents[2] / "conf"
+    conf = PROJECT / "conf"
     shutil.copytree(conf / "base", tmp_path / "conf/base")
     (tmp_path / "conf/local").mkdir()  # empty, as `kedro package` packs it
     ended = started("-m", "gliocast", "--pipeline", "baseline", folder=tmp_path)
