@@ -63,7 +63,12 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.patient}: {self.where} is {self.found}; expected {self.expected}. {self.remedy}"
+        return f"{self.patient}: {self.reason}"
+
+    @property
+    def reason(self) -> str:
+        """The same without who. What was found may be a value, a count or an absence: it follows no verb."""
+        return f"{self.where}: {self.found}; expected {self.expected}. {self.remedy}"
 
 
 def listed(names: list[str]) -> str:

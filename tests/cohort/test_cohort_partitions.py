@@ -185,7 +185,7 @@ def test_a_single_centre_cannot_be_left_out(a_cohort):
 def test_a_patient_without_outcome_cannot_be_parted(a_cohort):
     cohort = a_cohort(30, 30)
     cohort.loc[0, "outcome"] = pd.NA
-    with pytest.raises(PartitionError, match="P000: outcome is undetermined"):
+    with pytest.raises(PartitionError, match="P000: outcome: undetermined"):
         partition_patients(cohort, parameters(), seed=1)
 
 

@@ -169,7 +169,7 @@ def test_the_scans_number_is_not_part_of_the_patients_identifier(cohort_paramete
 def test_two_scans_of_one_patient_are_never_two_patients(cohort_parameters):
     identifier = {"pattern": r"P-\d+", "digits": 4, "scan_mark": None}
     rows = ["P-429,65,M,1,biopsy,331", "P-0429_FU003d,65,M,1,biopsy,331"]
-    with pytest.raises(CohortError, match="P-0429: patient_id is 2 rows"):
+    with pytest.raises(CohortError, match="P-0429: patient_id: 2 rows"):
         read_cohort(table(*rows), cohort_parameters(identifier=identifier), "exclude")
 
 

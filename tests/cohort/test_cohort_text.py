@@ -70,18 +70,18 @@ def test_a_cell_of_a_given_table_may_hold_several_values():
 
 
 def test_rows_of_another_length_are_told_together():
-    with pytest.raises(CohortError, match="row 2, row 4: the row is 3 cells") as error:
+    with pytest.raises(CohortError, match="row 2, row 4: the row: 3 cells") as error:
         cells("id,age\nP1,67,5\nP2,1\nP3,1,2\n")
     assert len(error.value.problems) == 1
 
 
 def test_a_column_that_stands_twice_is_told():
-    with pytest.raises(CohortError, match="column age is 2 columns"):
+    with pytest.raises(CohortError, match="column age: 2 columns"):
         cells("id,age,age\nP1,1,2\n")
 
 
 def test_a_quotation_mark_that_is_never_closed_is_told_by_its_row():
-    with pytest.raises(CohortError, match="row 3: the file is no CSV"):
+    with pytest.raises(CohortError, match="row 3: the file: no CSV"):
         cells('id,age\nP1,1\nP2,"1\n')
 
 

@@ -60,13 +60,13 @@ def test_a_sound_file_is_read(stored):
 def test_a_patient_who_trains_and_is_tested_is_named(stored):
     patient = stored["splits"][0]["test"][0]
     stored["splits"][0]["folds"][2]["fit"].append(patient)
-    assert f"{patient}: split holdout, fold 3 is not a training patient of the split" in told(stored)
+    assert f"{patient}: split holdout, fold 3: not a training patient of the split" in told(stored)
 
 
 def test_a_test_patient_who_is_held_out_in_training_is_named(stored):
     patient = stored["splits"][0]["test"][0]
     stored["splits"][0]["folds"][0]["held_out"].append(patient)
-    assert f"{patient}: split holdout is test and training" in told(stored)
+    assert f"{patient}: split holdout: test and training" in told(stored)
 
 
 @pytest.mark.parametrize(("one", "other"), [("fit", "stop"), ("fit", "held_out"), ("stop", "held_out")])
@@ -74,19 +74,19 @@ def test_a_patient_in_two_parts_of_a_fold_is_named(stored, one, other):
     fold = stored["splits"][0]["folds"][0]
     patient = fold[one][0]
     fold[other].append(patient)
-    assert f"{patient}: split holdout, fold 1 is {one} and {other.replace('_', ' ')}" in told(stored)
+    assert f"{patient}: split holdout, fold 1: {one} and {other.replace('_', ' ')}" in told(stored)
 
 
 def test_a_patient_who_stands_twice_in_the_test_is_named(stored):
     patient = stored["splits"][0]["test"][0]
     stored["splits"][0]["test"].append(patient)
-    assert f"{patient}: split holdout is test and test" in told(stored)
+    assert f"{patient}: split holdout: test and test" in told(stored)
 
 
 def test_a_patient_in_two_parts_of_the_papers_fold_is_named(stored):
     patient = stored["paper"]["held_out"][0]
     stored["paper"]["fit"].append(patient)
-    assert f"{patient}: paper is fit and held out" in told(stored)
+    assert f"{patient}: paper: fit and held out" in told(stored)
 
 
 def test_a_patient_tested_twice_in_one_repeat_is_named():
@@ -94,7 +94,7 @@ def test_a_patient_tested_twice_in_one_repeat_is_named():
     stored = partition_to_json(partition_patients(cohort(20, 20), parameters, seed=1))
     patient = stored["splits"][1]["test"][0]
     stored["splits"][0]["test"] = (*stored["splits"][0]["test"], patient)
-    assert f"{patient}: repeat 1 is test of repeat1_fold1 and test of repeat1_fold2" in told(stored)
+    assert f"{patient}: repeat 1: test of repeat1_fold1 and test of repeat1_fold2" in told(stored)
 
 
 def test_a_patient_tested_by_two_centres_is_named():
@@ -103,12 +103,12 @@ def test_a_patient_tested_by_two_centres_is_named():
     stored = partition_to_json(partition_patients(centres, parameters, seed=1))
     patient = stored["splits"][1]["test"][0]
     stored["splits"][0]["test"] = (*stored["splits"][0]["test"], patient)
-    assert f"{patient}: leave_one_centre_out is test of centre1 and test of centre2" in told(stored)
+    assert f"{patient}: leave_one_centre_out: test of centre1 and test of centre2" in told(stored)
 
 
 def test_a_training_patient_missing_from_a_fold_is_named(stored):
     patient = stored["splits"][0]["folds"][0]["fit"].pop()
-    assert f"{patient}: split holdout, fold 1 is absent" in told(stored)
+    assert f"{patient}: split holdout, fold 1: absent" in told(stored)
 
 
 def test_another_test_for_the_paper_is_told(stored):
@@ -118,7 +118,7 @@ def test_another_test_for_the_paper_is_told(stored):
 
 def test_a_stranger_among_the_papers_training_patients_is_named(stored):
     stored["paper"]["fit"].append("GHOST")
-    assert "GHOST: paper is in one of the two training sets only" in told(stored)
+    assert "GHOST: paper: in one of the two training sets only" in told(stored)
 
 
 def test_two_splits_of_one_name_are_told():

@@ -412,7 +412,7 @@ def test_41_a_patients_folder_that_may_not_be_looked_into_is_no_absent_image(sit
 
 def test_41_an_imaging_folder_that_may_not_be_looked_into_ends_the_run_in_a_sentence(site, monkeypatch):
     close(monkeypatch, site.root)
-    with pytest.raises(ImagingError, match="the imaging folder is not readable") as raised:
+    with pytest.raises(ImagingError, match="the imaging folder: not readable") as raised:
         site.source.patient_ids()
     assert str(site.root) not in str(raised.value)
 

@@ -123,7 +123,7 @@ def test_a_changed_part_is_refused(tmp_path, bundle):
     dataset.save(bundle)
     manifest = tmp_path / "bundle" / "models" / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"threshold": 0.5', '"threshold": 0.1'))
-    with pytest.raises(ArtefactError, match="bundle: models is changed"):
+    with pytest.raises(ArtefactError, match="bundle: models: changed"):
         dataset.read(tmp_path / "bundle")
 
 
@@ -135,7 +135,7 @@ def test_a_bundle_whose_manifest_was_edited_is_refused(tmp_path, bundle, written
     dataset.save(bundle)
     manifest = tmp_path / "bundle" / "bundle.json"
     manifest.write_text(manifest.read_text().replace(written, edited))
-    with pytest.raises(ArtefactError, match="bundle: record is changed"):
+    with pytest.raises(ArtefactError, match="bundle: record: changed"):
         dataset.read(tmp_path / "bundle")
 
 
@@ -212,7 +212,7 @@ def test_a_bundle_refuses_image_features_that_lack_one(restored, cohort):
 
 
 def test_a_bundle_refuses_image_features_whose_identifiers_were_read_as_numbers(restored, cohort):
-    with pytest.raises(CohortError, match="image_features: scan is numbers; expected text"):
+    with pytest.raises(CohortError, match="image_features: scan: numbers; expected text"):
         restored.score_images(features_of(cohort).assign(scan=range(80)))
 
 

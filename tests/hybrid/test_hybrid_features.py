@@ -41,7 +41,7 @@ def test_missing_values_of_every_dtype_become_nan():
 
 
 def test_a_value_outside_the_vocabulary_is_an_error_that_names_the_patient():
-    with pytest.raises(CohortError, match="P1: surgery is subtotal"):
+    with pytest.raises(CohortError, match="P1: surgery: subtotal"):
         encode(patients(surgery=["biopsy", "subtotal"]), {"surgery": FACTS["surgery"]})
 
 

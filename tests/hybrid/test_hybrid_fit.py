@@ -202,7 +202,7 @@ def test_an_image_score_from_a_model_that_has_seen_the_patient_is_refused(cohort
 
 def test_a_training_patient_without_outcome_is_refused(cohort, partition, image_scores):
     undetermined = cohort.assign(outcome=cohort["outcome"].mask(cohort["patient_id"] == "P000"))
-    with pytest.raises(CohortError, match="P000: outcome is undetermined"):
+    with pytest.raises(CohortError, match="P000: outcome: undetermined"):
         fitted(undetermined, partition, image_scores)
 
 
@@ -315,7 +315,7 @@ def test_a_changed_file_is_refused_before_it_is_read(folder):
 
 def test_an_absent_file_is_named(folder):
     next(folder.glob("*_preprocessor.skops")).unlink()
-    with pytest.raises(ArtefactError, match=r"preprocessor\.skops is absent"):
+    with pytest.raises(ArtefactError, match=r"preprocessor\.skops: absent"):
         read_models(folder)
 
 
@@ -398,8 +398,8 @@ def test_an_image_score_is_that_of_its_split_in_the_order_asked_for_and_nan_wher
 @pytest.mark.parametrize(
     ("table", "fitted_on", "complaint"),
     [
-        (TWO_SPLITS.assign(role="test"), SEEN, "P1: role of the image score is test; expected out_of_fold"),
-        (TWO_SPLITS.assign(split="a"), SEEN, "P1: image score is several; expected one a split"),
+        (TWO_SPLITS.assign(role="test"), SEEN, "P1: role of the image score: test; expected out_of_fold"),
+        (TWO_SPLITS.assign(split="a"), SEEN, "P1: image score: several; expected one a split"),
         (TWO_SPLITS, SEEN | {"a/fold0": ("P1",)}, "P1"),
         (TWO_SPLITS, {}, "a/fold0"),
     ],

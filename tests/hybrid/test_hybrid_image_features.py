@@ -41,7 +41,7 @@ def test_only_rows_that_match_the_pattern_are_used(cohort):
 
 def test_two_rows_of_one_patient_are_an_error_that_names_them(cohort):
     table = pd.concat([features_of(cohort.head(3)), features_of(cohort.head(1))])
-    with pytest.raises(CohortError, match="P000: image_features is several rows"):
+    with pytest.raises(CohortError, match="P000: image_features: several rows"):
         read_features(table, feature_parameters())
 
 
@@ -89,14 +89,14 @@ def test_a_table_of_new_patients_need_not_hold_the_columns_that_are_ignored(coho
 def test_a_column_of_numbers_with_a_cell_that_is_none_is_an_error_that_names_the_patient():
     table = pd.DataFrame({"patient_id": ["A", "B", "C"], "volume": ["1.5", "2,5", "3.5"], "remark": ["", "seen", "1"]})
     with pytest.raises(
-        CohortError, match=r"B: image_features: volume is no number; expected a number, with a decimal point"
+        CohortError, match=r"B: image_features: volume: no number; expected a number, with a decimal point"
     ):
         read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
 
 
 def test_a_column_of_decimal_commas_is_an_error_and_not_left_out():
     table = pd.DataFrame({"patient_id": ["A", "B"], "volume": ["1,5", "2,5"], "surface": ["3", "4"]})
-    with pytest.raises(CohortError, match=r"A, B: image_features: volume is no number"):
+    with pytest.raises(CohortError, match=r"A, B: image_features: volume: no number"):
         read_features(table, feature_parameters(id_column="patient_id", id_pattern="(.*)"))
 
 

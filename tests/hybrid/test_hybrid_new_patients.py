@@ -150,7 +150,7 @@ def test_an_image_score_that_is_no_probability_is_not_taken_for_a_missing_one(bu
     scores = Scores(score_rows("holdout", ["0101"], "test", "holdout", np.array([probability])), {"holdout": ()})
     with pytest.raises(InputError) as error:
         bundle.score(a_patient(), scores)
-    assert str(error.value.problems[0]).startswith(f"0101: score of holdout is {found}; expected a probability")
+    assert str(error.value.problems[0]).startswith(f"0101: score of holdout: {found}; expected a probability")
 
 
 def test_image_scores_of_nobody_who_is_asked_about_are_told(bundle):

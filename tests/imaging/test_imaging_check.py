@@ -94,7 +94,7 @@ def test_identifiers_that_have_lost_their_zeros_are_told_with_the_parameter_that
 
 def test_one_image_under_two_patients_is_named(site):
     (site.root / "P3/t1gd.nii.gz").write_bytes((site.root / "P1/t1gd.nii.gz").read_bytes())
-    with pytest.raises(InputError, match="P3: imaging is the image of P1"):
+    with pytest.raises(InputError, match="P3: imaging: the image of P1"):
         check(site, table("P1", "P2", "P3"))
 
 

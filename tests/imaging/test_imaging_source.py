@@ -101,13 +101,13 @@ def told(source: ImageSource, patient_id: str = "P1") -> list[str]:
 def test_a_file_that_a_star_has_found_is_called_by_its_pattern(tmp_path):
     touched(tmp_path, "P1/DUPONT_1931.12.24_t1.nii.gz", "P1/DUPONT_mask.nii.gz")
     (message,) = told(ImageSource(tmp_path, *STARRED))
-    assert message.startswith("P1: *_t1.nii.gz is ")
+    assert message.startswith("P1: *_t1.nii.gz: ")
 
 
 def test_several_files_that_a_star_has_found_are_counted_and_not_named(tmp_path):
     touched(tmp_path, "P1/DUPONT_t1.nii.gz", "P1/DURAND_t1.nii.gz")
     (message,) = told(ImageSource(tmp_path, *STARRED))
-    assert message.startswith("P1: volume is <patient_id>/*_t1.nii.gz (2 found); expected one.")
+    assert message.startswith("P1: volume: <patient_id>/*_t1.nii.gz (2 found); expected one.")
 
 
 @pytest.mark.parametrize(

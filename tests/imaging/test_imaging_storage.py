@@ -352,7 +352,7 @@ def test_a_copy_with_other_grey_values_under_a_second_patient_is_a_leak(tmp_path
     shutil.copy(tmp_path / "site/P1/lesion_mask.nii.gz", tmp_path / "site/P2/lesion_mask.nii.gz")
     dataset.save(extraction(site))
     assert dataset.load().manifest["image_sha256"].is_unique
-    with pytest.raises(LeakageError, match=r"P1 = P2: imaging is nearly the same image"):
+    with pytest.raises(LeakageError, match=r"P1 = P2: imaging: nearly the same image"):
         summarise_slices(dataset.load(), "exclude")
 
 

@@ -76,7 +76,7 @@ def test_without_dropout_training_repeats_itself():
 
 
 def test_an_unknown_backbone_is_refused_with_its_nearest():
-    with pytest.raises(ConfigurationError, match=r"model\.backbone is resnet51; expected a timm .*resnet51q"):
+    with pytest.raises(ConfigurationError, match=r"model\.backbone: resnet51; expected a timm .*resnet51q"):
         network(backbone="resnet51")
 
 
@@ -176,7 +176,7 @@ def test_attention_over_equal_slices_is_the_slice_itself():
 
 @pytest.mark.parametrize("backbone", ["dla34", "levit_128s", "repvit_m0_9"])
 def test_attention_is_refused_for_a_network_that_does_not_end_in_one_linear_layer(backbone):
-    with pytest.raises(ConfigurationError, match=rf"model\.backbone is {backbone}; .* linear layer.* model\.pooling"):
+    with pytest.raises(ConfigurationError, match=rf"model\.backbone: {backbone}; .* linear layer.* model\.pooling"):
         network(pooling="attention", backbone=backbone)
 
 

@@ -58,14 +58,14 @@ def test_one_flipped_bit_in_a_network_is_refused(stored):
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    with pytest.raises(Exception, match=r"model_1\.safetensors is changed since it was written"):
+    with pytest.raises(Exception, match=r"model_1\.safetensors: changed since it was written"):
         stored.load()
 
 
 def test_every_missing_network_is_named(stored):
     for number in range(2):
         (stored.filepath / f"model_{number}.safetensors").unlink()
-    with pytest.raises(Exception, match=r"(?s)model_0\.safetensors is absent.*model_1\.safetensors is absent"):
+    with pytest.raises(Exception, match=r"(?s)model_0\.safetensors: absent.*model_1\.safetensors: absent"):
         stored.load()
 
 

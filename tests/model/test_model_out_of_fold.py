@@ -63,7 +63,7 @@ def test_full_memory_while_scoring_ends_in_a_sentence(monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(out_of_fold, "member_logits", full)
-    with pytest.raises(TrainingError, match=r"the memory for holdout/fold0 is full"):
+    with pytest.raises(TrainingError, match=r"the memory for holdout/fold0: full"):
         trained()
 
 
@@ -72,7 +72,7 @@ def test_full_memory_while_new_patients_are_scored_ends_in_a_sentence(result, mo
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(scoring, "stack_logits", full)
-    with pytest.raises(TrainingError, match=r"the memory for the scores of holdout is full"):
+    with pytest.raises(TrainingError, match=r"the memory for the scores of holdout: full"):
         scoring.scorer_of(result.ensemble, "holdout").score(STACKS[:1], ("P999",))
 
 
@@ -169,7 +169,7 @@ def test_patients_who_come_one_by_one_are_scored_as_together_by_networks_that_ar
 
 def test_patients_whom_a_network_has_seen_are_all_named_and_never_scored_as_test(result):
     seen = result.ensemble.members[0].fitted_on[:2]
-    with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient is seen in training") as refused:
+    with pytest.raises(LeakageError, match=f"{seen[0]}: a test patient: seen in training") as refused:
         scoring.score_patients(result.ensemble, STACKS[:2], seen, PARTITION.splits[0])
     assert [problem.patient for problem in refused.value.problems] == list(seen)
 
@@ -182,7 +182,7 @@ def test_patients_whom_a_network_has_seen_are_all_named_and_never_scored_as_test
     ],
 )
 def test_a_split_without_networks_is_told_beside_those_that_have_some(ensemble, expected):
-    with pytest.raises(ConfigurationError, match=f"split is holdout; expected .*{expected}"):
+    with pytest.raises(ConfigurationError, match=f"split: holdout; expected .*{expected}"):
         scoring.scorer_of(ensemble, "holdout")
 
 

@@ -40,7 +40,7 @@ def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, w
 
 @pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc", "gemma4_vit_167m_enc"])
 def test_an_encoder_is_refused_as_one(backbone):
-    with pytest.raises(ConfigurationError, match=rf"model\.backbone is {backbone}; expected .* ends in a classifier"):
+    with pytest.raises(ConfigurationError, match=rf"model\.backbone: {backbone}; expected .* ends in a classifier"):
         refuse_untrainable_network(tiny(backbone=backbone), 224)
 
 
@@ -53,7 +53,7 @@ def test_a_network_that_takes_colours_alone_is_not_blamed_on_the_size_of_the_sli
 
 def test_learning_curves_without_tensorboard_are_refused_at_once(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ConfigurationError, match=r"model\.tensorboard_folder is curves, and no package"):
+    with pytest.raises(ConfigurationError, match=r"model\.tensorboard_folder: curves, and no package"):
         refuse_untrainable_network(tiny(tensorboard_folder="curves"), 32)
 
 

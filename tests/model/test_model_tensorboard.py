@@ -70,7 +70,7 @@ def test_where_tensorboard_is_not_installed_the_error_says_how_to_install_it(
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(ConfigurationError, match=r"model.tensorboard_folder is .*file/fold0: Not a directory"),
+        pytest.raises(ConfigurationError, match=r"model.tensorboard_folder: .*file/fold0: Not a directory"),
         followed_in(str(tmp_path / "file"), "fold0"),
     ):
         pass

@@ -218,7 +218,7 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_the_old_weights(tmp_path, monk
     published(monkeypatch, other)
     with a_full_disk() as fill:
         monkeypatch.setattr(weights, step, lambda *given: fill() or take(*given))
-        with pytest.raises(ArtefactError, match=r"pretrained/test_byobnet.safetensors is .*fetch the weights again"):
+        with pytest.raises(ArtefactError, match=r"pretrained/test_byobnet.safetensors: .*fetch the weights again"):
             fetch_weights("test_byobnet", folder, other.sha256)
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".safetensors"]
     assert len(pretrained_weights(asked)["head.fc.bias"]) == 1000

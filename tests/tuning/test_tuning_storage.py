@@ -126,7 +126,7 @@ def test_a_disk_that_fills_up_while_searching_ends_in_a_sentence_and_the_search_
     ],
 )
 def test_credentials_without_a_url_are_no_reason_to_search_in_the_journal(credentials, found):
-    with pytest.raises(ConfigurationError, match=rf"is {found}; expected `url` alone") as caught:
+    with pytest.raises(ConfigurationError, match=rf": {found}; expected `url` alone") as caught:
         StudyDataset("study.log", credentials=credentials)
     assert "s3cret" not in str(caught.value)
 

@@ -179,24 +179,24 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(tmp_path: Path):
     )
     failed = trials[trials["state"] == "failed"]
     assert 0 < len(failed) == hyperparameters["n_failed"] < 8
-    assert failed["reason"].str.contains("loss is NaN").all()
+    assert failed["reason"].str.contains("loss: NaN").all()
     assert hyperparameters["learning_rate"] <= 1e-4
 
 
 def test_no_patient_is_named_in_a_stored_reason(tmp_path: Path):
     run_search(a_search(tmp_path, Failing(only_above=1e-4), trials=8, max_consecutive_failures=8))
     journal = (tmp_path / "study.log").read_text()
-    assert "(patient): loss is NaN" in journal
+    assert "(patient): loss: NaN" in journal
     assert "P017" not in journal
 
 
 def test_failures_one_after_the_other_end_the_search_with_their_reasons(tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"3 trials failed one after the other: .*loss is NaN"):
+    with pytest.raises(TrainingError, match=r"3 trials failed one after the other: .*loss: NaN"):
         run_search(a_search(tmp_path, Failing(), trials=9, max_consecutive_failures=3))
 
 
 def test_a_search_whose_trials_all_failed_is_an_error(tmp_path: Path):
-    with pytest.raises(TrainingError, match=r"all trials failed: .*loss is NaN"):
+    with pytest.raises(TrainingError, match=r"all trials failed: .*loss: NaN"):
         run_search(a_search(tmp_path, Failing(), trials=2, max_consecutive_failures=3))
 
 
@@ -252,9 +252,7 @@ def test_a_wrong_configuration_ends_the_search_at_once_and_takes_no_place(tmp_pa
     hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=3))
     assert hyperparameters["n_complete"] == 3
     ended = trials[trials["state"] == "cut_off"]
-    assert ended["reason"].tolist() == [
-        "ConfigurationError: –: model.compile is true; expected a compiler. Install one."
-    ]
+    assert ended["reason"].tolist() == ["ConfigurationError: –: model.compile: true; expected a compiler. Install one."]
 
 
 def test_a_changed_search_starts_afresh_and_leaves_the_old_study_as_it_was(tmp_path: Path):

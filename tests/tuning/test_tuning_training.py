@@ -247,7 +247,7 @@ def test_no_patient_is_named_in_the_journal(tmp_path: Path):
 
 
 def test_more_folds_than_the_partition_has_are_refused(tmp_path: Path):
-    with pytest.raises(ConfigurationError, match=r"tuning.folds is 2; expected at most 1"):
+    with pytest.raises(ConfigurationError, match=r"tuning.folds: 2; expected at most 1"):
         tuned(tmp_path, folds=2)
 
 
@@ -255,7 +255,7 @@ def test_a_fold_that_lacks_a_class_is_refused_before_the_first_trial(tmp_path: P
     one_outcome = a_cohort(**dict.fromkeys(PATIENTS[4:12], LONG_TERM))
     second = Fold(fit=PATIENTS[4:8], stop=PATIENTS[8:12], held_out=PATIENTS[12:14])
     partition = replace(PARTITION, splits=(replace(PARTITION.splits[0], folds=(FOLD, second)),))
-    with pytest.raises(TrainingError, match="holdout/fold1 is 0, 4 patients by class to fit on, 4 to stop by"):
+    with pytest.raises(TrainingError, match="holdout/fold1: 0, 4 patients by class to fit on, 4 to stop by"):
         tuned(tmp_path, cohort=one_outcome, partition=partition, folds=2)
     assert not list(tmp_path.iterdir())
 

@@ -107,7 +107,7 @@ def test_the_shipped_files_have_no_slip(env):
 
 
 def test_an_encoding_that_does_not_exist_is_told():
-    with pytest.raises(ConfigurationError, match=r"clinical_table: encoding is cp-1252x; expected an encoding"):
+    with pytest.raises(ConfigurationError, match=r"clinical_table: encoding: cp-1252x; expected an encoding"):
         ClinicalTableDataset("a.csv", encoding="cp-1252x")
 
 
@@ -138,12 +138,12 @@ def test_patterns_that_are_none_are_told_all_at_once_with_their_entry_before_any
     "spacing_mm", [[1, 1], [1, 1, 1, 1], [1, 1, -2], [0, 1, 1], ["1,5", 1, 1], [1, 1, float("nan")]]
 )
 def test_distances_of_voxels_that_are_not_three_above_zero_are_told(spacing_mm):
-    with pytest.raises(ConfigurationError, match=r"spacing_mm is \[.*\]; expected three numbers above 0. Give three"):
+    with pytest.raises(ConfigurationError, match=r"spacing_mm: \[.*\]; expected three numbers above 0. Give three"):
         ImagingDataset("mri", spacing_mm=spacing_mm)
 
 
 @pytest.mark.parametrize("name", ["glioma [2026]", "study*", "which?"])
 def test_a_folder_whose_name_kedro_takes_for_a_pattern_is_told(name):
     loader = SimpleNamespace(conf_source=f"/home/anna/{name}/conf", env=None, default_run_env="local")
-    with pytest.raises(ConfigurationError, match=r"the project's folder is .*; expected a path without \*, \? and \["):
+    with pytest.raises(ConfigurationError, match=r"the project's folder: .*; expected a path without \*, \? and \["):
         refuse_faulty_files(loader)

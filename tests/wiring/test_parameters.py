@@ -55,7 +55,7 @@ def test_more_classes_need_a_fixed_threshold():
 def test_a_pattern_of_series_that_is_none_is_refused_before_a_series_is_looked_at(name):
     given = parameters({})
     given["slices"]["series"][name] = "t1("
-    with pytest.raises(ConfigurationError, match=rf"slices.series.{name} is 't1\('; expected a regular expression"):
+    with pytest.raises(ConfigurationError, match=rf"slices.series.{name}: 't1\('; expected a regular expression"):
         typed_parameters(given)
 
 
@@ -75,7 +75,7 @@ def test_a_section_whose_values_contradict_each_other_is_not_printed_in_whole():
 
 
 def test_configured_hyperparameters_that_the_search_is_to_try_lie_in_their_ranges():
-    with pytest.raises(ConfigurationError, match=r"model.weight_decay is 0.02; expected 1e-06 to 0.01"):
+    with pytest.raises(ConfigurationError, match=r"model.weight_decay: 0.02; expected 1e-06 to 0.01"):
         typed_parameters(parameters({"weight_decay": 0.02}))
 
 

@@ -158,7 +158,7 @@ def test_an_absent_result_runs_its_stage(workplace):
 def test_a_result_edited_by_hand_is_refused(workplace):
     workplace()
     (workplace.folder / "total.json").write_text("4")
-    with pytest.raises(ArtefactError, match="total is changed since the stage wrote it"):
+    with pytest.raises(ArtefactError, match="total: changed since the stage wrote it"):
         workplace()
 
 
@@ -166,7 +166,7 @@ def test_what_another_run_is_just_writing_is_no_record(workplace):
     workplace()
     (workplace.folder / ".stages" / ".add-x1y2.json").write_text("{")
     (workplace.folder / "doubled.json").write_text("7")
-    with pytest.raises(ArtefactError, match="doubled is changed"):
+    with pytest.raises(ArtefactError, match="doubled: changed"):
         workplace()
 
 
@@ -190,13 +190,13 @@ def test_a_record_that_cannot_be_read_vouches_for_nothing(workplace, record):
     workplace()
     (workplace.folder / ".stages" / "another.json").write_text(record)
     (workplace.folder / "doubled.json").write_text("7")
-    with pytest.raises(ArtefactError, match="doubled is changed"):
+    with pytest.raises(ArtefactError, match="doubled: changed"):
         workplace()
 
 
 def test_a_folder_in_the_place_of_a_record_is_told(workplace):
     (workplace.folder / ".stages" / "double.json").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"double\.json is Is a directory; expected nothing else"):
+    with pytest.raises(InputError, match=r"double\.json: Is a directory; expected nothing else"):
         workplace()
 
 
@@ -233,20 +233,20 @@ def test_results_that_may_not_be_written_end_in_a_sentence(workplace, monkeypatc
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
-    with pytest.raises(ArtefactError, match=r"\.stages is Permission denied; expected a writable disk"):
+    with pytest.raises(ArtefactError, match=r"\.stages: Permission denied; expected a writable disk"):
         workplace()
 
 
 def test_raw_data_that_may_not_be_read_end_in_a_sentence(workplace, monkeypatch):
     close(monkeypatch, workplace.folder / "numbers.json")
-    with pytest.raises(InputError, match=r"numbers\.json is Permission denied; expected a file that this account may"):
+    with pytest.raises(InputError, match=r"numbers\.json: Permission denied; expected a file that this account may"):
         workplace()
 
 
 def test_a_run_whose_results_another_run_replaces_between_two_stages_ends(workplace, monkeypatch):
     before_the_second_stage(monkeypatch, lambda: workplace(offset=100))
     with pytest.raises(
-        ArtefactError, match="total is replaced, by another run or by hand, since this run made or reused it"
+        ArtefactError, match="total: replaced, by another run or by hand, since this run made or reused it"
     ):
         workplace()
     assert json.loads((workplace.folder / "doubled.json").read_text()) == 206
@@ -254,7 +254,7 @@ def test_a_run_whose_results_another_run_replaces_between_two_stages_ends(workpl
 
 def test_a_run_whose_results_another_run_replaces_during_a_stage_ends_and_leaves_no_record(workplace):
     MEANWHILE.append(lambda: (workplace.folder / "total.json").write_text("103"))
-    with pytest.raises(ArtefactError, match="total is replaced"):
+    with pytest.raises(ArtefactError, match="total: replaced"):
         workplace()
     assert not (workplace.folder / ".stages" / "double.json").exists()
 
@@ -269,7 +269,7 @@ def test_a_run_that_reuses_a_result_which_another_run_then_replaces_ends(workpla
     """Else its last results would be the other run's, of another offset, without a word."""
     workplace()
     before_the_second_stage(monkeypatch, lambda: workplace(offset=100))
-    with pytest.raises(ArtefactError, match="total is replaced"):
+    with pytest.raises(ArtefactError, match="total: replaced"):
         workplace()
 
 

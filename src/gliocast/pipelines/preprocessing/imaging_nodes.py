@@ -60,11 +60,11 @@ def summarise_slices(
     manifest, refused = slice_stacks.manifest.drop(columns=list(INTERNAL_COLUMNS)), slice_stacks.refused
     raise_if_any(shared_images(manifest), LeakageError)
     check_distinct_slices(slice_stacks.patient_ids, slice_stacks.load)
+    columns = ("patient_id", "where", "found", "expected", "remedy")
+    problems = [Problem(*(str(row[name]) for name in columns)) for _, row in refused.iterrows()]
     if on_invalid_patient == "stop":
-        columns = ("patient_id", "where", "found", "expected", "remedy")
-        raise_if_any([Problem(*(str(row[name]) for name in columns)) for _, row in refused.iterrows()], ImagingError)
-    said = refused["where"] + ": " + refused["found"] + "; expected " + refused["expected"]
-    reasons = said + ". " + refused["remedy"]
+        raise_if_any(problems, ImagingError)
+    reasons = pd.Series([problem.reason for problem in problems], index=refused.index, dtype="string")
     exclusions = refused[["patient_id", "code"]].assign(stage="imaging", reason=reasons)
     return manifest, exclusions[list(EXCLUSION_COLUMNS)]
 
