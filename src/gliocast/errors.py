@@ -85,8 +85,13 @@ def shown(cell: object) -> str:
 
 
 def is_date(cell: object) -> bool:
-    """Whether a cell reads as a date: it may be of birth or of death, and is not repeated in a message."""
+    """Whether a cell is a date and nothing else."""
     return re.fullmatch(DATE, str(cell).strip(), re.IGNORECASE) is not None
+
+
+def holds_date(cell: object) -> bool:
+    """Whether a date stands in a cell: it may be of birth or of death, and is not repeated in a message."""
+    return re.search(rf"(?<!\d)({DATE})(?!\d)", str(cell), re.IGNORECASE) is not None
 
 
 def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) -> list[Text]:

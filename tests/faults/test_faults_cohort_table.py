@@ -445,6 +445,11 @@ def test_an_impossible_survival_is_told_with_patient_value_and_range(parameters,
     assert (problem.patient, problem.where, problem.found, problem.expected) == ("P2", "survival_days", found, expected)
 
 
+@pytest.mark.parametrize("word", ["resection 1931122407", "R1-2", "1.5 T", "biopsy 12", "stage 4/4"])
+def test_a_number_in_a_word_is_no_date(parameters, word):
+    assert the_problem(table(f"P2,65,F,1,{word},331,1"), parameters()).found == word
+
+
 @pytest.mark.parametrize(
     ("column", "date"),
     [
@@ -458,6 +463,8 @@ def test_an_impossible_survival_is_told_with_patient_value_and_range(parameters,
         ("sex", "24-DÉC-31"),
         ("karnofsky", "24. Dezember 1931"),
         ("surgery", "December 24, 1931"),
+        ("surgery", "biopsy (24.12.1931)"),
+        ("sex", "F born19311224, ill"),
     ],
 )
 def test_a_date_of_birth_in_whatever_column_is_not_repeated(parameters, column, date):

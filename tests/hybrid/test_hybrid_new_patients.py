@@ -64,7 +64,9 @@ def test_a_column_of_names_is_one_problem_that_repeats_none_of_them(bundle, colu
 
 
 @pytest.mark.parametrize("column", ["sex", "age_years", "who_status"])
-@pytest.mark.parametrize("date", ["12.03.1954", " 12 Mar 1954", "19540312", 19540312.0, pd.Timestamp(1954, 3, 12)])
+@pytest.mark.parametrize(
+    "date", ["12.03.1954", " 12 Mar 1954", "born 1954-3-12", "19540312", 19540312.0, pd.Timestamp(1954, 3, 12)]
+)
 def test_a_date_is_told_as_one_and_not_shown(bundle, column, date):
     (problem,) = problems(bundle, a_patient(**{column: date}))
     assert (problem.where, problem.found) == (column, "a date")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gliocast.cohort.columns import plain
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
-from gliocast.errors import NO_DATE, Problem, is_date, listed, not_shown, perhaps_names, shown
+from gliocast.errors import NO_DATE, Problem, holds_date, listed, not_shown, perhaps_names, shown
 
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
@@ -56,7 +56,7 @@ class Column:
 
         A date, which may be of birth or death, is not repeated in a message; nor is what may be a name.
         """
-        dates = wrong & self.cells.fillna("").map(is_date).astype(bool)
+        dates = wrong & self.cells.fillna("").map(holds_date).astype(bool)
         if dates.any():
             yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
         texts = self.cells[wrong & ~dates]

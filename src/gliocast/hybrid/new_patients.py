@@ -18,7 +18,7 @@ from gliocast.errors import (
     NOT_APPLICABLE,
     CohortError,
     Problem,
-    is_date,
+    holds_date,
     listed,
     not_shown,
     perhaps_names,
@@ -147,7 +147,7 @@ def cell_problems(
 def cell_fault(cell: Any, fact: PredictorFacts, limits: Limits | None) -> Fault | None:
     """What is wrong with a cell that is not empty; a date is not repeated."""
     fault = number_fault(cell, limits) if fact.kind == "number" else word_fault(cell, fact)
-    return ("a date", fault[1], NO_DATE) if fault and is_date(cell) else fault
+    return ("a date", fault[1], NO_DATE) if fault and holds_date(cell) else fault
 
 
 def number_fault(cell: Any, limits: Limits | None) -> Fault | None:
