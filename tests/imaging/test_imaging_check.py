@@ -16,6 +16,7 @@ from gliocast.errors import ImagingError, InputError, Problem
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.preprocessing.check_nodes import check_images, in_words
 from gliocast.pipelines.preprocessing.imaging_nodes import extract_slices
+from imaging_dicom import write_series
 from imaging_phantoms import Site, a_grid, a_site, ellipsoid
 from shipped import section
 
@@ -238,6 +239,19 @@ def test_names_of_labels_for_masks_that_have_none_are_told_once_and_beside_the_t
         ("P2", "age_years"),
         ("–", "`lesion_labels` of the catalog entry imaging"),
     ]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_exchanged_folders_are_told_where_the_series_names_the_other_patient(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr("gliocast.imaging.pipeline.FEW_PATIENTS", 1)
+    site, grid = a_site(tmp_path / "site", 1), a_grid("LPS", (24, 24, 30), centre_mm=(3.0, -7.0, 21.0))
+    of_whom = {"P2": "P3", "P3": "P2", "P4": "P4", "P5": "hospital 5"}
+    for number, (folder, patient_id) in enumerate(of_whom.items()):
+        voxels = np.random.default_rng(number).integers(100, 1000, grid.shape)
+        write_series(site.root / folder / "t1gd", grid, voxels, PatientID=patient_id)
+    site = SimpleNamespace(source=site.source, parameters=site.parameters.model_copy(update={"workers": workers}))
+    told = table(*[f"P{number}{SOUND},20" for number in range(1, 6)], header=f"{HEADER},central_slice_mm")
+    assert problems(site, told) == [("P2", "PatientID of the series"), ("P3", "PatientID of the series")]
 
 
 def test_words_of_a_predictor_that_the_models_do_not_know_are_told_beside_all_else(site):

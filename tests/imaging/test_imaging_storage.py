@@ -391,10 +391,10 @@ def test_workers_do_not_read_the_script_that_was_started(tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "read\n"), ended.stderr
 
 
-def extract_or_die(source, patient_id, centre_mm, parameters) -> pipeline.Result:
+def extract_or_die(source, patient_id, centre_mm, parameters, everyone) -> pipeline.Result:
     if patient_id == "P2":
         os._exit(9)
-    return study.extract_stack(source, patient_id, centre_mm, parameters)
+    return study.extract_stack(source, patient_id, centre_mm, parameters, everyone)
 
 
 def test_a_worker_that_dies_costs_nobody_but_its_patient(tmp_path, monkeypatch):

@@ -54,7 +54,8 @@ class Extraction:
     def run(self, patient_ids: Sequence[str], doing: str = "Cutting slices") -> Iterator[Result]:
         """Make the stacks of `patient_ids`, in their order; `doing` says in the bar and in the log what for."""
         chosen = {patient_id: self.central_slice_mm[patient_id] for patient_id in patient_ids}
-        yield from counted(extract_slices(self.source, chosen, self.parameters), len(chosen), doing)
+        everyone = tuple(self.central_slice_mm)
+        yield from counted(extract_slices(self.source, chosen, self.parameters, everyone), len(chosen), doing)
 
     def unclaimed(self) -> list[RefusedPatient]:
         """Images without a patient: listed, so that the counts of both sides add up."""
@@ -76,7 +77,10 @@ class Extraction:
 
 
 def extract_slices(
-    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters
+    source: ImageSource,
+    central_slice_mm: Mapping[str, float | None],
+    parameters: SliceParameters,
+    everyone: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Each patient's slice stack, or the reasons why there is none, in the order of `central_slice_mm`.
 
@@ -84,11 +88,13 @@ def extract_slices(
         source: where the studies are.
         central_slice_mm: patients, with the position (RAS mm) of the central slice where a person has chosen it.
         parameters: the slice rule, and the number of workers.
+        everyone: the patients of the clinical table, those with a stack already, too.
     """
     workers = min(parameters.workers or n_cores(), len(central_slice_mm))
     if workers < 2 or len(central_slice_mm) < FEW_PATIENTS:
-        return (extract_stack(source, who, centre_mm, parameters) for who, centre_mm in central_slice_mm.items())
-    return _in_parallel(source, central_slice_mm, parameters, workers)
+        asked = central_slice_mm.items()
+        return (extract_stack(source, who, centre_mm, parameters, everyone) for who, centre_mm in asked)
+    return _in_parallel(source, central_slice_mm, parameters, workers, everyone)
 
 
 def n_cores() -> int:
@@ -97,7 +103,11 @@ def n_cores() -> int:
 
 
 def _in_parallel(
-    source: ImageSource, central_slice_mm: Mapping[str, float | None], parameters: SliceParameters, workers: int
+    source: ImageSource,
+    central_slice_mm: Mapping[str, float | None],
+    parameters: SliceParameters,
+    workers: int,
+    everyone: Sequence[str] = (),
 ) -> Iterator[Result]:
     """Worker processes, each with one patient; `AHEAD` a worker are under way, so that memory stays flat.
 
@@ -106,7 +116,7 @@ def _in_parallel(
     """
     from concurrent.futures.process import BrokenProcessPool
 
-    extract = partial(extract_stack, source, parameters=parameters)
+    extract = partial(extract_stack, source, parameters=parameters, everyone=everyone)
     waiting = deque(central_slice_mm.items())
     while waiting:
         under_way: deque[tuple[str, float | None, Future[Result]]] = deque()

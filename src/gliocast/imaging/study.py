@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,9 +25,19 @@ from gliocast.imaging.source import ImageSource, StudyFiles
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.volume import Volume
 
+EXCHANGED = (
+    "that of another patient of the clinical table",
+    "the patient's own, or one that the table does not have",
+    "Find out whose images these are; where PatientID follows another numbering, remove it from the files.",
+)
+
 
 def extract_stack(
-    source: ImageSource, patient_id: str, central_slice_mm: float | None, parameters: SliceParameters
+    source: ImageSource,
+    patient_id: str,
+    central_slice_mm: float | None,
+    parameters: SliceParameters,
+    everyone: Collection[str] = (),
 ) -> SliceStack | RefusedPatient:
     """Read, check, cut and normalise one patient's study.
 
@@ -36,6 +46,7 @@ def extract_stack(
         patient_id: whose.
         central_slice_mm: position of the central slice, RAS mm, where a person has chosen it; it overrides every mask.
         parameters: the slice rule.
+        everyone: the patients of the clinical table; a series that names another of them is not this one's.
 
     Returns:
         The slice stack, or every reason why there is none. Nothing else is raised for a bad file.
@@ -48,7 +59,7 @@ def extract_stack(
     except Refused as refused:
         return RefusedPatient(patient_id, refused.findings)
     try:
-        stack = _extracted(study, patient_id, central_slice_mm, parameters)
+        stack = _extracted(study, patient_id, central_slice_mm, parameters, everyone)
     except Refused as refused:
         return RefusedPatient(patient_id, study.told(refused.findings))
     except OSError as error:
@@ -69,9 +80,15 @@ def open_volume(study: StudyFiles, parameters: SliceParameters) -> Volume:
 
 
 def _extracted(
-    study: StudyFiles, patient_id: str, central_slice_mm: float | None, parameters: SliceParameters
+    study: StudyFiles,
+    patient_id: str,
+    central_slice_mm: float | None,
+    parameters: SliceParameters,
+    everyone: Collection[str],
 ) -> SliceStack:
     volume, lesion = _volume_and_lesion(study, parameters)
+    if is_another_patients(volume, patient_id, everyone):
+        raise Refused(Finding("other_patient", "PatientID of the series", *EXCHANGED))
     refuse_if_any(room_findings(volume.grid, volume.name, parameters))
     located = _located(volume, lesion, central_slice_mm, parameters)
     axis = AXES[parameters.axis]
@@ -97,6 +114,12 @@ def _extracted(
     }
     doubts = (*volume.doubts, *located.doubts, *(lesion.doubts if lesion else ()))
     return SliceStack(patient_id, pixels.astype(np.float16), inside, record, doubts)
+
+
+def is_another_patients(volume: Volume, patient_id: str, everyone: Collection[str]) -> bool:
+    """Whether the headers name another patient of the study: folders were exchanged, and outcomes with them."""
+    origin = volume.origin
+    return origin is not None and not origin.is_of(patient_id) and any(map(origin.is_of, everyone))
 
 
 def _volume_and_lesion(study: StudyFiles, parameters: SliceParameters) -> tuple[Volume, Lesion | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ class Origin:
     patient_digest: str
     frame_of_reference: str
     series: str
+
+    def is_of(self, patient_id: str) -> bool:
+        """Whether the headers name this patient."""
+        return self.patient_digest == hashlib.sha256(patient_id.encode()).hexdigest()
 
 
 class Volume(ABC):
