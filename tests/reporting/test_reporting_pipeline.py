@@ -41,12 +41,12 @@ def test_everything_that_a_report_reads_is_made_by_its_own_pipeline(name: str) -
     from gliocast.pipeline_registry import register_pipelines
 
     registered = register_pipelines()[name]
-    raw = {"clinical_table", "simulation_record", "audit_record"}
+    raw = {"clinical_table", "image_features", "simulation_record", "audit_record"}
     assert entries(REPORTS[name]) <= registered.all_outputs() | raw
 
 
 def test_the_baseline_report_needs_no_images() -> None:
-    assert {"partition", "slice_manifest", "cnn_results"}.isdisjoint(entries(REPORTS["baseline"]))
+    assert {"partition", "slice_manifest", "cnn_results", "image_features"}.isdisjoint(entries(REPORTS["baseline"]))
 
 
 @pytest.mark.parametrize("name", REPORTS)
