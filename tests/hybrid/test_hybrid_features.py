@@ -47,14 +47,14 @@ def test_a_value_outside_the_vocabulary_is_an_error_that_names_the_patient():
 
 def test_text_in_a_predictor_that_is_said_to_be_a_number_is_an_error_that_shows_no_cell():
     table = patients(centre=pd.array(["12", "Lyon", pd.NA], dtype="string"))
-    with pytest.raises(CohortError, match=r"P1: centre is no number; expected a number") as error:
+    with pytest.raises(CohortError, match=r"P1: centre: no number; expected a number") as error:
         encode(table, {"centre": FACTS["age_years"]})
     assert "Lyon" not in str(error.value)
 
 
 def test_a_date_in_place_of_a_word_is_not_told():
     table = pd.DataFrame({"patient_id": [*"AB"], "mgmt": ["12.03.1951", "methylated"]})
-    with pytest.raises(CohortError, match="A: mgmt is a value, not shown") as told:
+    with pytest.raises(CohortError, match="A: mgmt: a value, not shown") as told:
         encode(table, {"mgmt": FACTS["mgmt"]})
     assert "1951" not in str(told.value)
 
@@ -62,7 +62,7 @@ def test_a_date_in_place_of_a_word_is_not_told():
 def test_a_word_of_many_patients_is_told_once_and_names_are_not_told():
     three = [f"P{number}" for number in range(3)]
     table = pd.DataFrame({"patient_id": [*three, *"ABCD"], "mgmt": ["1"] * 3 + ["methylated"] * 4})
-    with pytest.raises(CohortError, match=r"P0, P1, P2: mgmt is 1; .* Map it in cohort\.values\.mgmt") as told:
+    with pytest.raises(CohortError, match=r"P0, P1, P2: mgmt: 1; .* Map it in cohort\.values\.mgmt") as told:
         encode(table, {"mgmt": FACTS["mgmt"]})
     assert len(told.value.problems) == 1
     names = ["Doe, Jane", "Roe, Mary", "Poe, Anne", "Moe, Lea", "Coe, Eva"]

@@ -66,13 +66,13 @@ def test_a_word_that_no_model_knows_is_told_before_anything_is_trained(cohort, p
     place = 0 if part == "training" else len(cohort) - 1
     wrong = cohort.assign(surgery=cohort["surgery"].mask(cohort.index == place, "subtotal"))
     training, test = training_of(wrong, partition), predictors_of(wrong, partition)
-    with pytest.raises(CohortError, match="surgery is subtotal"):
+    with pytest.raises(CohortError, match="surgery: subtotal"):
         fit.check_enough(training, test, partition, quick())
 
 
 def test_predictors_that_no_model_can_read_are_refused_where_the_patients_are_counted(cohort, partition):
     training = training_of(cohort, partition)
-    with pytest.raises(CohortError, match="sex is M; expected F, X"):
+    with pytest.raises(CohortError, match="sex: M; expected F, X"):
         fit.check_enough(training, training, partition, quick(predictor_facts=with_sexes("F", "X")))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
-from gliocast.datasets.skops_files import dump_skops, load_skops
+from gliocast.datasets.skops_files import _without_padding, dump_skops, load_skops
 
 
 def a_tree() -> DecisionTreeClassifier:
@@ -28,6 +30,18 @@ def test_a_file_of_a_tree_holds_nothing_that_the_memory_held_before(tmp_path):
     dump_skops(a_tree(), tmp_path / "clean.skops")
     dump_skops(with_other_padding(a_tree()), tmp_path / "padded.skops")
     assert (tmp_path / "clean.skops").read_bytes() == (tmp_path / "padded.skops").read_bytes()
+
+
+def test_rows_lose_what_stood_between_their_fields_wherever_the_memory_was_used_before():
+    rows = np.dtype([("left", "i8"), ("missing_go_to_left", "u1")], align=True)
+    contents = set()
+    for rest in range(1, 6):
+        table = np.full(9 * rows.itemsize, rest, dtype=np.uint8).view(rows)
+        table["left"], table["missing_go_to_left"] = np.arange(9), 1
+        file = io.BytesIO()
+        np.save(file, table)
+        contents.add(_without_padding("1.npy", file.getvalue()))
+    assert len(contents) == 1
 
 
 def test_a_tree_answers_the_same_from_its_file(tmp_path):

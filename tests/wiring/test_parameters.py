@@ -29,7 +29,7 @@ def test_no_parameter_copies_one_of_another_section():
 
 
 def test_a_seed_that_scikit_learn_does_not_take_is_refused_before_it_is_drawn_with():
-    with pytest.raises(ConfigurationError, match="seed is 20260101123; expected less than or equal to 4000000000"):
+    with pytest.raises(ConfigurationError, match="seed: 20260101123; expected less than or equal to 4000000000"):
         typed_parameters(parameters({}) | {"seed": 20260101123})
 
 

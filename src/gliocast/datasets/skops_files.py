@@ -64,7 +64,7 @@ def _without_padding(name: str, content: bytes) -> bytes:
     table: Any = np.load(io.BytesIO(content))
     if table.dtype.names is None:
         return content
-    clean: Any = np.zeros_like(table)
+    clean: Any = np.zeros(table.shape, table.dtype)  # `zeros_like` leaves the padding as it finds it
     for field in table.dtype.names:
         clean[field] = table[field]
     packed = io.BytesIO()
