@@ -42,9 +42,9 @@ Role: TypeAlias = Literal["out_of_fold", "test", "in_sample"]
 
 
 class Parameters(BaseModel):
-    """A typed section of the parameters: frozen, and closed to keys that it does not know."""
+    """A typed section of the parameters: frozen, finite, and closed to keys that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def compiles(pattern: str) -> str:

@@ -33,6 +33,13 @@ def test_a_seed_that_scikit_learn_does_not_take_is_refused_before_it_is_drawn_wi
         typed_parameters(parameters({}) | {"seed": 20260101123})
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_no_parameter_is_infinite_or_no_number(value):
+    for changes in ({"model": {"learning_rate": value}}, {"cohort": {"survival_threshold_days": value}}):
+        with pytest.raises(ConfigurationError, match=next(iter(next(iter(changes.values()))))):
+            typed_parameters(parameters(**{"model": {}, **changes}))
+
+
 def test_three_classes_whose_long_term_survivors_are_the_cohorts_are_accepted():
     model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
     assert typed_parameters(parameters(model))["model"].classes == 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from gliocast.types import Parameters
 
@@ -13,7 +13,6 @@ WHOLE: tuple[AuditClassifier, ...] = ("nearest_neighbours", "decision_tree")
 FEWEST = 7  # of patients of two equally frequent outcomes; so few lack one of them in 1.6 % of all draws
 Number = TypeVar("Number", int, float)
 Day: TypeAlias = Annotated[int, Field(ge=1, le=36_500)]
-Positive: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class EvidenceParameters(Parameters):
@@ -24,7 +23,7 @@ class EvidenceParameters(Parameters):
     relevant_delta_auc: float = Field(ge=0.001, lt=0.5)
     power: float = Field(gt=0.5, lt=1)
     minimum_subgroup: int = Field(ge=2)
-    age_bands_years: tuple[Positive, ...] = Field(min_length=1)
+    age_bands_years: tuple[PositiveFloat, ...] = Field(min_length=1)
     sweep_days: tuple[Day, ...] = Field(min_length=1)
     horizons_days: tuple[Day, ...] = Field(min_length=1)
     classes_days: tuple[Annotated[tuple[Day, ...], Field(min_length=1)], ...]
@@ -47,8 +46,8 @@ class AuditParameters(Parameters):
     n_patients: int = Field(ge=60)
     n_new_patients: int = Field(ge=1000)
     image_signals: tuple[float, ...] = Field(min_length=1)
-    memorised_logit: Positive
-    age_sd_years: dict[Literal["short_term", "long_term"], Positive]
+    memorised_logit: PositiveFloat
+    age_sd_years: dict[Literal["short_term", "long_term"], PositiveFloat]
     cnn_training_share: float = Field(gt=0, lt=1)
     paper_test_share: float = Field(gt=0, lt=1)
     honest_test_share: float = Field(gt=0, lt=1)

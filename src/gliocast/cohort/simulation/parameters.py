@@ -119,8 +119,8 @@ class VolumeGeometry(Parameters):
 
     size_px: int = Field(ge=24, le=1024)
     slices: int = Field(ge=12, le=1024)
-    spacing_mm: float = Field(gt=0, le=20)
-    slice_spacing_mm: float = Field(gt=0, le=20)
+    spacing_mm: float = Field(ge=0.1, le=20)
+    slice_spacing_mm: float = Field(ge=0.1, le=20)
 
     @property
     def voxels(self) -> int:
