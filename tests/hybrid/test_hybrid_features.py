@@ -52,8 +52,9 @@ def test_text_in_a_predictor_that_is_said_to_be_a_number_is_an_error_that_shows_
     assert "Lyon" not in str(error.value)
 
 
-def test_a_date_in_place_of_a_word_is_not_told():
-    table = pd.DataFrame({"patient_id": [*"AB"], "mgmt": ["12.03.1951", "methylated"]})
+@pytest.mark.parametrize("cell", ["12.03.1951", "tested 12.03.1951"])
+def test_a_date_in_place_of_a_word_is_not_told(cell):
+    table = pd.DataFrame({"patient_id": [*"AB"], "mgmt": [cell, "methylated"]})
     with pytest.raises(CohortError, match="A: mgmt: a value, not shown") as told:
         encode(table, {"mgmt": FACTS["mgmt"]})
     assert "1951" not in str(told.value)

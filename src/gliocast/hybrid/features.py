@@ -13,7 +13,7 @@ from gliocast.errors import (
     CohortError,
     ConfigurationError,
     Problem,
-    is_date,
+    holds_date,
     listed,
     not_shown,
     perhaps_names,
@@ -94,7 +94,7 @@ def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> list[
     strange = patients[patients[name].notna() & ~patients[name].isin(list(fact.values))]
     patients_of = {str(value): [*who] for value, who in strange.groupby(name, sort=False)["patient_id"]}
     names = perhaps_names(patients_of, int(patients[name].count()))
-    hidden = [*dict.fromkeys([*names, *filter(is_date, patients_of)])]
+    hidden = [*dict.fromkeys([*names, *filter(holds_date, patients_of)])]
     who_of = {shown(value): who for value, who in patients_of.items() if value not in hidden}
     if hidden:
         who_of[not_shown(hidden)] = [patient for value in hidden for patient in patients_of[value]]
