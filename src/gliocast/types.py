@@ -36,6 +36,7 @@ PREDICTORS: tuple[str, ...] = (*CLINICAL_PREDICTORS, *(name for name in OPTIONAL
 
 SAFE_IDENTIFIER = r"[A-Za-z0-9_-]{1,64}"  # of a patient: it becomes a file's name; another one may be a person's name
 
+Choice: TypeAlias = Literal["best", "one_standard_error"]  # among classifiers
 ImageScoreKind: TypeAlias = Literal["cnn", "features", "none"]
 ProtocolName: TypeAlias = Literal["honest", "paper"]
 Role: TypeAlias = Literal["out_of_fold", "test", "in_sample"]

@@ -24,10 +24,10 @@ from gliocast.evidence.comparison import paired_delong
 from gliocast.evidence.intervals import wilson
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.processes import in_processes
+from gliocast.types import Choice
 
 _log = logging.getLogger(__name__)
 Protocol: TypeAlias = Literal["honest", "paper"]
-Choice: TypeAlias = Literal["best", "one_standard_error"]
 NEW_PATIENTS_STREAM = 1  # each chunk has new patients of its own: one sample for all would err for all alike
 Members: TypeAlias = Bool[np.ndarray, "cohorts patients"]
 Probabilities: TypeAlias = Float[np.ndarray, "cohorts patients"]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, field_validator, model_validator
 
-from gliocast.types import PREDICTORS, Parameters, compiles
+from gliocast.types import PREDICTORS, Choice, Parameters, compiles
 
 PredictionTime: TypeAlias = Literal["pre_operative", "post_operative", "pre_radiotherapy"]
 PREDICTION_TIMES: tuple[PredictionTime, ...] = ("pre_operative", "post_operative", "pre_radiotherapy")
@@ -15,7 +15,6 @@ ClassifierName: TypeAlias = Literal[
     "decision_tree", "logistic_regression", "gaussian_nb", "svc", "lda", "xgboost", "k_neighbours", "random_forest"
 ]
 Scoring: TypeAlias = Literal["accuracy", "balanced_accuracy", "roc_auc"]
-Choice: TypeAlias = Literal["best", "one_standard_error"]
 SettingValue: TypeAlias = bool | int | float | str | None
 Settings: TypeAlias = dict[str, SettingValue]
 Values: TypeAlias = Annotated[tuple[SettingValue, ...], Field(min_length=1)]

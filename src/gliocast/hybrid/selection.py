@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from gliocast.errors import ConfigurationError, Problem, TrainingError, raise_if_any
 from gliocast.hybrid.classifiers import build_classifier, with_probability, without_rows
 from gliocast.hybrid.features import build_preprocessor
-from gliocast.hybrid.parameters import Choice, ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
+from gliocast.hybrid.parameters import ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
 from gliocast.hybrid.shared_fits import FoldMatrices, responses
+from gliocast.types import Choice
 
 
 @dataclass(frozen=True)

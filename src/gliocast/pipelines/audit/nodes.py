@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 
 from gliocast.evidence import audit_summary
-from gliocast.evidence.audit import Choice, audit_chunk, audit_chunks_in_parallel, n_chunks
+from gliocast.evidence.audit import audit_chunk, audit_chunks_in_parallel, n_chunks
 from gliocast.evidence.parameters import AuditParameters
 from gliocast.persistence.code import code_fingerprint
 from gliocast.persistence.fingerprints import sha256_in_order
 from gliocast.reporting import figures
-from gliocast.types import Figure, Pieces, Table
+from gliocast.types import Choice, Figure, Pieces, Table
 
 
 def simulate_cohorts(
