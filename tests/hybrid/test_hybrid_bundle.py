@@ -31,11 +31,11 @@ from shipped import section
 
 
 @pytest.fixture(scope="module")
-def bundle(fitting, cohort):
+def bundle(fitting, cohort, image_scores):
     params = ModelParameters(**section("model", "cnn_training"))
     member = Member("holdout/fold0", "holdout", {"head": torch.ones(2)}, ("P001", "P002"), 0.3)
     record = {"partition_sha256": "abc", "parameters": {}}
-    return build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, record)
+    return build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, image_scores, record)
 
 
 def test_a_bundle_answers_as_the_models_that_went_into_it(tmp_path, bundle, cohort, fitting):
@@ -62,6 +62,16 @@ def test_a_bundle_knows_what_those_were_like_whom_its_models_were_fitted_on(bund
     ages = cohort.set_index("patient_id").loc[list(clinical.fitted_on), "age_years"]
     assert bundle.record["known"]["holdout/clinical"]["age_years"] == {"min": ages.min(), "max": ages.max()}
     assert (cohort["age_years"].min(), cohort["age_years"].max()) != (ages.min(), ages.max())
+
+
+def test_a_bundle_knows_the_out_of_fold_image_scores_that_its_models_were_fitted_on(bundle, partition, image_scores):
+    (split,) = partition.splits
+    table = image_scores.table.query("role == 'out_of_fold'").set_index("patient_id")
+    logits = table.loc[list(split.training), "logit"]
+    extremes = {"min": logits.min(), "max": logits.max()}
+    assert bundle.record["known"]["holdout/cnn"] == {"image_score": extremes}
+    assert bundle.record["known"]["holdout/hybrid"]["image_score"] == extremes
+    assert "image_score" not in bundle.record["known"]["holdout/clinical"]
 
 
 def test_no_patient_is_named_anywhere_in_a_bundle(tmp_path, bundle, cohort):
@@ -113,7 +123,7 @@ def test_a_bundle_says_which_of_its_models_keep_rows_of_patients(bundle, fitting
     assert bundle.record["keep_rows_of_patients"] == []
     neighbours = Candidate("k_neighbours", {})
     models = FittedModels(tuple(replace(model, candidate=neighbours) for model in fitting.models.models[-1:]))
-    marked = build_bundle(bundle.image_model, (), models, cohort, {})
+    marked = build_bundle(bundle.image_model, (), models, cohort, no_scores(), {})
     assert marked.record["keep_rows_of_patients"] == [models.models[0].key]
     assert "holds training patients' predictors and outcomes" in caplog.text
 
@@ -152,7 +162,7 @@ def test_a_bundle_scores_new_patients_from_their_slices(tmp_path, fitting, cohor
     params = ModelParameters(**section("model", "cnn_training"))
     member = Member("holdout/fold0", "holdout", build_network(params, 0.3).state_dict(), ("P001",), 0.3)
     dataset = BundleDataset(str(tmp_path / "bundle"))
-    dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, {}))
+    dataset.save(build_bundle(Ensemble(params, (member,)), (), fitting.models, cohort, no_scores(), {}))
     restored, patients = dataset.load(), a_cohort(3).drop(columns="outcome").assign(patient_id=["N1", "N2", "N3"])
     stacks = np.random.default_rng(0).random((3, 9, 32, 32), dtype=np.float32)
     scores = score_patients(restored.image_model, stacks, ("N1", "N2", "N3"), Split("holdout", (), ()))
@@ -171,7 +181,7 @@ def study_of_features(cohort, partition):
     predictions = models.score(predictors_of(cohort, partition), scores, partition).table
     ensemble = Ensemble(ModelParameters(**section("model", "cnn_training")), (), "image_score is features")
     record = {"parameters": {"hybrid": hybrid.model_dump(mode="json")}}
-    return predictions, build_bundle(ensemble, feature_models, models, training, record)
+    return predictions, build_bundle(ensemble, feature_models, models, training, scores, record)
 
 
 @pytest.fixture
@@ -191,6 +201,17 @@ def test_a_bundle_says_of_image_features_what_the_study_said(restored, study_of_
     found = answers.loc[alike, study_of_features[0].columns].astype({"predicted": bool, "probability": float})
     assert alike.mean() > 0.8
     pd.testing.assert_frame_equal(found, study_of_features[0][alike])
+
+
+def test_models_that_read_images_do_not_answer_for_features_of_another_unit(restored, cohort, partition):
+    """A factor of a thousand: a score that no training patient had, and a probability of 0 or 1."""
+    patients, image_features = predictors_of(cohort, partition), features_of(cohort).tail(20)
+    scaled = image_features.set_index("scan").mul(1000).reset_index()
+    answers = restored.score(patients, restored.score_images(scaled)).set_index("name")
+    reading = answers.loc[["image_features", "hybrid"]]
+    assert reading["unlike_training"].str.contains("image_score").all()
+    assert reading["probability"].isna().all()
+    assert not answers.loc["clinical", "unlike_training"].str.contains("image_score").any()
 
 
 def test_models_that_read_images_do_not_answer_for_a_patient_without_an_image_score(restored, cohort, partition):

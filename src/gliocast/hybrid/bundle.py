@@ -15,12 +15,13 @@ import pandas as pd
 
 from gliocast.evidence.guard import fingerprint_of_patients
 from gliocast.hybrid.classifiers import keeps_rows
+from gliocast.hybrid.features import IMAGE_SCORE
 from gliocast.hybrid.fitted import FittedModels
 from gliocast.hybrid.image_features import FeatureModel, score_new
-from gliocast.hybrid.image_scores import joined, no_scores
+from gliocast.hybrid.image_scores import image_score_of, joined, no_scores
 from gliocast.hybrid.new_patients import known_of, refuse_numbers, refuse_strangers, refuse_unfit, unlike
 from gliocast.hybrid.parameters import FeatureParameters
-from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
+from gliocast.types import LONG_TERM, Fold, Partition, Role, Scores, Split
 
 log = logging.getLogger(__name__)
 HOLDS_ROWS = (
@@ -69,15 +70,21 @@ class Bundle:
         refuse_unfit(patients, self.models, ranges)
         everyone = tuple(patients["patient_id"])
         names = dict.fromkeys(model.split for model in self.models.models)
-        refuse_strangers(everyone, names, joined(image_scores))
+        scores = joined(image_scores)
+        refuse_strangers(everyone, names, scores)
         splits = tuple(Split(name, everyone, ()) for name in names)
         new = Partition("new", 0, splits, Fold((), (), ()))
-        return self._within_bounds(self.models.score(patients, joined(image_scores), new).table, patients)
+        read = {name: with_image_logit(patients, scores, name, "test") for name in names}
+        return self._within_bounds(self.models.score(patients, scores, new).table, read)
 
-    def _within_bounds(self, answers: pd.DataFrame, patients: pd.DataFrame) -> pd.DataFrame:
+    def _within_bounds(self, answers: pd.DataFrame, read: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """The answers, without those that no model can vouch for, and with what they come from."""
         known, fitted_on = self.record.get("known", {}), self.record.get("fitted_on_sha256", {})
-        strange = {key: unlike(patients, of).set_axis(patients["patient_id"]) for key, of in known.items()}
+        strange = {
+            model.key: unlike(read[model.split], known[model.key]).set_axis(read[model.split]["patient_id"])
+            for model in self.models.models
+            if model.key in known
+        }
         names = [
             strange[key].loc[who] if key in strange else ""
             for key, who in zip(answers["model"], answers["patient_id"], strict=True)
@@ -111,6 +118,7 @@ def build_bundle(
     feature_models: Sequence[FeatureModel],
     models: FittedModels,
     training: pd.DataFrame,
+    image_scores: Scores,
     record: Mapping[str, Any],
 ) -> Bundle:
     """Put the parts together; the patients that they were fitted on are replaced by their fingerprint.
@@ -120,6 +128,7 @@ def build_bundle(
         feature_models: the models of image features.
         models: the fitted models.
         training: predictors of everyone whom a model was fitted on.
+        image_scores: the image scores that the models were fitted on, role `out_of_fold`.
         record: parameters and fingerprints of the run.
     """
     holding = [
@@ -130,8 +139,9 @@ def build_bundle(
     if holding:
         log.warning(HOLDS_ROWS, ", ".join(holding))
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
+    seen = {model.key: training[training["patient_id"].isin(model.fitted_on)] for model in models.models}
     known = {
-        model.key: known_of(training[training["patient_id"].isin(model.fitted_on)], model.facts)
+        model.key: known_of(with_image_logit(seen[model.key], image_scores, model.split, "out_of_fold"), model.facts)
         for model in models.models
     }
     facts = {
@@ -147,3 +157,9 @@ def build_bundle(
         FittedModels(tuple(replace(model, fitted_on=()) for model in models.models)),
         {**record, **facts},
     )
+
+
+def with_image_logit(patients: pd.DataFrame, image_scores: Scores, split: str, role: Role) -> pd.DataFrame:
+    """The patients with their image score as a logit, which tells apart what as a probability is all but 0 or 1."""
+    scores = image_score_of(image_scores, split, patients["patient_id"], role, "logit")
+    return patients.assign(**{IMAGE_SCORE: scores.to_numpy()})

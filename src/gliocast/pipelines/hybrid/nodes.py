@@ -71,6 +71,7 @@ def build_bundle(
     image_feature_models: tuple[FeatureModel, ...],
     fitted_models: FittedModels,
     training_cohort: Table,
+    image_scores: Scores,
     partition: Partition,
     cohort: CohortParameters,
     slices: SliceParameters,
@@ -87,7 +88,7 @@ def build_bundle(
         "partition_sha256": partition_sha256(partition),
         "parameters": {name: section.model_dump(mode="json") for name, section in sections.items()},
     }
-    return bundle.build_bundle(cnn_ensemble, image_feature_models, fitted_models, training_cohort, record)
+    return bundle.build_bundle(cnn_ensemble, image_feature_models, fitted_models, training_cohort, image_scores, record)
 
 
 def score_test_patients(

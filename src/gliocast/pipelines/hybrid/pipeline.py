@@ -57,6 +57,7 @@ def fitting() -> Pipeline:
                     "image_feature_models",
                     "fitted_models",
                     "training_cohort",
+                    "image_scores",
                     "partition",
                     "params:cohort",
                     "params:slices",
