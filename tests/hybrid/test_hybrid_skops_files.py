@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import pickle
+from typing import get_args
 
 import numpy as np
+import pytest
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from gliocast.datasets.skops_files import _without_padding, dump_skops, load_skops
+from gliocast.hybrid.classifiers import build_classifier, with_probability
+from gliocast.hybrid.parameters import ClassifierName
 
 
 def a_tree() -> DecisionTreeClassifier:
@@ -49,3 +54,27 @@ def test_a_tree_answers_the_same_from_its_file(tmp_path):
     dump_skops(fitted, tmp_path / "tree.skops")
     restored = load_skops(tmp_path / "tree.skops", ["sklearn.tree._tree.Tree"])
     assert restored.predict_proba(features).tolist() == fitted.predict_proba(features).tolist()
+
+
+def bytes_of(fitted: object, folder) -> bytes:
+    dump_skops(fitted, folder / "fitted.skops")
+    return (folder / "fitted.skops").read_bytes()
+
+
+def as_from_another_process(fitted: object) -> object:
+    """Equal, but with its own copies of numbers and texts that the original shares with the interpreter."""
+    return pickle.loads(pickle.dumps(fitted))
+
+
+def test_a_preprocessor_gives_the_same_file_whichever_process_fitted_it(tmp_path, fitting):
+    for model in fitting.models.models:
+        if model.pair is not None:
+            fitted = model.pair.preprocessor
+            assert bytes_of(fitted, tmp_path) == bytes_of(as_from_another_process(fitted), tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(set(get_args(ClassifierName)) - {"xgboost"}))  # it has a format of its own
+def test_a_classifier_gives_the_same_file_whichever_process_fitted_it(tmp_path, name):
+    rows, outcome = np.random.default_rng(3).normal(size=(60, 5)), np.arange(60) % 2
+    fitted = with_probability(name, build_classifier(name, {}, seed=0), outcome).fit(rows, outcome)
+    assert bytes_of(fitted, tmp_path) == bytes_of(as_from_another_process(fitted), tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from gliocast.errors import ArtefactError, Problem
 
 SCHEMA = "schema.json"
-IDENTITY = re.compile(r'("__id__": |"file": ")(\d+)')
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip archive can bear
 
 
@@ -20,16 +19,12 @@ def dump_skops(fitted: Any, file: Path) -> None:
     """Write `fitted`, with its addresses in memory numbered and without the time: equal objects give equal files."""
     import skops.io
 
+    numbers: dict[int | str, int] = {}
     with ZipFile(io.BytesIO(skops.io.dumps(fitted))) as written:
-        schema = written.read(SCHEMA).decode()
-        numbers = {
-            identity: str(place)
-            for place, identity in enumerate(dict.fromkeys(identity for _, identity in IDENTITY.findall(schema)))
-        }
+        schema = _numbered(json.loads(written.read(SCHEMA)), numbers)
         entries = {name: _without_padding(name, written.read(name)) for name in written.namelist() if name != SCHEMA}
-    renamed = IDENTITY.sub(lambda found: found[1] + numbers[found[2]], schema)
     with ZipFile(file, "w") as archive:
-        _add(archive, SCHEMA, renamed.encode())
+        _add(archive, SCHEMA, json.dumps(schema, indent=2).encode())
         for name, content in sorted((_renamed(name, numbers), content) for name, content in entries.items()):
             _add(archive, name, content)
 
@@ -72,6 +67,23 @@ def _without_padding(name: str, content: bytes) -> bytes:
     return packed.getvalue()
 
 
-def _renamed(name: str, numbers: dict[str, str]) -> str:
+def _numbered(part: Any, numbers: dict[int | str, int]) -> Any:
+    """A part of the schema with addresses in the order in which they appear.
+
+    A plain value goes by what it is: whether two equal ones are one object depends on the process that fitted them.
+    """
+    if isinstance(part, list):
+        return [_numbered(inner, numbers) for inner in part]
+    if not isinstance(part, dict):
+        return part
+    if "__id__" in part:
+        identity = part["content"] if part["__loader__"] == "JsonNode" else part["__id__"]
+        part = {**part, "__id__": numbers.setdefault(identity, len(numbers) + 1)}
+    if isinstance(part.get("file"), str):
+        part = {**part, "file": _renamed(part["file"], numbers)}
+    return {name: _numbered(inner, numbers) for name, inner in part.items()}
+
+
+def _renamed(name: str, numbers: dict[int | str, int]) -> str:
     stem, dot, suffix = name.partition(".")
-    return numbers.get(stem, stem) + dot + suffix
+    return f"{numbers[int(stem)]}{dot}{suffix}"
