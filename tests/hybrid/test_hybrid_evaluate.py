@@ -105,6 +105,21 @@ def test_every_pair_but_the_studys_question_is_one_of_several(monkeypatch):
     assert {found["p_value_holm"] for found in compared.values()} == {0.2}
 
 
+def test_pairs_without_a_p_are_not_among_the_comparisons_that_are_counted(monkeypatch):
+    """Two models that say the same of everyone: Holm's p takes the other pairs alone, and the sentence says so."""
+    better = [0.9, 0.1, 0.8, 0.2, 0.7, 0.3, 0.6, 0.35]
+    tables = (rows("clinical", better), rows("surgery_rule", FLAT), rows("majority", FLAT))
+    monkeypatch.setattr(hybrid_evaluate, "compare_paired", lambda _outcome, a, b, question, *_: alike_or_better(a, b))
+    compared = evaluate(predictions(*tables), OUTCOMES, EVIDENCE, seed=0)["comparisons"]
+    assert compared["clinical_vs_majority"]["p_value_holm"] == pytest.approx(2 * 0.04)
+    assert "one of 2 comparisons" in compared["clinical_vs_majority"]["verdict"]
+
+
+def alike_or_better(a, b):
+    found = {"delta_auc": {"value": 0.1, "ci95": (0.01, 0.2)}, "verdict": "better"}
+    return found | {"p_value": None if (a == b).all() else 0.04}
+
+
 def clearly_better(question):
     return {"delta_auc": {"value": 0.1, "ci95": (0.01, 0.2)}, "p_value": 0.04, "verdict": question.yes}
 

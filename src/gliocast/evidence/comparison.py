@@ -209,12 +209,12 @@ def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
     return {name: adjusted.get(name) for name in p_values}
 
 
-def as_one_of_several(comparison: Mapping[str, Any], p_value_holm: float | None, n_comparisons: int) -> dict[str, Any]:
+def as_one_of_several(comparison: Mapping[str, Any], p_value_holm: float | None, n_counted: int) -> dict[str, Any]:
     """A comparison that was made beside others: its verdict is yes only where Holm's p keeps below `SIGNIFICANT`."""
     delta, shown = comparison["delta_auc"]["ci95"], dict(comparison)
     if delta is not None and delta[0] > 0 and p_value_holm is not None and p_value_holm >= SIGNIFICANT:
         p_value = f"p is {p_value_holm:.3f}, not below {SIGNIFICANT}"
-        shown["verdict"] = f"cannot be told as one of {n_comparisons} comparisons: counting all, {p_value}"
+        shown["verdict"] = f"cannot be told as one of {n_counted} comparisons: counting all, {p_value}"
     return shown
 
 

@@ -72,9 +72,10 @@ def measure(predictions: Scores, outcomes: pd.DataFrame, evidence: EvidenceParam
     pairs = [pair for pair in PAIRS if set(pair) <= set(tables)]
     compared = {f"{a}_vs_{b}": _compare(tables, a, b, evidence, seed) for a, b in pairs}
     adjusted = holm({pair: found["p_value"] for pair, found in compared.items()})
+    n_counted = sum(p_value is not None for p_value in adjusted.values())
     for pair, p_value in adjusted.items():
         if pair != STUDY_QUESTION:
-            compared[pair] = as_one_of_several(compared[pair], p_value, len(compared))
+            compared[pair] = as_one_of_several(compared[pair], p_value, n_counted)
         compared[pair]["p_value_holm"] = p_value
     return {"models": models, "comparisons": compared}
 
