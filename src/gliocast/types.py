@@ -48,6 +48,9 @@ class Parameters(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+IN_FULL = {"in_full": True}  # pydantic's context for a dump of parameters with all in them that names patients
+
+
 def compiles(pattern: str) -> str:
     """The pattern, if it is a regular expression."""
     try:

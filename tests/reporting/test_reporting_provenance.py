@@ -4,12 +4,15 @@ import getpass
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from kedro.io import MemoryDataset
+from kedro_viz.models.flowchart.nodes import GraphNode
 
 from gliocast.cohort.parameters import CohortParameters
-from gliocast.persistence.fingerprints import sha256_of_bytes
+from gliocast.persistence.fingerprints import sha256_in_order, sha256_of_bytes
 from gliocast.persistence.provenance import gpus
 from gliocast.pipelines.reporting.nodes import record_provenance
 from gliocast.pipelines.reporting.pipeline import create_pipeline
@@ -58,17 +61,39 @@ def test_provenance_keeps_of_a_configured_folder_its_name_alone(place: str) -> N
     assert shown["cohort"] == given["cohort"]
 
 
-def test_a_rule_that_names_patients_is_told_by_its_reason_alone() -> None:
-    why = {"code": "withdrawn", "reason": "consent withdrawn"}
-    of_patients = {"column": "nip", "none_of": ["K7", "K8"], **why}, {"column": "nip", "lacks": "^K9$", **why}
-    of_scans = {"column": "scan", "one_of": ["baseline"], **why}
+WHY = {"code": "withdrawn", "reason": "consent withdrawn"}
+
+
+def cohort_with(*rules: dict[str, Any]) -> CohortParameters:
+    """The shipped parameters of the cohort, of a table that names its patients by `nip`, with these rules."""
     shipped = section("cohort", "preprocessing")
     columns = shipped["columns"] | {"patient_id": ("patient_id", "nip")}
-    given = CohortParameters(**shipped | {"columns": columns, "keep": (*of_patients, of_scans)})
+    return CohortParameters(**shipped | {"columns": columns, "keep": rules})
+
+
+def test_a_rule_that_names_patients_is_told_by_its_reason_alone() -> None:
+    of_patients = {"column": "nip", "none_of": ["K7", "K8"], **WHY}, {"column": "nip", "lacks": "^K9$", **WHY}
+    of_scans = {"column": "scan", "one_of": ["baseline"], **WHY}
+    given = cohort_with(*of_patients, of_scans)
     named, matched, others = record_provenance({"cohort": given}, {}, TABLE, {})["parameters"]["cohort"]["keep"]
     assert (named["none_of"], named["lacks"], named["reason"]) == (["not told"], None, "consent withdrawn")
     assert (matched["none_of"], matched["lacks"]) == (None, "not told")
     assert others["one_of"] == ["baseline"]
+
+
+@pytest.mark.parametrize("name", ["params:cohort", "parameters"])
+def test_the_graph_in_the_browser_names_nobody_whom_a_rule_leaves_out(name: str) -> None:
+    given = cohort_with({"column": "nip", "none_of": ["K7"], **WHY})
+    entry = MemoryDataset(given if name == "params:cohort" else {"cohort": given})
+    shown = str(GraphNode.create_parameters_node(name, name, None, set(), entry, set()).parameter_value)
+    assert "not told" in shown and "consent withdrawn" in shown
+    assert "K7" not in shown
+
+
+def test_another_patient_in_a_rule_makes_stages_stale() -> None:
+    one, other = (cohort_with({"column": "nip", "none_of": [who], **WHY}) for who in ("K7", "K8"))
+    assert sha256_in_order(one) != sha256_in_order(other)
+    assert sha256_in_order({"cohort": one}) != sha256_in_order({"cohort": other})
 
 
 def test_cards_are_named_by_their_driver(tmp_path: Path) -> None:

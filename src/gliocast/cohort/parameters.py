@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_serializer, model_validator
 
-from gliocast.types import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SEXES, SURGERIES, WHO_STATUSES, Parameters, compiles
+from gliocast.types import (
+    IN_FULL,
+    OPTIONAL_COLUMNS,
+    REQUIRED_COLUMNS,
+    SEXES,
+    SURGERIES,
+    WHO_STATUSES,
+    Parameters,
+    compiles,
+)
 
 CANONICAL_COLUMNS: tuple[str, ...] = (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
 INDISPENSABLE = ("patient_id", "survival_days")
@@ -230,6 +240,11 @@ class CohortParameters(Parameters):
         named = self.sources("patient_id")
         keep = tuple(rule.without_condition() if rule.column in named else rule for rule in self.keep)
         return self.model_copy(update={"keep": keep})
+
+    @model_serializer(mode="wrap")
+    def _tell_no_patients(self, plainly: Callable[[Any], dict[str, Any]], asked: Any) -> dict[str, Any]:
+        """What the parameters are wherever they are written or shown, in Kedro-Viz too; a fingerprint is of all."""
+        return plainly(self if asked.context == IN_FULL else self.without_patients())
 
 
 class Fractions(Parameters):

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from gliocast.types import IN_FULL
+
 CHUNK_BYTES = 1 << 20
 
 
@@ -45,7 +47,7 @@ def sha256_in_order(value: Any) -> str:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", context=IN_FULL)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     if isinstance(value, set | frozenset):

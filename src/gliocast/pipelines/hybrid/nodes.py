@@ -80,7 +80,7 @@ def build_bundle(
     protocol: ProtocolName,
 ) -> bundle.Bundle:
     """Everything that inference needs, without the patients; its models are fitted honestly under either protocol."""
-    sections = {"cohort": cohort.without_patients(), "slices": slices, "hybrid": hybrid}
+    sections = {"cohort": cohort, "slices": slices, "hybrid": hybrid}
     record = {
         "image_score": image_score,
         "protocol": protocol,

@@ -70,11 +70,7 @@ def record_provenance(
     if image_features is not None and parameters.get("image_score") == "features":
         fingerprints["image_features"] = sha256_of_bytes(image_features.to_csv(index=False).encode())
     simulated = clinical_sha256 == simulation_record.get("clinical_sha256")
-    told = {
-        name: section.without_patients() if isinstance(section, CohortParameters) else section
-        for name, section in parameters.items()
-    }
-    return {"simulated": simulated, **describe_run(told, fingerprints)}
+    return {"simulated": simulated, **describe_run(parameters, fingerprints)}
 
 
 def describe_flow(
