@@ -90,6 +90,13 @@ def test_the_graph_in_the_browser_names_nobody_whom_a_rule_leaves_out(name: str)
     assert "K7" not in shown
 
 
+def test_words_for_patients_are_not_told_and_those_of_other_columns_are() -> None:
+    shipped = section("cohort", "preprocessing")
+    values = {"patient_id": {"Jean Dupont": "K7"}, "surgery": {"partielle": "incomplete"}}
+    told = record_provenance({"cohort": CohortParameters(**shipped | {"values": values})}, {}, TABLE, {})
+    assert told["parameters"]["cohort"]["values"] == values | {"patient_id": {"not told": "not told"}}
+
+
 def test_another_patient_in_a_rule_makes_stages_stale() -> None:
     one, other = (cohort_with({"column": "nip", "none_of": [who], **WHY}) for who in ("K7", "K8"))
     assert sha256_in_order(one) != sha256_in_order(other)

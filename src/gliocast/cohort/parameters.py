@@ -236,10 +236,11 @@ class CohortParameters(Parameters):
         return (mapped,) if isinstance(mapped, str) else tuple(mapped or ())
 
     def without_patients(self) -> CohortParameters:
-        """The same for a page that may leave the house: a rule on identifiers may name whom it leaves out."""
+        """The same for a page that may leave the house: rules on identifiers, and words for them, name patients."""
         named = self.sources("patient_id")
         keep = tuple(rule.without_condition() if rule.column in named else rule for rule in self.keep)
-        return self.model_copy(update={"keep": keep})
+        values = {name: {NOT_TOLD: NOT_TOLD} if name == "patient_id" else self.values[name] for name in self.values}
+        return self.model_copy(update={"keep": keep, "values": values})
 
     @model_serializer(mode="wrap")
     def _tell_no_patients(self, plainly: Callable[[Any], dict[str, Any]], asked: Any) -> dict[str, Any]:
