@@ -65,12 +65,15 @@ class ProjectHooks:
 def refuse_unsearchable_grids(pipeline: Pipeline, catalog: Any) -> None:
     """Refuse grids that no classifier can be searched by, before the network is trained for them.
 
-    scikit-learn takes seconds, so they are not looked at where a run has searched them.
+    It takes seconds, so they are not looked at where a run has searched them.
     """
     if "fitted_models" in pipeline.all_outputs() and not catalog.exists("fitted_models"):
         from gliocast.hybrid.classifiers import check_grids
+        from gliocast.hybrid.selection import check_candidates
 
-        check_grids(catalog.load("params:hybrid"))
+        hybrid = catalog.load("params:hybrid")
+        check_grids(hybrid)
+        check_candidates(hybrid)
 
 
 def pin_weights(pipeline: Pipeline, catalog: Any) -> None:

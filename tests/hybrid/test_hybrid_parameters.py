@@ -11,11 +11,13 @@ from pydantic import ValidationError
 from gliocast.errors import ConfigurationError
 from gliocast.hooks import refuse_unsearchable_grids
 from gliocast.hybrid.classifiers import check_grids
+from gliocast.hybrid.selection import check_candidates
 
 
 @pytest.mark.parametrize("profile", ["demo", "paper"])
 def test_both_profiles_are_valid_and_their_settings_exist(profile):
     check_grids(configured(profile))
+    check_candidates(configured(profile))
 
 
 def test_a_pre_operative_model_refuses_the_surgery():
@@ -99,6 +101,27 @@ def test_a_slip_in_the_grids_ends_a_run_before_its_first_stage(project):
     assert ended.returncode == 2
     assert "hybrid.grids.random_forest.plain.criterion" in ended.stderr
     assert not project.path("01_raw").exists()
+
+
+def test_settings_that_do_not_go_together_are_told_of_every_classifier_before_anything_is_trained():
+    together = {
+        "logistic_regression": {"plain": {"solver": ("lbfgs",), "l1_ratio": (1.0,)}},
+        "lda": {"plain": {"solver": ("svd",), "shrinkage": (0.5,)}},
+        "svc": {"plain": {"kernel": ("precomputed",)}},
+    }
+    catalog = DataCatalog()
+    catalog["params:hybrid"] = configured(classifiers=tuple(together), grids=together)
+    run = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
+    with pytest.raises(ConfigurationError) as caught:
+        refuse_unsearchable_grids(run, catalog)
+    assert [problem.where for problem in caught.value.problems] == [f"hybrid.grids.{name}" for name in together]
+    assert caught.value.problems[0].found.startswith("Solver lbfgs supports only")
+
+
+def test_more_neighbours_than_any_invented_patients_are_no_slip_of_the_grid():
+    check_candidates(
+        configured(classifiers=("k_neighbours",), grids={"k_neighbours": {"plain": {"n_neighbors": (999,)}}})
+    )
 
 
 def test_the_grids_of_a_finished_search_are_not_looked_at_again():

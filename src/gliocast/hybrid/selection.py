@@ -15,7 +15,7 @@ from gliocast.errors import ConfigurationError, Problem, TrainingError, raise_if
 from gliocast.hybrid.classifiers import build_classifier, with_probability, without_rows
 from gliocast.hybrid.features import build_preprocessor
 from gliocast.hybrid.parameters import ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
-from gliocast.hybrid.shared_fits import FoldMatrices, responses
+from gliocast.hybrid.shared_fits import FoldMatrices, Response, responses
 from gliocast.types import Choice
 
 
@@ -126,6 +126,19 @@ def score_candidates(folds: Sequence[FoldMatrices], hybrid: HybridParameters, se
     return selection
 
 
+def check_candidates(hybrid: HybridParameters) -> None:
+    """Try every candidate on invented patients, before the network is trained for it.
+
+    Raises:
+        ConfigurationError: settings have values that do not go together; one problem a classifier.
+    """
+    generator = np.random.default_rng(0)
+    features, outcome = generator.normal(size=(80, 20)), np.arange(80) % 2
+    invented = FoldMatrices(features[:60], outcome[:60], features[60:], outcome[60:])
+    with quick_scikit_learn(checked=True):
+        _answers(list_candidates(hybrid), hybrid, invented, seed=0)
+
+
 def fit_candidate(
     candidate: Candidate,
     encoded: Float[np.ndarray, "patients predictors"],
@@ -201,15 +214,24 @@ def quick_scikit_learn(checked: bool) -> Iterator[None]:
 def _scores(
     candidates: Sequence[Candidate], hybrid: HybridParameters, fold: FoldMatrices, seed: int
 ) -> Float[np.ndarray, " candidates"]:
-    scores = []
+    answers = _answers(candidates, hybrid, fold, seed)
+    scores = [np.nan if one is None else score(hybrid.scoring, fold.held_out_outcome, one) for one in answers]
+    return np.array(scores, dtype=np.float64)
+
+
+def _answers(
+    candidates: Sequence[Candidate], hybrid: HybridParameters, fold: FoldMatrices, seed: int
+) -> list[Response | None]:
+    answers: list[Response | None] = []
+    problems = []
     for name in hybrid.classifiers:
         grid = [candidate.settings for candidate in candidates if candidate.classifier == name]
         try:
-            answers = responses(name, grid, fold, hybrid.scoring == "roc_auc", seed)
+            answers += responses(name, grid, fold, hybrid.scoring == "roc_auc", seed)
         except (ValueError, TypeError, NotImplementedError) as error:
-            raise ConfigurationError(_refused(name, error)) from error
-        scores += [np.nan if one is None else score(hybrid.scoring, fold.held_out_outcome, one) for one in answers]
-    return np.array(scores, dtype=np.float64)
+            problems.append(_refused(name, error))
+    raise_if_any(problems, ConfigurationError)
+    return answers
 
 
 def score(scoring: Scoring, outcome: Int[np.ndarray, " patients"], response: np.ndarray) -> float:
