@@ -101,6 +101,11 @@ def test_shares_of_less_than_one_patient_in_a_hundred_are_refused(partition_para
         partition_parameters(fractions={"train": train, "validation": validation})
 
 
+def test_a_slip_of_the_keyboard_does_not_train_for_ever(partition_parameters):
+    with pytest.raises(ValidationError, match="less than or equal to 100"):
+        partition_parameters(repeats=50_000)
+
+
 def test_two_inner_folds_would_leave_nobody_to_fit_on(partition_parameters):
     with pytest.raises(ValidationError):
         partition_parameters(inner_folds=2)

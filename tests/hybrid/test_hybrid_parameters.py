@@ -88,6 +88,11 @@ def test_a_penalty_of_no_strength_is_refused(strength):
         configured(features={**configured().features.model_dump(), "c_grid": (1.0, strength)})
 
 
+def test_a_slip_of_the_keyboard_does_not_search_for_ever():
+    with pytest.raises(ValidationError, match="less than or equal to 1000"):
+        configured(robustness={**configured().robustness.model_dump(), "repeats": 50_000})
+
+
 def test_the_pattern_must_capture_the_patient():
     features = {"id_column": "id", "ignore_columns": (), "c_grid": (1.0,), "inner_folds": 2}
     with pytest.raises(ValidationError, match="one group"):

@@ -270,11 +270,11 @@ class PartitionParameters(Parameters):
         fractions: of `holdout`, and of the paper's own fold in every scheme.
         inner_folds: folds inside the training patients; one holds out, the next stops, the others fit.
         outer_folds: of `nested_cv`.
-        repeats: of `nested_cv`.
+        repeats: of `nested_cv`; each trains all networks anew.
     """
 
     scheme: Literal["holdout", "nested_cv", "leave_one_centre_out"]
     fractions: Fractions
     inner_folds: int = Field(ge=3, le=20)
     outer_folds: int = Field(ge=2, le=50)
-    repeats: PositiveInt
+    repeats: int = Field(ge=1, le=100)

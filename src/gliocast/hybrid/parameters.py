@@ -93,7 +93,7 @@ class RobustnessParameters(Parameters):
     """
 
     outer_folds: int = Field(ge=2, le=20)
-    repeats: int = Field(ge=0)
+    repeats: int = Field(ge=0, le=1000)
     shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...]
     explained_patients: int = Field(ge=0)
 
