@@ -205,6 +205,22 @@ def test_images_of_nobody_are_counted(selected):
     assert any("1 image belongs to nobody" in warning for warning in flow["warnings"])
 
 
+SPELLED = "2 patients without an image have one under another spelling"
+
+
+def test_images_of_patients_who_are_spelled_otherwise_are_told_in_report_and_log_without_names(selected, caplog):
+    strangers = exclusions(["p1", "P00002", "X9"], "imaging", "patient_missing", "nobody's image")
+    _, flow, *_ = selected(slice_manifest=manifest("P000", "P003"), findings=strangers)
+    assert any(SPELLED in warning for warning in flow["warnings"])
+    assert SPELLED in caplog.text and not {"p1", "P00002", "X9"} & set(str(flow).split())
+
+
+def test_image_features_of_patients_who_are_spelled_otherwise_are_told_too(selected):
+    features = pd.DataFrame({"id": ["P000_1", "P1_1", "P02_1", "P9_1"], "volume": [1.0, 2.0, 3.0, 4.0]})
+    _, flow, *_ = selected(image_score="features", slice_manifest=manifest(), features=features)
+    assert any(SPELLED in warning for warning in flow["warnings"])
+
+
 def test_slices_that_were_located_without_a_mask_are_told_with_how_many_unsurely(selected, four):
     located = manifest(*four["patient_id"], source="localiser", confidence=0.41)
     located.loc[:1, "doubts"] = "contrast_unknown: …\nlesion_uncertain: confidence is 0.41; expected at least 0.5"

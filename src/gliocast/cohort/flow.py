@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from gliocast.cohort.notes import ALL_DIED, ALL_SHORT
 from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
 from gliocast.errors import NOT_APPLICABLE, Problem
-from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind
+from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind, spelling_free
 
 ROWS, COHORT, STUDY = "rows of the clinical table", "patients of the cohort", "patients with a known outcome"
 WITH_IMAGE: dict[ImageScoreKind, str] = {"cnn": "patients with an image", "features": "patients with image features"}
@@ -56,22 +56,33 @@ def patient_flow(
     }
 
 
-def image_notes(cohort: pd.DataFrame, slice_manifest: pd.DataFrame, imaging_exclusions: pd.DataFrame) -> dict[str, Any]:
+def image_notes(
+    cohort: pd.DataFrame, slice_manifest: pd.DataFrame, imaging_exclusions: pd.DataFrame, with_image: Iterable[str]
+) -> dict[str, Any]:
     """How the slices were located, how surely at the least, and how many images are nobody's.
 
     Args:
         cohort: all patients of the clinical table.
         slice_manifest: one row a patient with slices: `source`, `confidence`, `doubts`; empty where none are wanted.
         imaging_exclusions: what reading the images has found.
+        with_image: whoever has slices, or image features.
     """
     strangers = imaging_exclusions.loc[~imaging_exclusions["patient_id"].isin(cohort["patient_id"]), "patient_id"]
     notes: dict[str, Any] = {"without_patient": int(strangers.nunique())}
+    if spelled := spelled_otherwise({*cohort["patient_id"]}, {*strangers, *with_image}):
+        notes["spelled_otherwise"] = spelled
     if len(slice_manifest):
         located = slice_manifest["source"].value_counts().sort_index()
         notes["located_by"] = {str(source): int(n) for source, n in located.items()}
         notes["lowest_confidence"] = float(slice_manifest["confidence"].min())
         notes["located_unsurely"] = int(slice_manifest["doubts"].str.contains(UNSURE).sum())
     return notes
+
+
+def spelled_otherwise(patients: set[str], with_image: set[str]) -> int:
+    """How many patients have no image, where there is one of an identifier that differs in zeros or case."""
+    strangers = {*map(spelling_free, with_image - patients)}
+    return sum(spelling_free(patient) in strangers for patient in patients - with_image)
 
 
 def stages_of(n_rows: int, exclusions: pd.DataFrame, image_score: ImageScoreKind) -> list[dict[str, Any]]:
@@ -113,7 +124,17 @@ def in_words(flow: Mapping[str, Any]) -> str:
     left = ", ".join(
         f"{group['n']} {group['code'].replace('_', ' ')} ({group['stage']})" for group in flow["exclusions"]
     )
-    return f"The study has {flow['stages'][-1]['n']} patients" + (f"; left out: {left}." if left else ".")
+    study = f"The study has {flow['stages'][-1]['n']} patients" + (f"; left out: {left}." if left else ".")
+    return " ".join([study, *spelling_hint(flow["images"])])
+
+
+def spelling_hint(images: Mapping[str, Any]) -> list[str]:
+    """What to do where images stand under other spellings of patients' identifiers."""
+    if not (spelled := images.get("spelled_otherwise")):
+        return []
+    patients = "1 patient without an image has" if spelled == 1 else f"{spelled} patients without an image have"
+    remedy = "Write both alike; `--params check_only=true` names them."
+    return [f"{patients} one under another spelling of the identifier, such as p7 for P007. {remedy}"]
 
 
 def nobody_left(exclusions: pd.DataFrame) -> Problem:
@@ -134,7 +155,7 @@ def missing_predictors(study_cohort: pd.DataFrame) -> dict[str, dict[str, float]
 
 def image_warnings(images: Mapping[str, Any]) -> list[str]:
     """What a reader of the results should be told about the images, in words."""
-    told = []
+    told = spelling_hint(images)
     if strangers := images.get("without_patient"):
         belong = "image belongs" if strangers == 1 else "images belong"
         told.append(f"{strangers} {belong} to nobody in the cohort: not in the clinical table, or left out of it.")

@@ -54,7 +54,7 @@ def select_patients(
     everyone = pd.concat([cohort_exclusions, left_out], ignore_index=True)
     if study_cohort.empty and len(everyone):
         raise CohortError(flow.nobody_left(everyone))
-    images = flow.image_notes(cohort, slice_manifest, imaging_exclusions)
+    images = flow.image_notes(cohort, slice_manifest, imaging_exclusions, with_image)
     told = flow.patient_flow(cohort, study_cohort, everyone, cohort_notes, image_score, images)
     _log.log(logging.WARNING if len(everyone) else logging.INFO, flow.in_words(told))
     unclassed = study.unclassed_patients(cohort, left_out, parameters.exclude_when_missing)
