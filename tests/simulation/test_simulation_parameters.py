@@ -33,3 +33,11 @@ def test_levels_that_differ_between_the_classes_or_stand_in_another_order_are_re
 def test_a_level_may_be_added_to_both_classes(paper):
     added = {"short_term": {0: 7, 1: 40, 2: 32, 3: 6, 4: 1}, "long_term": {0: 20, 1: 55, 2: 13, 3: 1, 4: 0}}
     assert Table1.model_validate(with_who_status(paper, **added)).short_term.who_status[4] == 1
+
+
+@pytest.mark.parametrize(("name", "limit", "value"), [("age_years", "min", 45.0), ("survival_days", "max", 1200)])
+def test_a_range_of_all_patients_that_is_not_that_of_both_classes_is_refused(paper, name, limit, value):
+    everyone = paper["table1"]["all"]
+    narrower = everyone | {name: everyone[name] | {limit: value}}
+    with pytest.raises(ValidationError, match=f"all {name}: the least min and the greatest max of the two classes"):
+        Table1.model_validate(paper["table1"] | {"all": narrower})

@@ -66,6 +66,17 @@ class Table1(Parameters):
                 raise ValueError(f"both classes list the same levels of {name} in the same order, some with 0 patients")
         return self
 
+    @model_validator(mode="after")
+    def _ranges_are_those_of_the_classes(self) -> Table1:
+        for name in ("age_years", "survival_days"):
+            whole, parts = getattr(self.all, name), [getattr(part, name) for part in self.classes.values()]
+            least, most = min(part.min for part in parts), max(part.max for part in parts)
+            if (whole.min, whole.max) != (least, most):
+                raise ValueError(
+                    f"all {name}: the least min and the greatest max of the two classes, {least} to {most}"
+                )
+        return self
+
     @property
     def classes(self) -> dict[Outcome, ClassSummary]:
         """The two outcome classes by name, short-term first."""
