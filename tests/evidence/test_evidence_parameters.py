@@ -21,6 +21,7 @@ def test_both_profiles_are_valid(profile):
         ("age_bands_years", [70, 60]),
         ("age_bands_years", [60, 60]),
         ("age_bands_years", [float("nan")]),
+        ("age_bands_years", [60.2, 60.4]),
         ("classes_days", [[548, 183]]),
         ("classes_days", [[183, 183]]),
         ("classes_days", [[]]),

@@ -167,6 +167,7 @@ def test_age_bands():
     ages = pd.Series([59.9, 60.0, 69.9, 70.0, None])
     assert age_bands(ages, [60, 70]).tolist()[:4] == ["<60", "60–69", "60–69", "≥70"]
     assert age_bands(ages, [60, 70]).isna().tolist()[4]
+    assert age_bands(pd.Series([60.9, 61.0]), [60, 61]).tolist() == ["60", "≥61"]
 
 
 def one_split(n, **columns):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import Field, PositiveFloat, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from gliocast.types import Parameters
 
@@ -23,14 +23,14 @@ class EvidenceParameters(Parameters):
     relevant_delta_auc: float = Field(ge=0.001, lt=0.5)
     power: float = Field(gt=0.5, lt=1)
     minimum_subgroup: int = Field(ge=2)
-    age_bands_years: tuple[PositiveFloat, ...] = Field(min_length=1)
+    age_bands_years: tuple[PositiveInt, ...] = Field(min_length=1)
     sweep_days: tuple[Day, ...] = Field(min_length=1)
     horizons_days: tuple[Day, ...] = Field(min_length=1)
     classes_days: tuple[Annotated[tuple[Day, ...], Field(min_length=1)], ...]
 
     @field_validator("age_bands_years")
     @classmethod
-    def _bands_ascend(cls, starts: tuple[float, ...]) -> tuple[float, ...]:
+    def _bands_ascend(cls, starts: tuple[int, ...]) -> tuple[int, ...]:
         return ascending(starts)
 
     @field_validator("classes_days")

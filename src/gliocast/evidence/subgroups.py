@@ -29,7 +29,7 @@ def by_subgroup(
     probability: Float[np.ndarray, " observations"],
     predicted: Bool[np.ndarray, " observations"],
     minimum: int,
-    age_bands_years: Sequence[float],
+    age_bands_years: Sequence[int],
     n_bootstrap: int,
     seed: int,
 ) -> pd.DataFrame:
@@ -76,11 +76,11 @@ def _hidden(n: pd.Series, minimum: int) -> pd.Series:
     return (ascending.min() < minimum) & ((ascending < minimum) | (smaller < minimum)).sort_index()
 
 
-def age_bands(age_years: pd.Series, starts: Sequence[float]) -> pd.Series:
-    """The band of each age, as text: `<60`, `60–69`, `≥70`; missing where the age is."""
+def age_bands(age_years: pd.Series, starts: Sequence[int]) -> pd.Series:
+    """The band of each age, as text: `<60`, `60–69`, `≥70`, or `60` of one year; missing where the age is."""
     edges = [-np.inf, *starts, np.inf]
-    between = [f"{start:g}–{end - 1:g}" for start, end in pairwise(starts)]
-    names = [f"<{starts[0]:g}", *between, f"≥{starts[-1]:g}"]
+    between = [f"{start}–{end - 1}" if end - start > 1 else str(start) for start, end in pairwise(starts)]
+    names = [f"<{starts[0]}", *between, f"≥{starts[-1]}"]
     return pd.cut(age_years.astype(float), edges, right=False, labels=names).astype("string")
 
 
