@@ -84,30 +84,34 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
 
 
 def entry_problems(name: str, entry: Mapping[str, Any], error: BaseException) -> Iterator[Problem]:
-    """The problems of an entry that Kedro cannot make: every argument that a dataset of ours does not know."""
+    """The problems of an entry that Kedro cannot make: all arguments that a dataset of ours does not know, or lacks."""
     page = "how-to/swap-data.md has the arguments" if name in NEEDED_FOR else "reference/catalog.md has every entry"
     where = f"catalog entry {name}"
     known = arguments_of(entry.get("type"))
     unknown = [argument for argument in entry if known and argument not in (*known, "type")]
-    for argument in unknown:
-        near = get_close_matches(argument, known, n=1)
-        meant = f"Did you mean `{near[0]}`?" if near else "Remove it."
-        remedy = f"{meant} docs/{page}."
-        yield Problem("–", f"{where}: {argument}", "an unknown argument", f"one of {listed(known)}", remedy)
-    if not unknown:
+    meant = {argument: "".join(get_close_matches(argument, known, n=1)) for argument in unknown}
+    for argument, near in meant.items():
+        remedy = f"{f'Did you mean `{near}`?' if near else 'Remove it.'} docs/{page}."
+        yield Problem("–", f"{where}: {argument}", "an unknown argument", f"one of {listed([*known])}", remedy)
+    lacking = [argument for argument in known if known[argument] and entry.get(argument) is None]
+    absent = [argument for argument in lacking if argument not in meant.values()]
+    for argument in absent:
+        yield Problem("–", f"{where}: {argument}", "absent", "a value", f"Give it. docs/{page}.")
+    if not unknown and not absent:
         remedy = f"Correct it in conf/local/catalog.yml; docs/{page}."
         yield Problem("–", where, one_line(error), "a known type, and its arguments", remedy)
 
 
-def arguments_of(dataset_type: Any) -> list[str]:
-    """The arguments that a dataset of ours takes; none of another kind of dataset, or where there is no such one."""
+def arguments_of(dataset_type: Any) -> dict[str, bool]:
+    """The arguments of a dataset of ours, and whether it needs each; none of another kind, or where there is none."""
     from inspect import signature
 
     from gliocast import datasets
 
     package, _, name = str(dataset_type).rpartition(".")
     dataset = getattr(datasets, name, None) if package == datasets.__name__ else None
-    return [*signature(dataset).parameters] if dataset else []
+    taken = signature(dataset).parameters if dataset else {}
+    return {name: argument.default is argument.empty for name, argument in taken.items()}
 
 
 def one_line(error: BaseException) -> str:

@@ -48,7 +48,15 @@ def test_every_argument_that_an_entry_of_ours_does_not_know_is_told_in_our_words
     assert rows.remedy.startswith("Remove it. ")
 
 
-@pytest.mark.parametrize("entry", [{"type": "gliocast.datasets.TableDataset"}, {"type": "json.JSONDataset", "rows": 3}])
+@pytest.mark.parametrize("given", [{}, {"filepath": None}])
+def test_an_argument_that_an_entry_of_ours_lacks_is_told_in_our_words(given):
+    rows, path = entry_problems("clinical_table", type="gliocast.datasets.ClinicalTableDataset", rows=3, **given)
+    assert rows.where == "catalog entry clinical_table: rows"
+    assert (path.where, path.found) == ("catalog entry clinical_table: filepath", "absent")
+    assert path.expected == "a value" and "docs/how-to/swap-data.md" in path.remedy
+
+
+@pytest.mark.parametrize("entry", [{"type": "gliocast.datasets.Tabel"}, {"type": "json.JSONDataset", "rows": 3}])
 def test_any_other_slip_in_an_entry_is_told_in_the_words_of_whoever_found_it(entry):
     (problem,) = entry_problems("cohort", **entry)
     assert (problem.where, problem.expected) == ("catalog entry cohort", "a known type, and its arguments")
