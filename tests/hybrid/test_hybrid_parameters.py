@@ -123,6 +123,19 @@ def test_settings_that_do_not_go_together_are_told_of_every_classifier_before_an
     assert caught.value.problems[0].found.startswith("Solver lbfgs supports only")
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"objective": ("binary:logistc",)}, "Unknown objective function: `binary:logistc`"),
+        ({"max_bin": (1,)}, "`max_bin` must be equal to or greater than 2."),
+    ],
+)
+def test_of_what_xgboost_says_the_sentence_is_told_and_not_where_it_was_built(settings, said):
+    with pytest.raises(ConfigurationError) as caught:
+        check_candidates(configured(classifiers=("xgboost",), grids={"xgboost": {"plain": settings}}))
+    assert [problem.found for problem in caught.value.problems] == [said]
+
+
 def test_more_neighbours_than_any_invented_patients_are_no_slip_of_the_grid():
     check_candidates(
         configured(classifiers=("k_neighbours",), grids={"k_neighbours": {"plain": {"n_neighbors": (999,)}}})

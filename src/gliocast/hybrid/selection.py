@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from gliocast.hybrid.features import build_preprocessor
 from gliocast.hybrid.parameters import ClassifierName, HybridParameters, PredictorFacts, Scoring, Settings
 from gliocast.hybrid.shared_fits import FoldMatrices, Response, responses
 from gliocast.types import Choice
+
+# What XGBoost says first: the time, the place in its sources as they were built, and the condition that failed.
+XGBOOST_FROM = r"^\[[\d:]+\] \S+:\d+: (Check failed: .* : )?"
 
 
 @dataclass(frozen=True)
@@ -264,6 +268,5 @@ def _nothing_to_learn(classifiers: Sequence[str]) -> Problem:
 
 
 def _refused(name: str, error: Exception) -> Problem:
-    return Problem(
-        "–", f"hybrid.grids.{name}", str(error).splitlines()[0], "values that it accepts", "Correct the grid."
-    )
+    found = re.sub(XGBOOST_FROM, "", str(error).splitlines()[0])
+    return Problem("–", f"hybrid.grids.{name}", found, "values that it accepts", "Correct the grid.")
