@@ -12,9 +12,10 @@ import pytest
 from report_samples import a_flow, a_provenance, all_exhibits, all_metrics, an_estimate, only_the_baseline, the_paper
 
 from gliocast.evidence.comparison import as_one_of_several
-from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.guard import UNSEEN_WATERMARK, WATERMARK
 from gliocast.reporting import formatting, paper, tables
 from gliocast.reporting.exhibits import EXHIBITS
+from gliocast.reporting.metrics import compile_results
 from gliocast.reporting.page import build_report, script
 from gliocast.reporting.terminal import result_table
 
@@ -127,7 +128,7 @@ def test_a_p_that_holm_does_not_count_says_so() -> None:
 def test_the_papers_protocol_is_watermarked() -> None:
     metrics = all_metrics()
     honest = build_report(metrics, a_flow(), a_provenance(), {}, the_paper())
-    metrics["protocol"]["name"] = "paper"
+    metrics["protocol"] |= {"name": "paper", "n_test_patients_seen_in_training": 40}
     leaking = build_report(metrics, a_flow(), a_provenance(), {}, the_paper())
     assert '<body class="watermark">' in leaking
     assert "for comparison only" in leaking
@@ -536,11 +537,25 @@ def test_a_network_of_more_than_two_classes_is_told_of(classes: int, cut_points:
     assert page.count(f"{told}survival is that of all classes from 332 days on.") == n_told
 
 
+@pytest.mark.parametrize(("n_seen", "mark"), [(None, UNSEEN_WATERMARK), (0, UNSEEN_WATERMARK), (40, WATERMARK)])
+def test_nobody_is_said_to_have_been_seen_where_nobody_was(n_seen: int | None, mark: str) -> None:
+    """The paper's network is tested on patients whom it has not seen, and a baseline tests nobody."""
+    metrics = all_metrics()
+    metrics["protocol"] |= {"name": "paper", "n_test_patients_seen_in_training": n_seen}
+    page = without_scripts(build_report(metrics, a_flow(), a_provenance(), {}, the_paper()))
+    assert page.count("Test patients were seen in training.") == page.count('<body class="watermark">') == bool(n_seen)
+    assert page.count("No test patient was seen in training here.") == (not n_seen)
+    told = result_table(metrics, the_paper(), simulated=False)
+    assert [told.count(known) for known in (WATERMARK, UNSEEN_WATERMARK)] == [mark == WATERMARK, mark != WATERMARK]
+    assert compile_results(metrics["cohort"], metrics["protocol"], [])["protocol"]["watermark"] == mark
+
+
 @pytest.mark.parametrize(
-    ("protocol", "n_seen", "n_marks", "n_told"), [("honest", 0, 0, 0), ("paper", 40, 1, 3), ("paper", 0, 1, 0)]
+    ("protocol", "n_seen", "mark", "n_told"),
+    [("honest", 0, None, 0), ("paper", 40, WATERMARK, 3), ("paper", 0, UNSEEN_WATERMARK, 0)],
 )
 def test_what_stands_first_on_the_page_bears_the_mark_too(
-    protocol: str, n_seen: int, n_marks: int, n_told: int
+    protocol: str, n_seen: int, mark: str | None, n_told: int
 ) -> None:
     """In the paper's protocol too the network alone is tested on patients whom it has not seen."""
     metrics = all_metrics()
@@ -549,4 +564,5 @@ def test_what_stands_first_on_the_page_bears_the_mark_too(
     numbers, verdicts = (re.findall(rf'class="{kind}">(.*?)</[du]l>', page)[0] for kind in ("numbers", "verdicts"))
     assert numbers.count("40 test patients") == 3  # hybrid, clinical, cnn
     assert numbers.count("40 test patients seen in training") == n_told
-    assert verdicts.count(WATERMARK.rstrip(".").replace("'", "&#39;")) == n_marks
+    said = [known for known in (WATERMARK, UNSEEN_WATERMARK) if known.rstrip(".") in unescape(verdicts)]
+    assert said == ([mark] if mark else [])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from gliocast.errors import InputError, LeakageError, Problem, raise_if_any
 from gliocast.types import Scores
 
 WATERMARK = "The paper's protocol: test patients were seen in training. For comparison only."
+UNSEEN_WATERMARK = "The paper's protocol: no test patient was seen in training here. For comparison only."
 UNSEEN_ROLES = ("test", "out_of_fold")
 THUMBNAIL_PX = 16
 CHUNK = 32
@@ -62,6 +64,13 @@ def seen_in_training(scores: Scores | None) -> set[str]:
     seen = {model: set(patients) for model, patients in scores.fitted_on.items()}
     pairs = asked.itertuples(index=False, name=None)
     return {patient for model, patient in pairs if patient in seen.get(model, ())}
+
+
+def watermark(protocol: Mapping[str, Any]) -> str | None:
+    """What results bear under the paper's protocol, as of `metrics.json`; nothing under the honest one."""
+    if protocol["name"] == "honest":
+        return None
+    return WATERMARK if protocol["n_test_patients_seen_in_training"] else UNSEEN_WATERMARK
 
 
 def check_not_fitted_on(name: str, fitted_on: Collection[str], scored: Collection[str]) -> None:

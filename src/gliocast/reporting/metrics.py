@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gliocast.cohort.partition_json import partition_sha256
 from gliocast.cohort.selection import OUTCOME
-from gliocast.evidence.guard import WATERMARK, seen_in_training
+from gliocast.evidence.guard import seen_in_training, watermark
 from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
 
 SCHEMA_VERSION = 1
@@ -158,7 +158,8 @@ def compile_results(
             for name, value in stage.get(part, {}).items():
                 found[name] = {**found.get(name, {}), **value} if part == "models" else value
     parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=MODEL_ORDER.index)}
-    return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": dict(protocol), **parts})
+    marked = {**protocol, **({"watermark": mark} if (mark := watermark(protocol)) else {})}
+    return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": marked, **parts})
 
 
 def cohort_counts(
@@ -192,12 +193,13 @@ def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, s
         partition: None where the pipeline makes none.
         scores: every score of a test patient, with who its model was fitted on.
     """
-    marked = {"name": name, "seed": seed} | ({"watermark": WATERMARK} if name == "paper" else {})
     if partition is None:
         unknown = dict.fromkeys(("partition_sha256", "n_test_patients", "n_test_patients_seen_in_training"))
-        return {**marked, **unknown, "reason": NO_PARTITION}
-    facts = {**marked, "partition_sha256": partition_sha256(partition)}
-    return facts | {
+        return {"name": name, "seed": seed, **unknown, "reason": NO_PARTITION}
+    return {
+        "name": name,
+        "seed": seed,
+        "partition_sha256": partition_sha256(partition),
         "n_test_patients": len(partition.tested),
         "n_test_patients_seen_in_training": len(seen_in_training(scores)),
     }

@@ -40,7 +40,7 @@ def build_report(
         "sections": sections(Report(metrics, patient_flow, provenance, paper, gallery)),
         **_title(metrics),
         "banners": _banners(metrics, provenance),
-        "is_paper_protocol": metrics["protocol"]["name"] == "paper",
+        "is_leaking": bool(metrics["protocol"]["n_test_patients_seen_in_training"]),
         "version": __version__,
         "citation": paper.get("citation", ""),
     }
@@ -69,5 +69,6 @@ def _title(metrics: Mapping[str, Any]) -> dict[str, str]:
 
 def _banners(metrics: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[dict[str, str]]:
     wanted = [prose.SIMULATED] if provenance.get("simulated") else []
-    wanted += [prose.LEAKING] if metrics["protocol"]["name"] == "paper" else []
+    seen = metrics["protocol"]["n_test_patients_seen_in_training"]
+    wanted += [prose.LEAKING if seen else prose.UNSEEN] if metrics["protocol"]["name"] == "paper" else []
     return [{"headline": headline, "text": text} for headline, text in wanted]

@@ -12,6 +12,11 @@ LEAKING = (
     "Test patients were seen in training. What bears this mark does not hold for new patients; what does not, from the "
     "figures of the CNN to calibration and subgroups, is the honest protocol's, on its own test patients.",
 )
+UNSEEN = (
+    LEAKING[0],
+    "No test patient was seen in training here. The hybrid model, which this page does not have, is tested on patients "
+    "whom the paper's network has seen.",
+)
 SUBTITLE = (
     "Who lives at least {days:g} days with glioblastoma, predicted before radiotherapy: surgery alone, MRI alone, "
     "and both together with clinical facts, each beside what Moreau et al. report."

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 from markupsafe import Markup
 
-from gliocast.evidence.guard import WATERMARK
+from gliocast.evidence.guard import watermark
 from gliocast.reporting import blocks, formatting, prose, tables
 from gliocast.reporting.blocks import Gallery
 from gliocast.reporting.exhibits import Exhibit, exhibits_in
@@ -37,7 +37,7 @@ class Report:
 
     def marked(self, title: str) -> str:
         """The title of what holds the models' results, with the watermark under the paper's protocol."""
-        return f"{title} ({WATERMARK.rstrip('.')})" if self.metrics["protocol"]["name"] == "paper" else title
+        return f"{title} ({mark.rstrip('.')})" if (mark := watermark(self.metrics["protocol"])) else title
 
     @property
     def reads(self) -> str:

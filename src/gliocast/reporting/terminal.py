@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gliocast.evidence.guard import watermark
 from gliocast.reporting import tables
 from gliocast.reporting.tables import Row
 
 SIMULATED = "The cohort is SIMULATED: these numbers show that the study runs; they say nothing about real patients."
-LEAKING = "PAPER'S PROTOCOL: test patients were seen in training. For comparison only."
 HEADERS = ("", "counted", "AUC", "accuracy", "sensitivity", "specificity", "TP/FP/FN/TN")
 SHORT_HEADERS = ("", "counted", "AUC", "accuracy", "sens.", "spec.")
 WIDTH = 160  # of a log
@@ -76,5 +76,5 @@ def _verdicts(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _warnings(metrics: Mapping[str, Any], simulated: bool) -> list[str]:
-    lines = [LEAKING] if metrics["protocol"]["name"] == "paper" else []
+    lines = [mark] if (mark := watermark(metrics["protocol"])) else []
     return [*lines, *([SIMULATED] if simulated else []), "Research use only."]
