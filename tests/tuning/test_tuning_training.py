@@ -260,6 +260,18 @@ def test_a_fold_that_lacks_a_class_is_refused_before_the_first_trial(tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_what_cannot_be_trained_after_the_search_is_refused_before_it(tmp_path: Path):
+    """Folds beyond those that are searched in, and the paper's network where its share of validation is nobody."""
+    one_outcome = a_cohort(**dict.fromkeys(PATIENTS[4:8], LONG_TERM))
+    second = Fold(fit=PATIENTS[4:8], stop=PATIENTS[8:12], held_out=PATIENTS[12:14])
+    splits = (replace(PARTITION.splits[0], folds=(FOLD, second)),)
+    unstopped = replace(PARTITION, splits=splits, paper=replace(FOLD, stop=()))
+    with pytest.raises(TrainingError, match=r"the share partition\.fractions\.validation: raise it") as error:
+        tuned(tmp_path, cohort=one_outcome, partition=unstopped, folds=1)
+    assert [problem.where for problem in error.value.problems] == ["holdout/fold1", "paper"]
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_auc_of_stopping_patients_of_one_outcome_is_refused_before_the_first_trial(tmp_path: Path):
     one_outcome = a_cohort(**dict.fromkeys(FOLD.stop, SHORT_TERM))
     with pytest.raises(ConfigurationError, match="auc, and the 4 patients that stop holdout/fold0 have one outcome"):

@@ -136,6 +136,8 @@ def refuse_untrainable(folds: Mapping[str, FoldIndices], classes: Int[np.ndarray
 def _untrainable(name: str, counts: Sequence[int], stop: int) -> Problem:
     found = f"{', '.join(map(str, counts))} patients by class to fit on, {stop} to stop by"
     remedy = "Add patients, use fewer folds, or move the survival threshold."
+    if not stop:
+        remedy += " The paper's network is stopped by the share partition.fractions.validation: raise it."
     return Problem("–", name, found, "every class among the fitted, and someone to stop by", remedy)
 
 

@@ -85,11 +85,10 @@ def train_out_of_fold(
     Raises:
         TrainingError: a fold cannot be trained.
     """
+    refuse_untrainable_partition(partition, patient_ids, classes, params)
     jobs = jobs_of(partition, hyperparameters, seed)
     papers = [_papers_job(partition, hyperparameters, seed)] if params.paper_protocol else []
     cohort = TrainingMaterial(stacks, tuple(patient_ids), classes, params)
-    folds = {job.name: determined(FoldIndices.of(job.fold, patient_ids), classes) for job in [*jobs, *papers]}
-    refuse_untrainable(folds, classes, params.classes)
     trained = _train_all([*jobs, *papers], cohort, checkpoints)
     members = tuple(member for member, _ in trained)
     of_folds, of_paper = members[: len(jobs)], members[len(jobs) :]
@@ -97,6 +96,20 @@ def train_out_of_fold(
     paper_scores = [_papers_scores(job, member, cohort) for job, member in zip(papers, of_paper, strict=True)]
     curves = pd.concat([curve for _, curve in trained], ignore_index=True)
     return OutOfFold(Ensemble(params, of_folds), curves, joined(scores), joined(paper_scores))
+
+
+def refuse_untrainable_partition(
+    partition: Partition, patient_ids: Sequence[str], classes: Int[np.ndarray, " patients"], params: ModelParameters
+) -> None:
+    """Refuse, all at once, the folds of all splits, and the paper's own, that cannot be trained on.
+
+    Raises:
+        TrainingError: a fold lacks a class, or nobody stops its training.
+    """
+    folds = {f"{split.name}/fold{place}": fold for split in partition.splits for place, fold in enumerate(split.folds)}
+    papers = {PAPER_MODEL: partition.paper} if params.paper_protocol else {}
+    known = {name: determined(FoldIndices.of(fold, patient_ids), classes) for name, fold in (folds | papers).items()}
+    refuse_untrainable(known, classes, params.classes)
 
 
 def jobs_of(partition: Partition, hyperparameters: Hyperparameters | Mapping[str, Any], seed: int) -> list[Job]:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from gliocast.errors import ConfigurationError, Problem, TrainingError
 from gliocast.model.classes import classes_of
-from gliocast.model.endings import refuse_untrainable
 from gliocast.model.material import FoldIndices, determined
+from gliocast.model.out_of_fold import refuse_untrainable_partition
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.stacks import SliceStacks
 from gliocast.progress import bars
@@ -86,20 +86,20 @@ def tune(
 def refuse_unsearchable(
     training_cohort: pd.DataFrame, partition: Partition, model: ModelParameters, tuning: TuningParameters
 ) -> None:
-    """Refuse the folds of all splits that no trial could train on or be judged by, before any split is searched.
+    """Refuse the folds that no trial could train on or be judged by, or no network after it, before any is searched.
 
     Raises:
         ConfigurationError: there are fewer folds than `tuning.folds`, or an AUC is asked of patients of one outcome.
-        TrainingError: a fold lacks a class.
+        TrainingError: a fold lacks a class, or nobody stops its training.
     """
     patients, classes = tuple(training_cohort["patient_id"]), classes_of(training_cohort, model)
-    folds = {
+    searched = {
         f"{split.name}/fold{place}": determined(fold, classes)
         for split in partition.splits
         for place, fold in enumerate(fold_positions(split, patients, tuning.folds))
     }
-    refuse_untrainable(folds, classes, model.classes)
-    refuse_unmeasurable(folds, classes, model, tuning.measure)
+    refuse_untrainable_partition(partition, patients, classes, model)
+    refuse_unmeasurable(searched, classes, model, tuning.measure)
 
 
 def untuned(model: ModelParameters, reason: str) -> Tuned:
