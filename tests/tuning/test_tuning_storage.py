@@ -6,8 +6,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import optuna
 import pytest
+import sqlalchemy
 from test_tuning_processes import started
 from tuning_fakes import Falling, a_search
 
@@ -28,6 +31,16 @@ def test_a_database_serves_as_well_as_the_journal(tmp_path: Path):
     in_journal = run_search(a_search(tmp_path, trials=3))[1]
     assert in_database.drop(columns="duration_s").equals(in_journal.drop(columns="duration_s"))
     assert not (tmp_path / "unused.log").exists()
+
+
+def test_two_processes_that_make_a_new_database_at_once_share_it(tmp_path: Path):
+    storage = a_database(tmp_path)
+
+    def another_is_quicker(*_: Any, **__: Any) -> None:  # between the look at what is there and the making of it
+        optuna.storages.RDBStorage(storage.url)
+
+    sqlalchemy.event.listen(sqlalchemy.MetaData, "before_create", another_is_quicker, once=True)
+    assert len(run_search(a_search(tmp_path, storage=storage, trials=3))[1]) == 3
 
 
 def test_a_process_says_that_it_is_alive_more_often_than_it_is_waited_for(tmp_path: Path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from gliocast.errors import ArtefactError, ConfigurationError, Problem
@@ -15,6 +17,8 @@ from gliocast.tuning.presence import DatabasePresence, JournalPresence, Presence
 
 HEARTBEAT_SECONDS = 30
 GRACE_SECONDS = 120
+TRIES = 20
+WAIT_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -84,12 +88,30 @@ class StudyStorage:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
-            return RDBStorage(
-                url,
-                heartbeat_interval=self.heartbeat_seconds,
-                grace_period=self.grace_seconds,
-                heartbeat_stale_trial_callback=repeat,
+            return made_in_turn(
+                partial(
+                    RDBStorage,
+                    url,
+                    heartbeat_interval=self.heartbeat_seconds,
+                    grace_period=self.grace_seconds,
+                    heartbeat_stale_trial_callback=repeat,
+                )
             )
+
+
+def made_in_turn(make: Callable[[], BaseStorage]) -> BaseStorage:
+    """What `make` gives: of processes that make the tables of a new database at once, one alone succeeds at first."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for _ in range(TRIES):
+        try:
+            return make()
+        except (SQLAlchemyError, StorageInternalError) as error:
+            if getattr(first_of((SQLAlchemyError,), error), "statement", None) is None:  # it was not even reached
+                raise
+            time.sleep(WAIT_SECONDS)
+    return make()
 
 
 def first_of(kinds: tuple[type[Exception], ...], error: BaseException | None) -> Exception | None:
