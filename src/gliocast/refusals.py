@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from gliocast.errors import ConfigurationError, InputError, Problem, listed
+from gliocast.errors import ConfigurationError, InputError, Problem, TrainingError, listed
 from gliocast.raw_data import NEEDED_FOR, kind_of_cause
 
 KEDROS_NAMES = (
@@ -19,7 +19,7 @@ KEDROS_NAMES = (
 
 def users_error(error: BaseException) -> InputError | None:
     """The user's error inside what Kedro has wrapped around it, or Kedro's own refusal; None where there is neither."""
-    return input_error(error) or unreadable_raw_entry(error) or kedros_refusal(error)
+    return input_error(error) or ended_process(error) or unreadable_raw_entry(error) or kedros_refusal(error)
 
 
 def input_error(error: BaseException | None) -> InputError | None:
@@ -31,6 +31,17 @@ def input_error(error: BaseException | None) -> InputError | None:
     while error is not None and not isinstance(error, InputError):
         error = error.__cause__
     return error
+
+
+def ended_process(error: BaseException) -> InputError | None:
+    """A process at work for the run that was killed: by the system, mostly, which does so where the memory is full."""
+    from concurrent.futures.process import BrokenProcessPool
+
+    if not isinstance(error, BrokenProcessPool):
+        return None
+    found, expected = "killed, mostly for want of memory", "memory for all that work at once"
+    remedy = "Free some, or let fewer work (model.devices, hybrid.workers, audit.workers), and run again."
+    return TrainingError(Problem("–", "a process of the run", found, expected, remedy))
 
 
 def unreadable_raw_entry(error: BaseException) -> InputError | None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import inspect
+import signal
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pytest
 from kedro.io import DataCatalog, DatasetError
 
 from gliocast.datasets.imaging import ImagingDataset
-from gliocast.errors import ConfigurationError, Problem
+from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.processes import in_processes
 from gliocast.refusals import faulty_entries, input_error, users_error
 
 WRONG = ConfigurationError(Problem("–", "seed", "-1", "0 or more", "Correct it."))
@@ -26,6 +29,14 @@ def test_a_bug_of_ours_while_a_wrong_input_is_told_is_no_user_s_error():
         except ConfigurationError:
             {}["a bug of ours"]
     assert users_error(bug.value) is None
+
+
+def test_a_process_that_the_system_has_killed_is_told_as_full_memory_and_no_bug_of_ours():
+    with pytest.raises(BrokenProcessPool) as ended:
+        list(in_processes(2, signal.raise_signal, [signal.SIGKILL, signal.SIGKILL]))
+    told = users_error(ended.value)
+    assert isinstance(told, TrainingError)
+    assert "model.devices" in str(told)
 
 
 def entry_problems(name, **entry):
