@@ -116,6 +116,14 @@ def test_the_last_checkpoint_is_loaded_and_the_one_before_is_kept(folder):
     assert len(list(folder.folder.rglob("*.safetensors"))) == 2
 
 
+def test_a_layer_that_a_network_uses_in_several_places_is_stored_under_each_of_its_names(folder):
+    """As the families of CoaT do with their positional encodings."""
+    layer = torch.arange(3.0)
+    folder.save("fold", Checkpoint({"first": layer, "second": layer}, {"epoch": 1}))
+    stored = folder.load("fold").tensors
+    assert torch.equal(stored["first"], layer) and torch.equal(stored["second"], layer)
+
+
 def test_trainings_do_not_see_each_others_checkpoints(folder):
     folder.save("holdout/fold0", moment(1))
     assert folder.load("holdout/fold1") is None

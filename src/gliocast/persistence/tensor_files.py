@@ -12,15 +12,20 @@ from typing import Any
 
 
 def save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
-    """Write torch's tensors, each contiguous, as safetensors.
+    """Write torch's tensors, each contiguous, as safetensors, which refuses two names for one memory: each has its own.
 
     Raises:
         OSError: the disk is full or cannot be written.
     """
     from safetensors.torch import save_file
 
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    owner = {tensor.untyped_storage().data_ptr(): name for name, tensor in whole.items()}
+    apart = {
+        name: kept if owner[kept.untyped_storage().data_ptr()] == name else kept.clone() for name, kept in whole.items()
+    }
     with told_by_the_system():
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+        save_file(apart, path)
 
 
 @contextmanager
