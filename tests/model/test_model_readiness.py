@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 import pytest
-from model_fakes import tiny
+import torch
+from model_fakes import three_channel_state, tiny
 
 from gliocast.errors import ConfigurationError
 from gliocast.model.backbone import import_timm
 from gliocast.model.readiness import refuse_untrainable_network
+from gliocast.persistence.fingerprints import sha256_of_file
 
 FIT = {"test_byobnet": 16, "resnet51q": 256, "efficientnet_lite0": 64, "vit_tiny_patch16_224": 224}
 
@@ -36,6 +38,16 @@ def test_everything_that_training_would_refuse_is_told_at_once(wrong, side_px, w
     with pytest.raises(ConfigurationError) as refused:
         refuse_untrainable_network(tiny(**wrong), side_px)
     assert [problem.where for problem in refused.value.problems] == where
+
+
+def test_a_file_that_is_no_safetensors_or_another_one_than_pinned_is_told_beside_the_rest(tmp_path):
+    pickled = tmp_path / "weights.pth"
+    torch.save(three_channel_state()[1], pickled)
+    digest = sha256_of_file(pickled)
+    for sha256, found in ((digest, "no safetensors file"), ("0" * 64, digest[:16])):
+        wrong = tiny(weights=str(pickled), weights_sha256=sha256, backbone="resnet51")
+        with pytest.raises(ConfigurationError, match=rf"^2 problems [\s\S]*weights\.pth: {found}"):
+            refuse_untrainable_network(wrong, 32)
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc", "gemma4_vit_167m_enc"])

@@ -11,7 +11,7 @@ from gliocast.model.endings import refuse_unfit_slices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.tensorboard import refuse_without_tensorboard
-from gliocast.model.weights import weights_file
+from gliocast.model.weights import pretrained_weights
 
 
 def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
@@ -22,13 +22,14 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         side_px: of the slices.
 
     Raises:
-        ConfigurationError: the weights or a device are not on this machine; timm knows no such backbone, or it takes
-            no such slices or does not end as attention needs; bfloat16 is asked of a processor for slices too small
-            for it; learning curves are asked for without TensorBoard.
+        ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, or no
+            safetensors; timm knows no such backbone, or it takes no such slices or does not end as attention needs;
+            bfloat16 is asked of a processor for slices too small for it; learning curves are asked for without
+            TensorBoard.
     """
     problems: list[Problem] = []
     for look in (
-        partial(weights_file, params),
+        partial(pretrained_weights, params),
         partial(_refuse_unfit_arithmetic, params, side_px),
         partial(_refuse_unfit_backbone, params, side_px),
         partial(refuse_without_tensorboard, params.tensorboard_folder),
