@@ -402,9 +402,10 @@ def test_patients_outside_the_fold_change_nothing():
 def test_a_loss_that_is_no_number_ends_in_a_sentence_and_keeps_what_was_stored():
     stacks, classes = a_cohort(18)
     stacks[3] = np.nan
-    kept, params = MemoryCheckpoints(), tiny(checkpoint_seconds=1e9)
+    kept, params = MemoryCheckpoints(), tiny()
     with pytest.raises(TrainingError, match=r"the loss of fold in epoch 1: nan.*Lower the learning rate"):
         train_fold(stacks, classes, FOLD, params.hyperparameters, params, 1, checkpoints=kept)
+    assert kept.kept
     assert all(np.isfinite(moment.record["loss_sum"]) for _, moment in kept.kept)
 
 
