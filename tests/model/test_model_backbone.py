@@ -174,6 +174,19 @@ def test_attention_over_equal_slices_is_the_slice_itself():
     assert torch.allclose(attentive(stacks), attentive.slice_logits(stacks)[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["test_byobnet", "lcnetv2_small", "efficientvit_m0"])
+def test_dropout_acts_once_on_the_features_that_attention_weighs(backbone):
+    """Some of timm's networks give features of before their dropout, others of after it."""
+    attentive, stacks = network(dropout=0.5, pooling="attention", backbone=backbone), torch.rand(2, 3, 64, 64)
+    whole = attentive.eval().slice_features(stacks)
+    for module in attentive.train().modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    dropped = attentive.slice_features(stacks)
+    factors = (dropped / whole)[whole != 0]
+    assert {round(factor, 2) for factor in factors.tolist()} == {0, 2}
+
+
 @pytest.mark.parametrize("backbone", ["dla34", "levit_128s", "repvit_m0_9"])
 def test_attention_is_refused_for_a_network_that_does_not_end_in_one_linear_layer(backbone):
     with pytest.raises(ConfigurationError, match=rf"model\.backbone: {backbone}; .* linear layer.* model\.pooling"):

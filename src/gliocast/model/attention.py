@@ -24,11 +24,14 @@ class AttentionNetwork(nn.Module):
 
     A slice's logit is the backbone's classifier applied to that slice alone; a patient's logit is the same classifier
     applied to the attention-weighted mean of the slices' features.
+
+    The dropout before the classifier is ours: some of timm's networks give their features as they are before it.
     """
 
-    def __init__(self, backbone: Any) -> None:
+    def __init__(self, backbone: Any, dropout: float) -> None:
         super().__init__()
         self.backbone = backbone
+        self.dropout = nn.Dropout(dropout)
         features = backbone.get_classifier().in_features
         self.content = nn.Linear(features, ATTENTION_FEATURES)
         self.gate = nn.Linear(features, ATTENTION_FEATURES)
@@ -38,7 +41,7 @@ class AttentionNetwork(nn.Module):
         """Features before the classifier, `[patients, slices, features]`, dropout included."""
         slices = stacks.flatten(0, 1).unsqueeze(1)
         features = self.backbone.forward_head(self.backbone.forward_features(slices), pre_logits=True)
-        return features.unflatten(0, stacks.shape[:2])
+        return self.dropout(features).unflatten(0, stacks.shape[:2])
 
     def attention(self, features: Float[Tensor, "patients slices features"]) -> Tensor:
         """Weight of each slice, `[patients, slices, 1]`, positive, summing to one in each patient."""

@@ -49,7 +49,7 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
 
     Args:
         params: the model's parameters.
-        dropout: rate of the dropout before the classifier, which timm applies as `drop_rate`.
+        dropout: rate of the dropout before the classifier, which timm applies as `drop_rate`; with attention, ours.
         pretrained: a state of the backbone to start from, converted by timm to one channel and a new classifier;
             None starts from random weights, drawn from torch's current seed.
 
@@ -61,7 +61,8 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
             attention is asked of a backbone that ends in more than one linear layer.
     """
     timm = timm_with(params.backbone)
-    make = partial(_classifying, timm, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=dropout)
+    of_timm = 0.0 if params.pooling == "attention" else dropout
+    make = partial(_classifying, timm, params.backbone, in_chans=1, num_classes=params.outputs, drop_rate=of_timm)
     backbone = make() if pretrained is None else _started_from(pretrained, make, params)
     _start_undecided(backbone)
     if params.pooling != "attention":
@@ -70,7 +71,7 @@ def build_network(params: ModelParameters, dropout: float, pretrained: Mapping[s
 
     if not ends_linearly(backbone):
         raise ConfigurationError(_not_for_attention(params.backbone))
-    return AttentionNetwork(backbone)
+    return AttentionNetwork(backbone, dropout)
 
 
 @cache
