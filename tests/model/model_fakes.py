@@ -97,13 +97,13 @@ def a_full_disk() -> Iterator[Callable[..., None]]:
 
 
 class MemoryCheckpoints:
-    """Keeps every checkpoint that was ever saved."""
+    """Keeps every checkpoint that was ever saved, in the one memory format that a file has."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, Checkpoint]] = []
 
     def save(self, name: str, checkpoint: Checkpoint) -> None:
-        tensors = {key: tensor.clone() for key, tensor in checkpoint.tensors.items()}
+        tensors = {key: tensor.contiguous().clone() for key, tensor in checkpoint.tensors.items()}
         self.kept.append((name, Checkpoint(tensors, _copied(checkpoint.record))))
 
     def free_bytes(self) -> int:
