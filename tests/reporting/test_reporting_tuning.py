@@ -25,6 +25,12 @@ def test_hyperparameters_of_several_splits_are_a_table_with_one_row_a_split() ->
     assert re.findall(r'<td class="number">([^<]*)<', table) == ["0.001", "0.0002"]
 
 
+def test_the_value_of_the_best_trial_is_said_to_be_no_result() -> None:
+    page = shown({**FACTS, "measure": "auc", "best_value": 1.0})
+    assert "<dt>Best value</dt><dd>1</dd>" in page
+    assert "no result: the patients who judge a trial have chosen its epoch" in page
+
+
 def test_hyperparameters_of_one_split_are_facts() -> None:
     page = shown(FACTS)
     assert "<dt>Learning rate</dt><dd>0.001</dd>" in page

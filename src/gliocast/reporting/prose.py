@@ -68,7 +68,10 @@ WHOLE_COHORT = (
     "no test patients."
 )
 BESIDE_TESTED = f"{WHOLE_COHORT} Among test patients an unknown surgery is called as most training patients are."
-TUNING = "Hyperparameters are searched on folds inside the training patients; the test patients play no part."
+TUNING = (
+    "Hyperparameters are searched on folds inside the training patients; the test patients play no part. A trial's "
+    "value ranks it among the others and is no result: the patients who judge a trial have chosen its epoch, too."
+)
 CNN = (
     "Nine slices around the largest cross-section of the tumour, one network. Training patients are scored out of "
     "fold, test patients by the ensemble of the folds; a patient's probability is that of all their slices together. "
