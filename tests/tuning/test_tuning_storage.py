@@ -61,7 +61,10 @@ def test_a_trial_killed_in_a_database_is_repeated_once_its_heart_has_stopped(tmp
     assert trials.loc[2, "learning_rate"] == trials.loc[1, "learning_rate"]
 
 
-def test_a_database_that_does_not_answer_is_an_error_without_its_password(tmp_path: Path):
+def test_a_database_that_does_not_answer_is_an_error_at_once_and_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("a database that was not reached was waited for"))
     storage = StudyStorage(tmp_path / "unused.log", f"sqlite:///{tmp_path}/absent/s3cret.db?timeout=1")
     with pytest.raises(ConfigurationError, match="OperationalError") as caught:
         run_search(a_search(tmp_path, storage=storage))
