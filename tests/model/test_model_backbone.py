@@ -187,7 +187,7 @@ def test_dropout_acts_once_on_the_features_that_attention_weighs(backbone):
     assert {round(factor, 2) for factor in factors.tolist()} == {0, 2}
 
 
-@pytest.mark.parametrize("backbone", ["dla34", "levit_128s", "repvit_m0_9"])
+@pytest.mark.parametrize("backbone", ["dla34", "levit_128s", "repvit_m0_9", "volo_d1_224"])
 def test_attention_is_refused_for_a_network_that_does_not_end_in_one_linear_layer(backbone):
     with pytest.raises(ConfigurationError, match=rf"model\.backbone: {backbone}; .* linear layer.* model\.pooling"):
         network(pooling="attention", backbone=backbone)

@@ -15,8 +15,11 @@ ATTENTION_FEATURES = 32  # small on purpose: a cohort has hundreds of patients, 
 
 
 def ends_linearly(backbone: Any) -> bool:
-    """Whether one linear layer turns a backbone's features into logits, so that it may be applied to their mean."""
-    return isinstance(backbone.get_classifier(), nn.Linear)
+    """Whether one linear layer turns a backbone's features into logits, so that it may be applied to their mean.
+
+    VOLO adds the logits of a second one, which would stay as it was drawn, and decide what Grad-CAM shows.
+    """
+    return isinstance(backbone.get_classifier(), nn.Linear) and getattr(backbone, "aux_head", None) is None
 
 
 class AttentionNetwork(nn.Module):
