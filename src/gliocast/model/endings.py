@@ -152,7 +152,7 @@ def _unfit(backbone: str, side_px: int | None = None) -> Problem:
 
 
 def _uncompilable(error: Exception) -> Problem:
-    remedy = "Install a C++ compiler, or set model.compile to false: it changes the speed alone."
+    remedy = "Install a C++ compiler, or set model.compile to false: it is for speed alone."
     found = f"true, and the compilation failed ({type(error).__name__})"
     return Problem("–", "model.compile", found, "a network and a machine that torch.compile works on", remedy)
 
