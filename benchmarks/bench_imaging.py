@@ -22,11 +22,12 @@ import numpy as np
 
 from gliocast.imaging.grid import Grid, region_around
 from gliocast.imaging.parameters import SliceParameters
-from gliocast.imaging.pipeline import extract_slices, n_cores
+from gliocast.imaging.pipeline import extract_slices
 from gliocast.imaging.sampling import interpolate
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack, open_volume
+from gliocast.processes import n_cores
 from imaging_dicom import write_series
 from imaging_phantoms import a_grid, ellipsoid, positions, write_file
 from shipped import section

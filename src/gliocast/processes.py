@@ -1,4 +1,4 @@
-"""Processes that work for a run, and end with it."""
+"""Processes that work for a run, and end with it; and the cores for them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from typing import Any, TypeVar
 LOOK_SECONDS = 0.5
 Job = TypeVar("Job")
 Answer = TypeVar("Answer")
+
+
+def n_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(

@@ -81,3 +81,10 @@ def test_looking_takes_no_weights_into_memory(monkeypatch):
     monkeypatch.setattr(timm, "create_model", noting)
     refuse_untrainable_network(tiny(backbone="vit_giant_patch14_224"), 224)
     assert devices == [{"meta"}]
+
+
+@pytest.mark.parametrize(("threads", "told"), [(None, False), (2, False), (3, True)])
+def test_more_threads_than_the_processor_has_cores_are_told(monkeypatch, caplog, threads, told):
+    monkeypatch.setattr("gliocast.model.readiness.n_cores", lambda: 2)
+    refuse_untrainable_network(tiny(threads=threads), 32)
+    assert ("model.threads is 3, and 2 processor cores are at hand" in caplog.text) == told

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -19,6 +18,7 @@ from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
 from gliocast.imaging.study import extract_stack, image_sha256, open_volume
 from gliocast.imaging.workers import worker_pool
+from gliocast.processes import n_cores
 from gliocast.progress import counted
 
 FEW_PATIENTS = 16  # below, starting worker processes takes longer than they save
@@ -95,11 +95,6 @@ def extract_slices(
         asked = central_slice_mm.items()
         return (extract_stack(source, who, centre_mm, parameters, everyone) for who, centre_mm in asked)
     return _in_parallel(source, central_slice_mm, parameters, workers, everyone)
-
-
-def n_cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_parallel(

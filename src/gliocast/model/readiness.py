@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 
 from gliocast.errors import ConfigurationError, Problem, raise_if_any
@@ -12,6 +13,9 @@ from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.tensorboard import refuse_without_tensorboard
 from gliocast.model.weights import pretrained_weights
+from gliocast.processes import n_cores
+
+log = logging.getLogger(__name__)
 
 
 def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
@@ -39,6 +43,7 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         except ConfigurationError as error:
             problems += error.problems
     raise_if_any(list(dict.fromkeys(problems)), ConfigurationError)
+    _tell_crowded_threads(params.threads)
 
 
 def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
@@ -52,3 +57,13 @@ def _refuse_unfit_backbone(params: ModelParameters, side_px: int) -> None:
     with torch.device("meta"):  # shapes alone: neither weights nor time
         network = build_network(params, params.dropout)
         refuse_unfit_slices(network, torch.empty(1, 1, side_px, side_px), params.backbone)
+
+
+def _tell_crowded_threads(threads: int | None) -> None:
+    """No refusal: a training that was begun on a larger machine goes on to the same bits with its own number."""
+    if threads and threads > n_cores():
+        log.warning(
+            "model.threads is %d, and %d processor cores are at hand: threads that wait for each other can take many "
+            "times as long.",
+            *(threads, n_cores()),
+        )
