@@ -277,20 +277,19 @@ def test_identifiers_that_the_pattern_does_not_find_are_not_told_to_be_missing_a
 def test_a_renamed_column_is_told_with_its_closest_match(parameters):
     found = the_problem(table(header=HEADER.replace("survival_days", "survival_day")), parameters())
     assert found.where == "column survival_days"
+    assert (found.found, found.expected) == ("absent; the table has survival_day", "a column of that name")
     assert "`cohort.columns.survival_days: survival_day`" in found.remedy
 
 
 def test_french_headers_are_told_with_what_they_may_mean(parameters):
     french = "Identifiant,Âge,Sexe,Statut OMS,Chirurgie,Survie (jours),Décès"
-    told = {found.where: found.expected for found in problems(table(header=french), parameters())}
+    told = {found.where: (found.found, found.expected) for found in problems(table(header=french), parameters())}
+    event = told.pop("column Décès")
+    assert event[1] == "event_observed"
+    meant = {"patient_id": "Identifiant", "age_years": "Âge", "sex": "Sexe", "who_status": "Statut OMS"}
+    meant |= {"surgery": "Chirurgie", "survival_days": "Survie (jours)"}
     assert told == {
-        "column patient_id": "Identifiant",
-        "column age_years": "Âge",
-        "column sex": "Sexe",
-        "column who_status": "Statut OMS",
-        "column surgery": "Chirurgie",
-        "column survival_days": "Survie (jours)",
-        "column Décès": "event_observed",
+        f"column {column}": (f"absent; the table has {own}", "a column of that name") for column, own in meant.items()
     }
 
 

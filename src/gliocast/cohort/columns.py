@@ -85,12 +85,12 @@ def may_be_absent(column: str, source: str) -> bool:
 
 def missing_column(column: str, near: str | None, source: str, present: list[str]) -> Problem:
     """A column that the configuration names and the table lacks; `near` is the one of the table's that may be it."""
-    found = "absent" if near else f"absent; the table has {listed_columns(present)}"
+    found = f"absent; the table has {near or listed_columns(present)}"
     without = "; no study is possible without it." if column in INDISPENSABLE else ", or null where the table has none."
     remedy = f"Set `cohort.columns.{column}: {near or '…'}` in conf/local/parameters.yml" + (
         ", if that is the one." if near else without
     )
-    return Problem(NOT_APPLICABLE, f"column {source}", found, near or f"the {column}", remedy)
+    return Problem(NOT_APPLICABLE, f"column {source}", found, "a column of that name", remedy)
 
 
 def closest(column: str, source: str, others: list[str]) -> str | None:
