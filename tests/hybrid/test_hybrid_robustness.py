@@ -210,7 +210,7 @@ def test_too_few_patients_of_a_class_are_not_probed(cohort):
 def test_shapley_values_add_up_to_the_probability(cohort, partition, fitting, image_scores):
     model = next(model for model in fitting.models.models if model.name == "hybrid")
     split = partition.splits[0]
-    patients = with_image_score(cohort, split, split.training[:10], image_scores, "out_of_fold", model.image_scale)
+    patients = with_image_score(cohort, split.name, split.training[:10], image_scores, "out_of_fold", model.image_scale)
     encoded = encode(patients, dict(model.facts))
     values = explanations.shap_values(model, encoded)
     probability = model.pair.probability(encoded)

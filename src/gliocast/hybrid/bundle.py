@@ -15,19 +15,19 @@ import pandas as pd
 
 from gliocast.evidence.guard import fingerprint_of_patients
 from gliocast.hybrid.classifiers import keeps_rows
-from gliocast.hybrid.features import IMAGE_SCORE
-from gliocast.hybrid.fitted import FittedModels
+from gliocast.hybrid.fitted import FittedModels, with_image_score
 from gliocast.hybrid.image_features import FeatureModel, score_new
-from gliocast.hybrid.image_scores import image_score_of, joined, no_scores
+from gliocast.hybrid.image_scores import ImageScale, joined, no_scores
 from gliocast.hybrid.new_patients import known_of, refuse_numbers, refuse_strangers, refuse_unfit, unlike
 from gliocast.hybrid.parameters import FeatureParameters
-from gliocast.types import LONG_TERM, Fold, Partition, Role, Scores, Split
+from gliocast.types import LONG_TERM, Fold, Partition, Scores, Split
 
 log = logging.getLogger(__name__)
 HOLDS_ROWS = (
     "The bundle holds training patients' predictors and outcomes, without names, as part of %s. For one that may leave "
     "the house, leave k_neighbours and the kernels but the linear one of svc out (hybrid.classifiers, hybrid.grids)."
 )
+BOUNDED_ON: ImageScale = "logit"  # it tells apart what as a probability is all but 0 or 1
 RESEARCH_USE = "Research use only; not a medical device."
 
 
@@ -74,7 +74,7 @@ class Bundle:
         refuse_strangers(everyone, names, scores)
         splits = tuple(Split(name, everyone, ()) for name in names)
         new = Partition("new", 0, splits, Fold((), (), ()))
-        read = {name: with_image_logit(patients, scores, name, "test") for name in names}
+        read = {name: with_image_score(patients, name, everyone, scores, "test", BOUNDED_ON) for name in names}
         return self._within_bounds(self.models.score(patients, scores, new).table, read)
 
     def _within_bounds(self, answers: pd.DataFrame, read: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -139,9 +139,11 @@ def build_bundle(
     if holding:
         log.warning(HOLDS_ROWS, ", ".join(holding))
     fitted_on = {model.key: fingerprint_of_patients(model.fitted_on) for model in models.models}
-    seen = {model.key: training[training["patient_id"].isin(model.fitted_on)] for model in models.models}
     known = {
-        model.key: known_of(with_image_logit(seen[model.key], image_scores, model.split, "out_of_fold"), model.facts)
+        model.key: known_of(
+            with_image_score(training, model.split, model.fitted_on, image_scores, "out_of_fold", BOUNDED_ON),
+            model.facts,
+        )
         for model in models.models
     }
     facts = {
@@ -157,9 +159,3 @@ def build_bundle(
         FittedModels(tuple(replace(model, fitted_on=()) for model in models.models)),
         {**record, **facts},
     )
-
-
-def with_image_logit(patients: pd.DataFrame, image_scores: Scores, split: str, role: Role) -> pd.DataFrame:
-    """The patients with their image score as a logit, which tells apart what as a probability is all but 0 or 1."""
-    scores = image_score_of(image_scores, split, patients["patient_id"], role, "logit")
-    return patients.assign(**{IMAGE_SCORE: scores.to_numpy()})

@@ -147,7 +147,7 @@ def fit_model(
     """Fit one model on the training patients of one split."""
     facts = facts_of(name, hybrid)
     scale = hybrid.image_scale if learns(name) else "probability"
-    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    patients = with_image_score(training_cohort, split.name, split.training, image_scores, "out_of_fold", scale)
     model = FittedModel(
         name=name,
         split=split.name,

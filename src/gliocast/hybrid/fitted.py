@@ -17,7 +17,7 @@ from gliocast.hybrid.features import IMAGE_SCORE, encode
 from gliocast.hybrid.image_scores import ImageScale, image_score_of, score_rows
 from gliocast.hybrid.parameters import PredictorFacts
 from gliocast.hybrid.selection import Candidate, FittedPair
-from gliocast.types import Partition, Role, Scores, Split
+from gliocast.types import Partition, Role, Scores
 
 MAJORITY, SURGERY_RULE, CLINICAL, HYBRID = "majority", "surgery_rule", "clinical", "hybrid"
 PRE_OPERATIVE = "_pre_operative"  # ends the name of a model that reads only what is known before the operation
@@ -98,7 +98,7 @@ class FittedModels:
         rows = [
             prediction_rows(
                 model,
-                with_image_score(test_predictors, split, split.test, image_scores, "test", model.image_scale),
+                with_image_score(test_predictors, split.name, split.test, image_scores, "test", model.image_scale),
                 "test",
             )
             for split in partition.splits
@@ -111,7 +111,7 @@ class FittedModels:
 
 
 def with_image_score(
-    table: pd.DataFrame, split: Split, patients: Sequence[str], image_scores: Scores, role: Role, scale: ImageScale
+    table: pd.DataFrame, split: str, patients: Sequence[str], image_scores: Scores, role: Role, scale: ImageScale
 ) -> pd.DataFrame:
     """These patients' rows in this order, with their `image_score` (NaN where there is none).
 
@@ -121,7 +121,7 @@ def with_image_score(
     """
     indexed = table.set_index("patient_id")
     raise_if_any([_unknown(patient) for patient in patients if patient not in indexed.index], CohortError)
-    score = image_score_of(image_scores, split.name, patients, role, scale)
+    score = image_score_of(image_scores, split, patients, role, scale)
     return indexed.loc[list(patients)].reset_index().assign(**{IMAGE_SCORE: score.to_numpy()})
 
 

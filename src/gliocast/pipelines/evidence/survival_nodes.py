@@ -133,10 +133,10 @@ class _Study:
         """What the model says of the split's test patients, and what happened to them."""
         facts, scale = facts_of(predictors, self.hybrid), self.hybrid.image_scale
         taught = [*split.training, *self._unclassed(split)["patient_id"]]
-        training = with_image_score(self.taught, split, taught, self.image_scores, "out_of_fold", scale)
+        training = with_image_score(self.taught, split.name, taught, self.image_scores, "out_of_fold", scale)
         has_class = training["patient_id"].isin(split.training)
         training[IMAGE_SCORE] = training[IMAGE_SCORE].where(has_class, training[IMAGE_SCORE].median())
-        test = with_image_score(self.test_predictors, split, split.test, self.image_scores, "test", scale)
+        test = with_image_score(self.test_predictors, split.name, split.test, self.image_scores, "test", scale)
         check_not_fitted_on(f"{split.name}/{model}", training["patient_id"], split.test)
         preprocessor = build_preprocessor(list(facts.values()))
         features = np.asarray(preprocessor.fit_transform(encode(training, facts)), dtype=float)

@@ -41,7 +41,7 @@ def explain_models(
     split, name = partition.splits[0], fit.model_names(image_score)[-1]
     model = next(model for model in fitted_models.models if (model.split, model.name) == (split.name, name))
     scale = model.image_scale
-    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    patients = with_image_score(training_cohort, split.name, split.training, image_scores, "out_of_fold", scale)
     shap = explanations.mean_absolute_shap(model, patients, n_patients, seed)
     chosen = theme.name_of(model.candidate.classifier if model.candidate else name)
     title = f"What the {name} model listens to ({chosen})"
@@ -63,7 +63,7 @@ def probe_robustness(
     """
     split, name = partition.splits[0], HYBRID if image_score != "none" else CLINICAL
     scale, facts = hybrid.image_scale, fit.facts_of(name, hybrid)
-    patients = with_image_score(training_cohort, split, split.training, image_scores, "out_of_fold", scale)
+    patients = with_image_score(training_cohort, split.name, split.training, image_scores, "out_of_fold", scale)
     found = None
     if hybrid.robustness.repeats:
         with steps("Probing", robustness.n_questions(patients, facts, hybrid)) as report:
