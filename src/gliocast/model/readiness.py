@@ -15,6 +15,11 @@ from gliocast.model.tensorboard import refuse_without_tensorboard
 from gliocast.model.weights import pretrained_weights
 from gliocast.processes import n_cores
 
+CROWDED = (
+    "model.threads is %d, and %d processor cores are at hand: threads that wait for each other can take many times as "
+    "long."
+)
+
 log = logging.getLogger(__name__)
 
 
@@ -62,8 +67,4 @@ def _refuse_unfit_backbone(params: ModelParameters, side_px: int) -> None:
 def _tell_crowded_threads(threads: int | None) -> None:
     """No refusal: a training that was begun on a larger machine goes on to the same bits with its own number."""
     if threads and threads > n_cores():
-        log.warning(
-            "model.threads is %d, and %d processor cores are at hand: threads that wait for each other can take many "
-            "times as long.",
-            *(threads, n_cores()),
-        )
+        log.warning(CROWDED, threads, n_cores())
