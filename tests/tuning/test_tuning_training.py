@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -336,7 +335,7 @@ def test_the_value_is_that_of_the_epoch_that_the_training_would_keep():
     ("asked", "others", "threads"), [(None, 0, None), (None, 1, 4), (None, 3, 2), (None, 20, 1), (6, 3, 6)]
 )
 def test_processes_on_one_machine_divide_its_threads(monkeypatch, asked: int | None, others: int, threads: int | None):
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr("gliocast.tuning.training.n_cores", lambda: 8)
     trainer = FoldTrainer(np.zeros((1, 1, 8, 8)), np.zeros(1, dtype=np.int64), [], a_model(threads=asked), "auc", 1)
     assert trainer.beside(others).params.threads == threads
     assert trainer.for_worker(0, others + 1).params.threads == threads

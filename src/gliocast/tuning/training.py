@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +19,7 @@ from gliocast.model.precision import arithmetic
 from gliocast.model.resume import WITHOUT_EFFECT, made_with
 from gliocast.model.training import EpochReport, train_fold
 from gliocast.model.weights import pinned
+from gliocast.processes import n_cores
 from gliocast.tuning.fingerprint import digest_of_array, digest_of_value
 from gliocast.tuning.objective import Report, Trainer
 from gliocast.tuning.parameters import Measure
@@ -70,7 +70,7 @@ class FoldTrainer(Trainer):
         """The processor's threads are divided: more of them than cores train many times slower."""
         if self.params.threads or not others:
             return self
-        threads = max(1, (os.cpu_count() or 1) // (others + 1))
+        threads = max(1, n_cores() // (others + 1))
         return replace(self, params=self.params.model_copy(update={"threads": threads}))
 
     def digests(self) -> dict[str, str]:
