@@ -408,6 +408,21 @@ def test_contours_are_filled_and_inner_ones_are_holes(tmp_path, orientation, sha
     assert record["lesion_volume_mm3"] == pytest.approx(10 * 10 - 4 * 4 + 6 * 6)
 
 
+@pytest.mark.parametrize("rounding", [-1e-4, 0.0, 1e-4])
+def test_pixels_on_an_outline_are_lesion_whatever_the_last_digit_of_its_millimetres(tmp_path, rounding):
+    middle = (8.5 + rounding, -11.5 + rounding)  # of a pixel: the outlines below run through the centres of others
+    contours = [square(middle, half, 24.0) for half in (5.0, 2.0)]
+    record = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours)).record
+    assert record["lesion_volume_mm3"] == pytest.approx(11 * 11 - 3 * 3)
+
+
+def test_outlines_that_share_a_side_through_pixels_lose_none_of_them_and_cross_nothing(tmp_path):
+    contours = [square((x, -11.5), 3.0, 24.0) for x in (2.5, 8.5)]
+    stack = extracted(drawn(tmp_path, a_grid("LPS", (56, 56, 41)), *contours))
+    assert stack.record["lesion_volume_mm3"] == pytest.approx(13 * 7)
+    assert stack.doubts == ()
+
+
 @pytest.mark.parametrize("label", ["tumour", 7])
 def test_a_structure_that_is_not_there_is_told_with_the_numbers_of_those_that_are(tmp_path, label):
     site = drawn(tmp_path, a_grid("LPS", (56, 56, 41)), square((8.0, -12.0), 5.0, 24.0))

@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, UInt8
 
 from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
@@ -15,6 +15,8 @@ from gliocast.imaging.lesion import Lesion, cut_out, is_chosen, not_among
 from gliocast.imaging.volume import Volume
 
 OFF_SLICE = 0.51  # a contour further than this from its slice (in slices), or beyond its edge, was drawn elsewhere
+DIGITS = 3  # of a place in voxels: contours are stored in rounded millimetres, and less than this is their rounding
+INSIDE = 1  # scikit-image's mark of what lies within an outline; what lies on its corners and sides is marked higher
 XOR = "CLOSEDPLANAR_XOR"
 OUTLINES = ("CLOSED_PLANAR", XOR)
 
@@ -22,9 +24,10 @@ OUTLINES = ("CLOSED_PLANAR", XOR)
 def lesion_of_contours(stored: Any, name: str, labels: tuple[int | str, ...], volume: Volume) -> Lesion:
     """Fill the chosen structures' contours, and join the structures.
 
-    A pixel belongs to a structure when its centre lies inside the contour; where contours of one structure overlap on a
-    slice, the inner one is a hole. Of two that cross, neither is the inner one: they cancel where they overlap, as in
-    other programs, but DICOM says so only of contours that are marked as XOR. Of others a doubt is recorded.
+    A pixel belongs to a structure when its centre lies inside the contour or on it: programs that draw a mask's outline
+    draw it through the centres of its outermost pixels. Where contours of one structure overlap on a slice, the inner
+    one is a hole. Of two that cross, neither is the inner one: they cancel where they overlap, as in other programs,
+    but DICOM says so only of contours that are marked as XOR. Of others a doubt is recorded.
 
     Source: DICOM PS3.3, section C.8.8.6.3.
 
@@ -74,10 +77,8 @@ def _fill(
     Outlines at one height cut holes into each other. Those of neighbouring heights that meet on one slice, because they
     were drawn on thinner ones, are joined; an outline that was stored twice is drawn once.
     """
-    from skimage.draw import polygon2mask
-
     drawn: dict[tuple[int, float], list[Float64[np.ndarray, "points 2"]]] = {}
-    for points in {outline.tobytes(): grid.to_voxels(outline) for outline in outlines}.values():
+    for points in {outline.tobytes(): grid.to_voxels(outline).round(DIGITS) for outline in outlines}.values():
         flat = int(np.ptp(points, axis=0).argmin())  # the stored axis that the contour is perpendicular to
         height = round(float(points[:, flat].mean()), 2)
         _check_place(points, flat, _slice_at(height), grid, name)
@@ -85,10 +86,22 @@ def _fill(
     n_crossed = 0
     for (flat, height), flattened in drawn.items():
         section = np.moveaxis(voxels, flat, 0)[_slice_at(height)]
-        insides = [polygon2mask(section.shape, outline) for outline in flattened]
-        section |= np.logical_xor.reduce(insides)
+        marks = [_marked(section.shape, outline) for outline in flattened]
+        insides = [mark == INSIDE for mark in marks]
+        section |= np.logical_xor.reduce(insides) | (np.max(marks, axis=0) > INSIDE)
         n_crossed += any(_cross(*pair) for pair in combinations(insides, 2))
     return n_crossed
+
+
+def _marked(shape: tuple[int, ...], outline: Float64[np.ndarray, "points 2"]) -> UInt8[np.ndarray, "rows columns"]:
+    """0 for a pixel outside of the outline, `INSIDE`, or more for one whose centre the outline runs through."""
+    from skimage.measure import grid_points_in_poly
+
+    marks = np.zeros(shape, dtype=np.uint8)
+    first = np.maximum(np.floor(outline.min(axis=0)).astype(int), 0)
+    around = tuple(map(slice, first, np.ceil(outline.max(axis=0)).astype(int) + 1))
+    marks[around] = grid_points_in_poly(marks[around].shape, outline - first, binarize=False)
+    return marks
 
 
 def _cross(first: Bool[np.ndarray, "rows columns"], second: Bool[np.ndarray, "rows columns"]) -> bool:
