@@ -86,7 +86,7 @@ def write_enhanced(path: Path, grid: Grid, voxels: np.ndarray, shuffled: bool = 
     return path
 
 
-def write_segmentation(path: Path, images: list[Path], masks: list[np.ndarray], fractional: bool = False) -> Path:
+def write_segmentation(path: Path, images: list[Path], masks: list[np.ndarray], kind: str = "BINARY") -> Path:
     """A DICOM SEG over a classic series by highdicom, one segment a mask (i, j, k); empty frames are left out."""
     import highdicom
     import pydicom
@@ -103,12 +103,11 @@ def write_segmentation(path: Path, images: list[Path], masks: list[np.ndarray], 
         )
         for number in range(1, len(masks) + 1)
     ]
-    kinds = highdicom.seg.SegmentationTypeValues
     stacked = np.stack([mask.T for mask in masks], axis=-1)
     segmentation = highdicom.seg.Segmentation(
         sources,
-        stacked.astype(np.float32) if fractional else stacked.astype(np.uint8),
-        kinds.FRACTIONAL if fractional else kinds.BINARY,
+        stacked.astype(np.float32 if kind == "FRACTIONAL" else np.uint8),
+        kind,
         segments,
         generate_uid(),
         1,

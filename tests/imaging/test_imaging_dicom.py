@@ -268,13 +268,13 @@ def test_a_series_whose_large_values_are_dark_is_refused(tmp_path, kind):
     assert (finding.code, finding.found) == ("not_bright", "MONOCHROME1 (large values are dark)")
 
 
-@pytest.mark.parametrize("fractional", [False, True])
+@pytest.mark.parametrize("kind", ["BINARY", "FRACTIONAL", "LABELMAP"])
 @pytest.mark.parametrize("orientation", ["LPS", "PIR"])
-def test_a_dicom_segmentation_gives_the_lesion_of_the_nifti_mask(tmp_path, orientation, fractional):
+def test_a_dicom_segmentation_gives_the_lesion_of_the_nifti_mask(tmp_path, orientation, kind):
     site, grid = Site(tmp_path / "site"), a_grid(orientation, (56, 56, 56))
     images = a_series(site.root, grid)
     mask = ellipsoid(grid, LESION_MM, RADII_MM)
-    write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], fractional)
+    write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], kind)
     assert the_same_as_nifti(tmp_path, extracted(site), grid)
 
 
@@ -289,14 +289,33 @@ def test_overlapping_segments_are_joined_or_chosen(tmp_path):
         assert extracted(site, chosen).record["lesion_volume_mm3"] == rim.sum()
 
 
+@pytest.mark.parametrize(("labels", "chosen"), [((), [1, 2]), ((1,), [1]), (("part 2",), [2])])
+@pytest.mark.parametrize("background", [0, 5])
+def test_segments_of_a_label_map_are_joined_or_chosen_and_its_background_is_none(tmp_path, labels, chosen, background):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
+    images = a_series(site.root, grid)
+    core = ellipsoid(grid, LESION_MM, RADII_MM)
+    rim = ellipsoid(grid, LESION_MM, tuple(radius + 2 for radius in RADII_MM)) & ~core
+    stored = pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [core, rim], "LABELMAP"))
+    assert [int(part.SegmentNumber) for part in stored.SegmentSequence] == [0, 1, 2]
+    if background:
+        pixels = stored.pixel_array.copy()
+        pixels[pixels == 0] = background
+        stored.PixelData, stored.PixelPaddingValue = pixels.tobytes(), background
+        stored.SegmentSequence[0].SegmentNumber = background
+        stored.save_as(stored.filename)
+    volume_mm3 = extracted(site, ImageSource(site.root, lesion_labels=labels)).record["lesion_volume_mm3"]
+    assert volume_mm3 == sum({1: core.sum(), 2: rim.sum()}[number] for number in chosen)
+
+
 def a_segmented_series(
-    tmp_path, grid: Grid | None = None, mask: np.ndarray | None = None, **kind
+    tmp_path, grid: Grid | None = None, mask: np.ndarray | None = None, kind: str = "BINARY"
 ) -> tuple[Site, Dataset]:
     """A series with its segmentation, which a test spoils and stores again."""
     site, grid = Site(tmp_path), grid or a_grid("LPS", (56, 56, 40))
     images = a_series(site.root, grid)
     mask = ellipsoid(grid, LESION_MM, RADII_MM) if mask is None else mask
-    return site, pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], **kind))
+    return site, pydicom.dcmread(write_segmentation(site.root / "P1" / "lesion_mask.dcm", images, [mask], kind))
 
 
 @pytest.mark.parametrize("places", [(20,), (20, 22, 24)], ids=["one slice", "every other slice"])
@@ -318,7 +337,7 @@ def test_a_distance_of_slices_that_the_frames_of_a_segmentation_contradict_is_pa
 
 @pytest.mark.parametrize(("stored", "counts"), [(49, False), (50, True)])
 def test_a_fraction_of_a_segmentation_is_one_of_its_greatest_value(tmp_path, stored, counts):
-    site, segmentation = a_segmented_series(tmp_path, fractional=True)
+    site, segmentation = a_segmented_series(tmp_path, kind="FRACTIONAL")
     whole = extracted(site).record["lesion_volume_mm3"]
     pixels = np.frombuffer(segmentation.PixelData, dtype=np.uint8).copy()
     pixels[pixels == 255] = 100

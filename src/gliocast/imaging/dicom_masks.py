@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gliocast.imaging.contours import lesion_of_contours
-from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATION, patient_digest
+from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATIONS, patient_digest
 from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
@@ -35,7 +35,7 @@ def read_dicom_lesion(path: Path, labels: tuple[int | str, ...], volume: Volume,
     files = sorted(files_below(path, _raise)) if path.is_dir() else [path]
     headers = {file: read_header(file) for file in files}
     kinds = {file: text(header, "SOPClassUID") for file, header in headers.items() if header is not None}
-    masks = [file for file, kind in kinds.items() if kind in (SEGMENTATION, RTSTRUCT)]
+    masks = [file for file, kind in kinds.items() if kind in (*SEGMENTATIONS, RTSTRUCT)]
     if len(masks) != 1:
         expected = "one DICOM SEG or RTSTRUCT"
         raise Refused(Finding("lesion_mask_unreadable", path.name, f"{len(masks)} lesion masks", expected))
@@ -56,7 +56,7 @@ def _read(file: Path, kind: str, labels: tuple[int | str, ...], volume: Volume, 
     stored = _whole(file)
     if volume.origin is not None:
         _check_origin(stored, shown_name(file), volume.origin)
-    if kind == SEGMENTATION:
+    if kind in SEGMENTATIONS:
         return lesion_of_segments(stored, shown_name(file), labels, rules)
     return lesion_of_contours(stored, shown_name(file), labels, volume)
 

@@ -1,7 +1,8 @@
-"""DICOM segmentations: binary or fractional, sparse, with segments that may overlap."""
+"""DICOM segmentations: binary or fractional, sparse, with segments that may overlap; or label maps."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from gliocast.imaging.parameters import GeometryParameters
 def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], rules: GeometryParameters) -> Lesion:
     """The union of the chosen segments.
 
+    Source: DICOM PS3.3, section C.8.20.
+
     Args:
         stored: the SEG object with its pixels.
         name: its file, for messages.
-        labels: segment numbers or labels; empty: all.
+        labels: segment numbers or labels; empty: all but the background of a label map.
         rules: how large a volume may be, and how far apart its voxels.
 
     Raises:
@@ -29,10 +32,12 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
             or has implausible spacings.
     """
     segments = {int(part.SegmentNumber): str(part.get("SegmentLabel") or "") for part in stored.SegmentSequence}
+    if _is_label_map(stored):
+        segments.pop(int(stored.get("PixelPaddingValue") or 0), None)  # the background, where it has a segment
     wanted = {number for number, label in segments.items() if is_chosen(number, label, labels)}
     if not wanted:
         raise Refused(not_among("segment", segments, name, labels))
-    frames = [(plane, groups) for plane, groups in _frames(stored) if _segment(groups, stored) in wanted]
+    frames = _frames(stored, wanted)
     if not frames:
         raise Refused(Finding("empty_lesion_mask", name, "no frame of the chosen segments", "one at least"))
     origins = _of_frames(frames, stored, "PlanePositionSequence", "ImagePositionPatient")
@@ -56,12 +61,22 @@ def lesion_of_segments(stored: Any, name: str, labels: tuple[int | str, ...], ru
     return cut_out(_stacked([plane for plane, _ in frames], places, shape), grid, (), name)
 
 
-def _frames(stored: Any) -> list[tuple[Bool[np.ndarray, "rows columns"], Any]]:
+def _is_label_map(stored: Any) -> bool:
+    """Whether a frame holds all segments, each pixel the number of its own."""
+    return str(stored.SegmentationType).upper() == "LABELMAP"
+
+
+def _frames(stored: Any, wanted: Collection[int]) -> list[tuple[Bool[np.ndarray, "rows columns"], Any]]:
+    """Where the wanted segments are on each frame that may hold them, and its functional groups."""
     pixels = np.asarray(stored.pixel_array)
     pixels = pixels if pixels.ndim == 3 else pixels[None]
+    everywhere = stored.PerFrameFunctionalGroupsSequence
+    if _is_label_map(stored):
+        return list(zip(np.isin(pixels, list(wanted)), everywhere, strict=True))
     fractional = str(stored.SegmentationType).upper() == "FRACTIONAL"
     limit = HALF * float(stored.get("MaximumFractionalValue") or 255) if fractional else HALF
-    return list(zip(pixels >= limit, stored.PerFrameFunctionalGroupsSequence, strict=True))
+    frames = zip(pixels >= limit, everywhere, strict=True)
+    return [(plane, groups) for plane, groups in frames if _segment(groups, stored) in wanted]
 
 
 def _segment(groups: Any, stored: Any) -> int:
