@@ -93,7 +93,8 @@ def test_many_patients_stand_on_several_pages_in_the_order_of_doubt_and_every_li
 
 
 def test_patients_without_slices_are_paged_like_the_others(store):
-    exclusions = pd.DataFrame({"patient_id": [f"X{number}" for number in range(5)], "reason": "no volume"})
+    names = [f"X{number}" for number in range(5)]
+    exclusions = pd.DataFrame({"patient_id": names, "code": "image_missing", "reason": "no volume"})
     montage = Montage(store, exclusions, str, page_patients=2)  # two patients with slices: one page
     assert montage.n_pages == 3
     pages = ["".join(montage.page(number, str)) for number in (1, 2, 3)]
@@ -154,6 +155,16 @@ def test_the_page_of_an_empty_cohort_is_a_page(tmp_path):
     dataset.save(extract_slices(site.source, pd.DataFrame({"patient_id": []}), site.parameters, "none", "exclude"))
     (page,) = drawn(dataset.load(), tmp_path / "out").values()
     assert "0 patients" in page
+
+
+def test_an_image_of_nobody_in_the_cohort_counts_as_no_patient_without_slices(store):
+    others = pd.DataFrame({"patient_id": ["X1", "X2"], "code": ["patient_missing"] * 2, "reason": [""] * 2})
+    exclusions = pd.concat([store.refused.assign(reason=""), others])
+    page = "".join(Montage(store, exclusions, str).page(1, str))
+    figure = slice_quality(store.manifest, exclusions)
+    assert "2 patients with nine slices each, 1 without. 2 images of nobody in the cohort." in page
+    assert figure["layout"]["title"]["text"].endswith("; 2 images of nobody in the cohort")
+    assert figure["data"][0]["x"] == slice_quality(store.manifest, store.refused)["data"][0]["x"]
 
 
 def test_the_figure_counts_and_names_nobody(store):

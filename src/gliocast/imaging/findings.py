@@ -13,6 +13,7 @@ TECHNICAL_NAME = re.compile(
     r"(?i)((im|img|image|i|mr|slice|file)?[-_. ]?\d{1,5}|(mr\.)?\d+(\.\d+){5,})(\.dcm|\.ima)?"
 )  # IM0012, a UID
 
+UNCLAIMED = "patient_missing"  # the code of an image of nobody in the cohort
 PASSING = ("out_of_memory", "worker_died", "inaccessible")  # codes of what may be over the next time: a full memory
 
 

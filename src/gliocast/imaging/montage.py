@@ -18,7 +18,7 @@ import pandas as pd
 from jaxtyping import Bool, Float16, UInt8
 
 from gliocast.imaging import montage_html
-from gliocast.imaging.findings import renamed
+from gliocast.imaging.findings import UNCLAIMED, renamed
 from gliocast.imaging.storage import SliceStackStore
 from gliocast.types import NO_FIGURE, Figure
 
@@ -82,8 +82,10 @@ class Montage:
         return slice((number - 1) * self.page_patients, number * self.page_patients)
 
     def _summary(self) -> str:
-        without = self.exclusions["patient_id"].nunique()
-        return f"{len(self._manifest)} patients with nine slices each, {without} without an image."
+        unclaimed = self.exclusions["code"] == UNCLAIMED
+        without = self.exclusions.loc[~unclaimed, "patient_id"].nunique()
+        further = f" {_of_nobody(unclaimed)}." if unclaimed.any() else ""
+        return f"{len(self._manifest)} patients with nine slices each, {without} without.{further}"
 
     def _listed(self, number: int) -> list[tuple[str, float, float]]:
         members = self._members(number)
@@ -114,7 +116,11 @@ def doubt_of(manifest: pd.DataFrame) -> pd.Series:
 
 
 def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
-    """How many patients were cut by what, how sure it was, and how many have no slices: counts alone, if any."""
+    """How many patients were cut by what, how sure it was, and how many have no slices: counts alone, if any.
+
+    The title tells the images of nobody in the cohort, who count as no patients.
+    """
+    unclaimed = exclusions["code"] == UNCLAIMED
     localised, unsure = manifest["source"] == "localiser", _is_unsure(manifest)
     groups = {
         "mask": (manifest["source"] == "mask"),
@@ -123,15 +129,22 @@ def slice_quality(manifest: pd.DataFrame, exclusions: pd.DataFrame) -> Figure:
         "localiser, unsure": localised & unsure,
     }
     counts = {name: int(members.sum()) for name, members in groups.items()}
-    counts |= {f"none: {code}": int(count) for code, count in exclusions["code"].value_counts().sort_index().items()}
+    reasons = exclusions.loc[~unclaimed, "code"].value_counts().sort_index()
+    counts |= {f"none: {code}": int(count) for code, count in reasons.items()}
     if not any(counts.values()):
         return NO_FIGURE
     alt = "; ".join(f"{name}: {count}" for name, count in counts.items())
     names, values = list(counts)[::-1], list(counts.values())[::-1]
     bars = {"type": "bar", "orientation": "h", "x": values, "y": names, "text": [str(value) for value in values]}
-    layout = {"title": {"text": "Where the slices come from"}, "xaxis": {"title": {"text": "Patients"}}}
+    title = "Where the slices come from" + (f"; {_of_nobody(unclaimed)}" if unclaimed.any() else "")
+    layout = {"title": {"text": title}, "xaxis": {"title": {"text": "Patients"}}}
     look = {"yaxis": {"automargin": True}, "template": "plotly_white", "height": 130 + 30 * len(counts)}
     return {"data": [bars], "layout": {**layout, **look, "meta": {"alt": f"Patients by source. {alt}."}}}
+
+
+def _of_nobody(unclaimed: pd.Series) -> str:
+    images = int(unclaimed.sum())
+    return f"{images} image{'s' if images > 1 else ''} of nobody in the cohort"
 
 
 def _is_unsure(manifest: pd.DataFrame) -> pd.Series:

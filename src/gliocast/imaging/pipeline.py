@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-from gliocast.imaging.findings import PASSING, Finding, Refused, RefusedPatient
+from gliocast.imaging.findings import PASSING, UNCLAIMED, Finding, Refused, RefusedPatient
 from gliocast.imaging.parameters import SliceParameters
 from gliocast.imaging.source import ImageSource
 from gliocast.imaging.stack import SliceStack
@@ -60,9 +60,8 @@ class Extraction:
     def unclaimed(self) -> list[RefusedPatient]:
         """Images without a patient: listed, so that the counts of both sides add up."""
         where, expected = "imaging", "a patient of the cohort (absent from the clinical table, or excluded from it)"
-        finding = Finding(
-            "patient_missing", where, "an image without a patient", expected, "Add the row, or remove the image."
-        )
+        remedy = "Add the row, or remove the image."
+        finding = Finding(UNCLAIMED, where, "an image without a patient", expected, remedy)
         return [RefusedPatient(patient_id, (finding,)) for patient_id in self.others]
 
     def _key(self, patient_id: str) -> str:
