@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias
 
 NOT_APPLICABLE = "–"
 # What the operating system says where something else stands in the place of a file or of a folder.
@@ -44,8 +44,9 @@ DATE = (
     rf"|\d{{1,2}}[-. /]*{MONTH}[-. /]*\d{{2,4}}.*|{MONTH} *\d{{1,2}},? *\d{{4}}.*"
 )  # with digits alone, too (19311224), as DICOM writes it, and with a month's name
 NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
+WRITE_SO = "Write the whole column so."  # of a known word in another type: it is nobody's name
 
-Text = TypeVar("Text")  # or what stands for it
+Fault: TypeAlias = tuple[str, str, str]  # of a cell: found, expected, remedy
 
 
 @dataclass(frozen=True, order=True)
@@ -94,27 +95,46 @@ def holds_date(cell: object) -> bool:
     return re.search(rf"(?<!\d)({DATE})(?!\d)", str(cell), re.IGNORECASE) is not None
 
 
-def perhaps_names(patients_of: Mapping[Text, Collection[str]], n_filled: int) -> list[Text]:
-    """The texts that a message must not repeat: those that few patients have, where these are too many.
-
-    So they are in a column of names that was taken for another, and where people have typed what they liked.
-
-    Args:
-        patients_of: the patients of each text that nobody knows.
-        n_filled: patients with any text in that column.
-    """
-    n_patients = {text: len(set(patients)) for text, patients in patients_of.items()}
-    of_few = [text for text, n in n_patients.items() if n < FEW]
-    n_alone = sum(n == 1 for n in n_patients.values())
-    no_vocabulary = len(of_few) > MANY_OF_FEW or (n_alone > MOSTLY_ALONE and 2 * n_alone > n_filled)
-    return of_few if no_vocabulary else []
-
-
 def not_shown(texts: Collection[object]) -> str:
     """What a message says of texts that it must not repeat."""
     if len(texts) == 1:
         return "a value, not shown: it may tell who it is"
     return f"{len(texts)} different values, not shown: they may tell who is who"
+
+
+def problems_of_cells(
+    where: str, patients: Iterable[str], faults: Iterable[Fault | None], n_filled: int, advice: Callable[[Fault], str]
+) -> Iterator[Problem]:
+    """One problem for every different fault of a column's cells, naming its patients; what may be names shares one.
+
+    Args:
+        where: the column.
+        patients: one a cell.
+        faults: what is wrong with each cell, if anything is.
+        n_filled: patients with any text in that column.
+        advice: what to do about cells that are not repeated, by the first of their faults.
+    """
+    wrong = [(patient, fault) for patient, fault in zip(patients, faults, strict=True) if fault]
+    patients_of: dict[Fault, list[str]] = {}
+    for patient, fault in wrong:
+        patients_of.setdefault(fault, []).append(patient)
+    hidden = perhaps_names(patients_of, n_filled)
+    if hidden:
+        who, first = [patient for patient, fault in wrong if fault in hidden], next(iter(hidden))
+        yield Problem(listed(who), where, not_shown(hidden), first[1], advice(first))
+    yield from (Problem(listed(who), where, *fault) for fault, who in patients_of.items() if fault not in hidden)
+
+
+def perhaps_names(patients_of: Mapping[Fault, Collection[str]], n_filled: int) -> dict[Fault, None]:
+    """The faults whose cells a message must not repeat: those that few patients have, where these are too many.
+
+    So they are in a column of names that was taken for another, and where people have typed what they liked.
+    """
+    repeated = {fault: len(set(who)) for fault, who in patients_of.items() if fault[2] not in (NO_DATE, WRITE_SO)}
+    of_few = [fault for fault, n in repeated.items() if n < FEW]
+    n_alone = sum(n == 1 for n in repeated.values())
+    no_vocabulary = len(of_few) > MANY_OF_FEW or (n_alone > MOSTLY_ALONE and 2 * n_alone > n_filled)
+    return dict.fromkeys(of_few if no_vocabulary else ())
 
 
 class GliocastError(Exception):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gliocast.cohort.columns import plain
 from gliocast.cohort.parameters import VOCABULARIES, CohortParameters, Range
-from gliocast.errors import NO_DATE, Problem, holds_date, listed, not_shown, perhaps_names, shown
+from gliocast.errors import NO_DATE, Problem, holds_date, listed, problems_of_cells, shown
 
 THOUSANDS = r"\d{1,3}([.,]\d{3})+"
 KARNOFSKY_TO_WHO = {100: 0, 90: 1, 80: 1, 70: 2, 60: 2, 50: 3, 40: 3, 30: 4, 20: 4, 10: 4, 0: 5}  # Oken et al. 1982
@@ -56,18 +56,14 @@ class Column:
 
         A date, which may be of birth or death, is not repeated in a message; nor is what may be a name.
         """
-        dates = wrong & self.cells.fillna("").map(holds_date).astype(bool)
-        if dates.any():
-            yield self.problem(self.patients[dates], "a date", expected, NO_DATE)
-        texts = self.cells[wrong & ~dates]
-        patients_of = {str(value): [*who] for value, who in self.patients[texts.index].groupby(texts, sort=False)}
-        hidden = perhaps_names(patients_of, self.patients[self.cells.dropna().index].nunique())
-        if hidden:
-            right = f"`cohort.columns.{self.name}` names the right column{UNITS.get(self.name, '')}"
-            advice = f"Look whether {right}. If so: {remedy('…')}"
-            yield self.problem(self.patients[texts.index[texts.isin(hidden)]], not_shown(hidden), expected, advice)
-        for value in (value for value in patients_of if value not in hidden):
-            yield self.problem(patients_of[value], shown(value), expected, remedy(shown(value)))
+        faults = (
+            ("a date", expected, NO_DATE) if holds_date(cell) else (shown(cell), expected, remedy(shown(cell)))
+            for cell in self.cells[wrong]
+        )
+        right = f"`cohort.columns.{self.name}` names the right column{UNITS.get(self.name, '')}"
+        advice = f"Look whether {right}. If so: {remedy('…')}"
+        n_filled = self.patients[self.cells.dropna().index].nunique()
+        return problems_of_cells(self.where, self.patients[wrong], faults, n_filled, lambda _: advice)
 
 
 def text(column: Column, cohort: CohortParameters) -> Typed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from gliocast.errors import (
     holds_date,
     listed,
     not_shown,
-    perhaps_names,
+    problems_of_cells,
     raise_if_any,
     shown,
 )
@@ -87,20 +87,18 @@ def _codes(column: pd.Series, fact: PredictorFacts) -> Float[np.ndarray, " patie
     return np.array([places.get(value, np.nan) if not pd.isna(value) else np.nan for value in column])
 
 
-def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> list[Problem]:
-    """One problem for each value outside the vocabulary, but for names, perhaps, and dates: they share one, untold."""
+def _strangers(patients: pd.DataFrame, name: str, fact: PredictorFacts) -> Iterable[Problem]:
+    """One problem for each value outside the vocabulary, but for names, perhaps, and dates, which are not told."""
     if fact.kind == "number":
         return _no_numbers(patients, name)
     strange = patients[patients[name].notna() & ~patients[name].isin(list(fact.values))]
-    patients_of = {str(value): [*who] for value, who in strange.groupby(name, sort=False)["patient_id"]}
-    names = perhaps_names(patients_of, int(patients[name].count()))
-    hidden = [*dict.fromkeys([*names, *filter(holds_date, patients_of)])]
-    who_of = {shown(value): who for value, who in patients_of.items() if value not in hidden}
-    if hidden:
-        who_of[not_shown(hidden)] = [patient for value in hidden for patient in patients_of[value]]
+    found = [not_shown([value]) if holds_date(value) else shown(value) for value in strange[name]]
     expected = ", ".join(map(str, fact.values))
     remedy = f"Map it in cohort.values.{name}, or add it to hybrid.predictor_facts.{name}.values."
-    return [Problem(listed([*map(str, who)]), name, found, expected, remedy) for found, who in who_of.items()]
+    faults = ((value, expected, remedy) for value in found)
+    return problems_of_cells(
+        name, strange["patient_id"].astype(str), faults, int(patients[name].count()), lambda _: remedy
+    )
 
 
 def _no_numbers(patients: pd.DataFrame, name: str) -> list[Problem]:

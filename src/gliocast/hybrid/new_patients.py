@@ -16,12 +16,13 @@ import pandas as pd
 from gliocast.errors import (
     NO_DATE,
     NOT_APPLICABLE,
+    WRITE_SO,
     CohortError,
+    Fault,
     Problem,
     holds_date,
     listed,
-    not_shown,
-    perhaps_names,
+    problems_of_cells,
     raise_if_any,
     shown,
 )
@@ -33,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 SURGERY = PredictorFacts(kind="ordinal", known_when="post_operative", values=SURGERIES)
 AS_TEXT = "Read identifiers as text (`dtype=str` for their column): as numbers they lose the zeros they begin with."
-SO = "Write the whole column so."
-Fault: TypeAlias = tuple[str, str, str]  # found, expected, remedy
 Limits: TypeAlias = Mapping[str, float]
 Known: TypeAlias = Mapping[str, Mapping[str, Any]]  # of each predictor `min` and `max`, or `values`
 
@@ -130,22 +129,16 @@ def cell_problems(
     name: str, cells: pd.Series, names: list[str], fact: PredictorFacts, limits: Limits | None
 ) -> Iterator[Problem]:
     """One problem for each different cell of a predictor that is not what it should be, but for what may be names."""
-    faults: dict[Fault, list[str]] = {}
-    for patient, cell in zip(names, cells, strict=True):
-        fault = None if pd.isna(cell) else cell_fault(cell, fact, limits)
-        if fault:
-            faults.setdefault(fault, []).append(patient)
-    repeated = {fault: who for fault, who in faults.items() if fault[2] not in (SO, NO_DATE)}
-    hidden = perhaps_names(repeated, pd.Series(names)[cells.notna().to_numpy()].nunique())
-    if hidden:
-        who = [patient for fault in hidden for patient in faults[fault]]
-        remedy = f"Look whether the column holds {name}. If so: {hidden[0][2]}"
-        yield Problem(listed(who), name, not_shown(hidden), hidden[0][1], remedy)
-    yield from (Problem(listed(who), name, *fault) for fault, who in faults.items() if fault not in hidden)
+    faults = (cell_fault(cell, fact, limits) for cell in cells)
+    n_filled = pd.Series(names)[cells.notna().to_numpy()].nunique()
+    look = f"Look whether the column holds {name}. If so:"
+    return problems_of_cells(name, names, faults, n_filled, lambda fault: f"{look} {fault[2]}")
 
 
 def cell_fault(cell: Any, fact: PredictorFacts, limits: Limits | None) -> Fault | None:
-    """What is wrong with a cell that is not empty; a date is not repeated."""
+    """What is wrong with a cell; a date is not repeated."""
+    if pd.isna(cell):
+        return None
     fault = number_fault(cell, limits) if fact.kind == "number" else word_fault(cell, fact)
     return ("a date", fault[1], NO_DATE) if fault and holds_date(cell) else fault
 
@@ -165,7 +158,7 @@ def word_fault(cell: Any, fact: PredictorFacts) -> Fault | None:
     if cell in fact.values:
         return None
     if meant := [value for value in fact.values if str(value) == str(cell).strip()]:
-        return in_its_type(cell), in_its_type(meant[0]), SO
+        return in_its_type(cell), in_its_type(meant[0]), WRITE_SO
     remedy = "Correct it, or map it as `cohort.values` has mapped it for the training patients."
     return shown(cell), ", ".join(map(str, fact.values)), remedy
 
