@@ -206,6 +206,21 @@ def band(x: Sequence[Any], lower: Sequence[Any], upper: Sequence[Any], colour: s
     return {"type": "scatter", **outline, **quiet, **trace}
 
 
+def marked_line(place: int, name: str, rows: pd.DataFrame, x: str, y: str, thickness: float) -> dict[str, Any]:
+    """A line through the points of one series, with the interval of each."""
+    colour = colour_of(name, place)
+    return {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "name": name_of(name),
+        "marker": {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]},
+        "line": {"color": colour},
+        "x": plain(rows[x]),
+        "y": plain(rows[y]),
+        "error_y": whiskers(rows, y, thickness),
+    }
+
+
 def whiskers(rows: pd.DataFrame, value: str, thickness: float, prefix: str = "") -> dict[str, Any]:
     """Plotly's error bars of the column `value`, from `<prefix>lower` to `<prefix>upper`."""
     above, below = rows[f"{prefix}upper"] - rows[value], rows[value] - rows[f"{prefix}lower"]

@@ -9,17 +9,15 @@ import pandas as pd
 
 from gliocast.reporting.figures.theme import (
     BLUE,
-    SYMBOLS,
     VERMILION,
     axis,
-    colour_of,
     figure,
     fraction_axis,
     groups,
+    marked_line,
     name_of,
     plain,
     translucent,
-    whiskers,
 )
 from gliocast.types import Figure
 
@@ -101,27 +99,12 @@ def dots(points: pd.DataFrame, title: str, x: str, y: str) -> Figure:
         x: title of the horizontal axis.
         y: title of the vertical axis.
     """
-    traces = [_series(place, name, rows) for place, name, rows in groups(points, "series")]
+    traces = [marked_line(place, name, rows, "x", "y", 1.2) for place, name, rows in groups(points, "series")]
     alt = "; ".join(
         f"{name_of(name)}: {rows['y'].iloc[0]:.3g} to {rows['y'].iloc[-1]:.3g}"
         for _, name, rows in groups(points, "series")
     )
     return figure(traces, title, alt, xaxis=axis(x), yaxis=fraction_axis(y))
-
-
-def _series(place: int, name: str, rows: pd.DataFrame) -> dict[str, Any]:
-    colour = colour_of(name, place)
-    marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name_of(name),
-        "line": {"color": colour},
-        "marker": marker,
-        "x": plain(rows["x"]),
-        "y": plain(rows["y"]),
-        "error_y": whiskers(rows, "y", 1.2),
-    }
 
 
 def image_panel(

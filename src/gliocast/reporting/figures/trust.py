@@ -18,6 +18,7 @@ from gliocast.reporting.figures.theme import (
     figure,
     fraction_axis,
     groups,
+    marked_line,
     name_of,
     plain,
     whiskers,
@@ -53,19 +54,8 @@ def _bins_in_words(rows: pd.DataFrame) -> str:
 
 
 def _bins(place: int, model: str, rows: pd.DataFrame) -> dict[str, Any]:
-    colour = colour_of(model, place)
-    marker = {"color": colour, "size": 8, "symbol": SYMBOLS[place % len(SYMBOLS)]}
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name_of(model),
-        "marker": marker,
-        "line": {"color": colour},
-        "x": plain(rows["predicted"]),
-        "y": plain(rows["observed"]),
-        "error_y": whiskers(rows, "observed", 1),
-        "text": [f"n = {n}" for n in plain(rows["n"])],
-    }
+    counts = [f"n = {n}" for n in plain(rows["n"])]
+    return {**marked_line(place, model, rows, "predicted", "observed", 1), "text": counts}
 
 
 def net_benefit(curves: pd.DataFrame, title: str = "Decision curve") -> Figure:
