@@ -95,6 +95,11 @@ class Split:
     stratum: str | None = None  # the centre left out, the repeat, …
 
     @property
+    def named_folds(self) -> dict[str, Fold]:
+        """The folds by the names of their trainings."""
+        return {f"{self.name}/fold{place}": fold for place, fold in enumerate(self.folds)}
+
+    @property
     def training(self) -> tuple[str, ...]:
         """All training patients, each held out by exactly one fold; sorted."""
         return tuple(sorted(patient for fold in self.folds for patient in fold.held_out))

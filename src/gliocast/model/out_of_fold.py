@@ -106,7 +106,7 @@ def refuse_untrainable_partition(
     Raises:
         TrainingError: a fold lacks a class, or nobody stops its training.
     """
-    folds = {f"{split.name}/fold{place}": fold for split in partition.splits for place, fold in enumerate(split.folds)}
+    folds = {name: fold for split in partition.splits for name, fold in split.named_folds.items()}
     papers = {PAPER_MODEL: partition.paper} if params.paper_protocol else {}
     known = {name: determined(FoldIndices.of(fold, patient_ids), classes) for name, fold in (folds | papers).items()}
     refuse_untrainable(known, classes, params.classes)
@@ -116,9 +116,9 @@ def jobs_of(partition: Partition, hyperparameters: Hyperparameters | Mapping[str
     """The training of each fold of each split, with a seed of its own and the split's hyperparameters."""
     found = {split.name: of_split(hyperparameters, split.name) for split in partition.splits}
     return [
-        Job(f"{split.name}/fold{place}", split.name, fold, derived_seed(seed, number, place), found[split.name])
+        Job(name, split.name, fold, derived_seed(seed, number, place), found[split.name])
         for number, split in enumerate(partition.splits)
-        for place, fold in enumerate(split.folds)
+        for place, (name, fold) in enumerate(split.named_folds.items())
     ]
 
 

@@ -94,9 +94,9 @@ def refuse_unsearchable(
     """
     patients, classes = tuple(training_cohort["patient_id"]), classes_of(training_cohort, model)
     searched = {
-        f"{split.name}/fold{place}": determined(fold, classes)
+        name: determined(fold, classes)
         for split in partition.splits
-        for place, fold in enumerate(fold_positions(split, patients, tuning.folds))
+        for name, fold in zip(split.named_folds, fold_positions(split, patients, tuning.folds), strict=False)
     }
     refuse_untrainable_partition(partition, patients, classes, model)
     refuse_unmeasurable(searched, classes, model, tuning.measure)
