@@ -47,10 +47,6 @@ class Column:
         """The column by its canonical name and, where it differs, by the table's own."""
         return self.name if self.sources in ((), (self.name,)) else f"{self.name} (column {', '.join(self.sources)})"
 
-    def problem(self, patients: Iterable[str], found: str, expected: str, remedy: str) -> Problem:
-        """A problem that some patients share in this column."""
-        return Problem(listed([*patients]), self.where, found, expected, remedy)
-
     def problem_of_each_value(self, wrong: pd.Series, expected: str, remedy: Callable[[str], str]) -> Iterator[Problem]:
         """One problem for every different cell among the `wrong` ones, naming the patients that have it.
 
@@ -165,7 +161,8 @@ def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterat
             remedy = f"Write thousands without a mark. Where it is the decimal mark: {remedy}"
         if column.mark_in_use:  # the other mark would break what can be read now
             remedy = f'Other numbers have it: write these with "{decimal}" too, and no mark between thousands.'
-        yield column.problem(column.patients[with_other_mark], found, f'decimal mark "{decimal}"', remedy)
+        who = listed([*column.patients[with_other_mark]])
+        yield Problem(who, column.where, found, f'decimal mark "{decimal}"', remedy)
     others = wrong & ~with_other_mark
     yield from column.problem_of_each_value(others, "a number", lambda _: "Correct it, or leave the cell empty.")
 
