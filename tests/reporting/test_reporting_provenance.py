@@ -73,12 +73,21 @@ def cohort_with(*rules: dict[str, Any]) -> CohortParameters:
 
 def test_a_rule_that_names_patients_is_told_by_its_reason_alone() -> None:
     of_patients = {"column": "nip", "none_of": ["K7", "K8"], **WHY}, {"column": "nip", "lacks": "^K9$", **WHY}
-    of_scans = {"column": "scan", "one_of": ["baseline"], **WHY}
-    given = cohort_with(*of_patients, of_scans)
+    of_women = {"column": "sex", "one_of": ["F"], **WHY}
+    given = cohort_with(*of_patients, of_women)
     named, matched, others = record_provenance({"cohort": given}, {}, TABLE, {})["parameters"]["cohort"]["keep"]
     assert (named["none_of"], named["lacks"], named["reason"]) == (["not told"], None, "consent withdrawn")
     assert (matched["none_of"], matched["lacks"]) == (None, "not told")
-    assert others["one_of"] == ["baseline"]
+    assert others["one_of"] == ["F"]
+
+
+@pytest.mark.parametrize("column", ["nom", "centre"])
+def test_a_rule_on_a_column_that_may_hold_names_is_told_by_its_reason_alone(column: str) -> None:
+    given = cohort_with(
+        {"column": column, "none_of": ["Jean Dupont"], **WHY}, {"column": column, "lacks": "Roe", **WHY}
+    )
+    told = record_provenance({"cohort": given}, {}, TABLE, {})["parameters"]["cohort"]["keep"]
+    assert [(rule["none_of"], rule["lacks"]) for rule in told] == [(["not told"], None), (None, "not told")]
 
 
 @pytest.mark.parametrize("name", ["params:cohort", "parameters"])
@@ -90,11 +99,12 @@ def test_the_graph_in_the_browser_names_nobody_whom_a_rule_leaves_out(name: str)
     assert "K7" not in shown
 
 
-def test_words_for_patients_are_not_told_and_those_of_other_columns_are() -> None:
+@pytest.mark.parametrize("column", ["patient_id", "centre"])
+def test_words_for_patients_and_centres_are_not_told_and_those_of_a_vocabulary_are(column: str) -> None:
     shipped = section("cohort", "preprocessing")
-    values = {"patient_id": {"Jean Dupont": "K7"}, "surgery": {"partielle": "incomplete"}}
+    values = {column: {"Jean Dupont": "K7"}, "surgery": {"partielle": "incomplete"}}
     told = record_provenance({"cohort": CohortParameters(**shipped | {"values": values})}, {}, TABLE, {})
-    assert told["parameters"]["cohort"]["values"] == values | {"patient_id": {"not told": "not told"}}
+    assert told["parameters"]["cohort"]["values"] == values | {column: {"not told": "not told"}}
 
 
 def test_another_patient_in_a_rule_makes_stages_stale() -> None:

@@ -236,10 +236,10 @@ class CohortParameters(Parameters):
         return (mapped,) if isinstance(mapped, str) else tuple(mapped or ())
 
     def without_patients(self) -> CohortParameters:
-        """The same for a page that may leave the house: rules on identifiers, and words for them, name patients."""
-        named = self.sources("patient_id")
-        keep = tuple(rule.without_condition() if rule.column in named else rule for rule in self.keep)
-        values = {name: {NOT_TOLD: NOT_TOLD} if name == "patient_id" else self.values[name] for name in self.values}
+        """The same for a page that may leave the house: a rule or a word may name somebody, but in a vocabulary."""
+        told = {source for name in VOCABULARIES for source in self.sources(name)}
+        keep = tuple(rule if rule.column in told else rule.without_condition() for rule in self.keep)
+        values = {name: self.values[name] if name in VOCABULARIES else {NOT_TOLD: NOT_TOLD} for name in self.values}
         return self.model_copy(update={"keep": keep, "values": values})
 
     @model_serializer(mode="wrap")
