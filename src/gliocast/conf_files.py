@@ -102,8 +102,8 @@ def shape_problems(root: Any, where: str, name: str) -> Iterator[Problem]:
         yield from misshapen_parameters(root, where, GliocastParameters, "")
 
 
-def repeated_names(node: Any, where: str, seen: set[int]) -> Iterator[Problem]:
-    """Every name that stands twice in one section, however deep."""
+def repeated_names(node: Any, where: str, seen: set[int], told: bool = True) -> Iterator[Problem]:
+    """Every name that stands twice in one section, however deep; a word of `cohort.values` by its line alone."""
     if node.id == "scalar" or id(node) in seen:
         return
     seen.add(id(node))
@@ -111,10 +111,11 @@ def repeated_names(node: Any, where: str, seen: set[int]) -> Iterator[Problem]:
     for key, value in node.value if node.id == "mapping" else [(None, item) for item in node.value]:
         if key is not None and key.id == "scalar" and key.value in lines:
             found, remedy = f"a second time (first in line {lines[key.value]})", "Put both into one."
-            yield Problem(NOT_APPLICABLE, at(where, key.start_mark, key.value), found, "each name once", remedy)
+            place = at(where, key.start_mark, key.value if told else "")
+            yield Problem(NOT_APPLICABLE, place, found, "each name once", remedy)
         elif key is not None and key.id == "scalar":
             lines[key.value] = key.start_mark.line + 1
-        yield from repeated_names(value, where, seen)
+        yield from repeated_names(value, where, seen, told and (key is None or key.value != "values"))
 
 
 def misshapen_entries(root: Any, where: str) -> Iterator[Problem]:

@@ -19,6 +19,9 @@ from gliocast.tuning.search_space import outside
 from gliocast.types import ImageScoreKind, Parameters, ProtocolName
 
 PROFILES = ("demo", "paper")
+# Where a site's own words stand, which may name patients: of a value its kind is told, and of the words none.
+RULES, WORDS = ("cohort", "keep"), ("cohort", "values")
+KINDS: dict[object, str] = {str: "a text", list: "a list", dict: "a section"}
 
 
 class GliocastParameters(Parameters):
@@ -120,14 +123,16 @@ def shifted_classes(typed: GliocastParameters) -> list[Problem]:
 
 def violation(finding: Any) -> Problem:
     """One finding of pydantic as one of ours."""
-    where = ".".join(str(part) for part in finding["loc"])
+    section = finding["loc"][:2]
+    where = ".".join(map(str, finding["loc"][:3] if section == WORDS else finding["loc"]))
     if finding["type"] == "extra_forbidden":
         allowed = allowed_keys(finding["loc"][:-1])
         near = get_close_matches(str(finding["loc"][-1]), allowed, n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
         return Problem("–", where, "an unknown parameter", f"one of {', '.join(allowed)}", remedy)
     is_contradiction = finding["type"] == "value_error" and isinstance(finding["input"], dict)
-    given = "values that do not go together" if is_contradiction else repr(finding["input"])[:80]
+    value = KINDS.get(type(finding["input"]), "a value") if section in (RULES, WORDS) else repr(finding["input"])[:80]
+    given = "values that do not go together" if is_contradiction else value
     found = "absent" if finding["type"] == "missing" else given
     expected = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     return Problem("–", where, found, expected, f"Correct `{where}` in conf/local/parameters.yml, or in --params.")

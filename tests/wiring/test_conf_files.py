@@ -44,6 +44,12 @@ def problems_in(tmp_path):
         ("slices:\n", "line 1: slices", "nothing", "a section of `name: value` lines"),
         ("cohort:\n  keep: {column: a}\n", "line 2: cohort.keep", "a section", "a list"),
         ("cohort: {}\nseed: 1\ncohort: {}\n", "line 3: cohort", "a second time (first in line 1)", "each name once"),
+        (
+            "cohort: {values: {patient_id: {Jean Dupont: A,\n Jean Dupont: B}}}\n",
+            "line 2",  # and not whom it names
+            "a second time (first in line 1)",
+            "each name once",
+        ),
         ("cohort:\n\tdecimal: x\n", "line 2", "found character '\\t' that cannot start any token", "valid YAML"),
     ],
 )

@@ -91,3 +91,24 @@ def test_configured_hyperparameters_that_nobody_tries_may_lie_anywhere(change):
     loaded = parameters({"weight_decay": 0.02})
     typed = typed_parameters(loaded | {"tuning": loaded["tuning"] | change})
     assert typed["model"].weight_decay == 0.02
+
+
+WHY = {"code": "withdrawn", "reason": "consent withdrawn"}
+
+
+@pytest.mark.parametrize(
+    ("cohort", "where", "found"),
+    [
+        ({"keep": [{"column": "nip", "none_of": "Jean Dupont", **WHY}]}, "cohort.keep.0.none_of", "a text"),
+        ({"keep": [{"column": "nip", "none_of": [["Jean Dupont"]], **WHY}]}, "cohort.keep.0.none_of.0", "a list"),
+        ({"values": {"patient_id": {"Jean Dupont": ["K7"]}}}, "cohort.values.patient_id", "a list"),
+        ({"values": {"patient_id": {"K7": {"Jean Dupont": "K7"}}}}, "cohort.values.patient_id", "a section"),
+        ({"values": {"patient_id": "Jean Dupont"}}, "cohort.values.patient_id", "a text"),
+    ],
+)
+def test_a_slip_in_a_rule_or_a_word_that_may_name_a_patient_is_told_and_the_name_is_not(cohort, where, found):
+    with pytest.raises(ConfigurationError) as told:
+        typed_parameters(parameters({}, cohort))
+    (problem,) = told.value.problems
+    assert (problem.where, problem.found) == (where, found)
+    assert "Dupont" not in str(problem)
