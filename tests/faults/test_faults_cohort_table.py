@@ -7,6 +7,7 @@ import pytest
 from kedro.io import DatasetError
 from pydantic import ValidationError
 
+from gliocast.cohort.check import check_table
 from gliocast.cohort.flow import warnings
 from gliocast.cohort.notes import ALL_SHORT
 from gliocast.cohort.parameters import CohortParameters
@@ -406,6 +407,16 @@ def test_a_patient_with_two_rows_is_told_with_both_rows_and_what_differs(paramet
 def test_two_identical_rows_are_told_too(parameters):
     found = the_problem(table("P7,65,M,1,biopsy,331,1", "P7,65,M,1,biopsy,331,1"), parameters())
     assert found.found == "2 rows (3, 4), identical"
+
+
+@pytest.mark.parametrize("identifier", ["DOE^JOHN", ""])
+def test_a_check_of_a_row_whose_identifier_cannot_be_shown_tells_its_cells_all_the_same(parameters, identifier):
+    checked = check_table(table(f"{identifier},675,M,1,biopsy,331,1"), parameters(), "exclude")
+    assert {(found.patient, found.where) for found in checked.problems} == {
+        ("row 3", "patient_id"),
+        ("row 3", "age_years"),
+    }
+    assert checked.patients["patient_id"].tolist() == ["P1"] and not checked.whole
 
 
 @pytest.mark.parametrize("other", ["DOE^JOHN", "Doe^John"])
