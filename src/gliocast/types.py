@@ -153,6 +153,11 @@ def can_be_shown(identifier: object) -> bool:
     return isinstance(identifier, str) and re.fullmatch(SAFE_IDENTIFIER, identifier) is not None
 
 
+def shown_patient(identifier: object) -> str:
+    """An identifier in a message, where no row tells who it is."""
+    return str(identifier) if can_be_shown(identifier) else "(not shown)"
+
+
 def spelling_free(patient: str) -> str:
     """The identifier without what a spreadsheet or a typist changes: case, and zeros before a number."""
     return re.sub(r"(?<!\d)0+(?=\d)", "", patient.casefold())

@@ -112,6 +112,22 @@ def test_a_name_in_place_of_an_identifier_is_not_shown(bundle):
     assert problem.patient == "row 1"
 
 
+@pytest.mark.parametrize(
+    ("scored", "changes", "seen"),
+    [
+        (["Doe, Jane"], {"probability": 2.0}, ()),
+        (["Doe, Jane"], {"role": "in_sample"}, ()),
+        (["Doe, Jane", "Doe, Jane"], {}, ()),
+        (["Doe, Jane"], {}, ("Doe, Jane",)),
+    ],
+)
+def test_a_name_in_place_of_an_identifier_is_not_shown_where_its_image_score_is_wrong(bundle, scored, changes, seen):
+    table = image_scores_of(*scored).table.assign(**changes)
+    with pytest.raises(InputError) as told:
+        bundle.score(a_patient(patient_id="Doe, Jane"), Scores(table, {"holdout": seen}))
+    assert {problem.patient for problem in told.value.problems} == {"(not shown)"}
+
+
 def test_all_that_is_wrong_is_told_at_once(bundle):
     patients = pd.concat([a_patient(age_years=675.0), a_patient(patient_id=None)]).drop(columns=["surgery", "sex"])
     assert [problem.where for problem in problems(bundle, patients)] == [

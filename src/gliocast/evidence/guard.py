@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from gliocast.errors import InputError, LeakageError, Problem, raise_if_any
-from gliocast.types import Scores
+from gliocast.types import Scores, shown_patient
 
 WATERMARK = "The paper's protocol: test patients were seen in training. For comparison only."
 UNSEEN_WATERMARK = "The paper's protocol: no test patient was seen in training here. For comparison only."
@@ -52,7 +52,9 @@ def check_probabilities(table: pd.DataFrame) -> None:
     sound = table["probability"].between(0, 1) & np.isfinite(table["logit"].astype(np.float64))
     remedy = "Score the patient again, by a model whose training has ended well."
     wrong = table.loc[~sound, ["patient_id", "model", "probability"]].itertuples(index=False)
-    found = [(str(who), f"score of {model}", f"{value:g}", "a probability, 0 to 1") for who, model, value in wrong]
+    found = [
+        (shown_patient(who), f"score of {model}", f"{value:g}", "a probability, 0 to 1") for who, model, value in wrong
+    ]
     raise_if_any([Problem(*one, remedy) for one in found], InputError)
 
 
@@ -106,7 +108,7 @@ def _seen(patient: str, model: str, role: str) -> Problem:
     kind = "test" if role == "test" else "held-out"
     expected = f"a {kind} patient that it has not seen"
     return Problem(
-        patient,
+        shown_patient(patient),
         f"score of {model}",
         "from a model fitted on this patient",
         expected,

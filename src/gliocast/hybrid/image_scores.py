@@ -11,7 +11,7 @@ import pandas as pd
 from gliocast.errors import LeakageError, Problem, raise_if_any
 from gliocast.evidence.guard import check_probabilities, check_unseen
 from gliocast.evidence.metrics import logit
-from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Partition, Role, Scores
+from gliocast.types import PATIENT_LEVEL, SCORE_COLUMNS, Partition, Role, Scores, shown_patient
 
 ImageScale = Literal["probability", "logit"]
 
@@ -77,11 +77,11 @@ def _wrong_role(rows: pd.DataFrame, role: Role) -> list[Problem]:
     wrong = rows[rows["role"] != role]
     remedy = "Score training patients out of fold, and test patients with the ensemble."
     return [
-        Problem(str(patient), "role of the image score", str(found), role, remedy)
+        Problem(shown_patient(patient), "role of the image score", str(found), role, remedy)
         for patient, found in zip(wrong["patient_id"], wrong["role"], strict=True)
     ]
 
 
 def _repeated(rows: pd.DataFrame) -> list[Problem]:
     repeated = rows.loc[rows["patient_id"].duplicated(), "patient_id"]
-    return [Problem(str(patient), "image score", "several", "one a split", "Keep one.") for patient in repeated]
+    return [Problem(shown_patient(who), "image score", "several", "one a split", "Keep one.") for who in repeated]

@@ -28,7 +28,7 @@ from gliocast.errors import (
 )
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
-from gliocast.types import SURGERIES, Scores, can_be_shown, spelling_free
+from gliocast.types import SURGERIES, Scores, can_be_shown, shown_patient, spelling_free
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ def other_spellings(asked: list[str], strangers: list[str], scored: Mapping[str,
     alike = {spelling_free(stranger.strip()): stranger for stranger in strangers}
     for patient in asked:
         if patient not in scored and (stranger := alike.get(spelling_free(patient.strip()))):
-            found, expected = hidden([stranger, patient])
+            found, expected = shown_patient(stranger), shown_patient(patient)
             remedy = f"Write the identifiers alike. {AS_TEXT}"
             yield Problem(expected, "image score", f"of {found}", f"of {expected}", remedy)
 
@@ -212,12 +212,8 @@ def nobodys(asked: list[str], strangers: list[str], scored: Mapping[str, Any]) -
     """Image scores of which none is of a patient who is asked about."""
     if not set(scored) & set(asked):
         remedy = "Score the images of these patients, or give nobody's image scores."
-        yield Problem(listed(hidden(asked)), "image score", f"of {listed(hidden(strangers))} only", "theirs", remedy)
-
-
-def hidden(patients: Iterable[str]) -> list[str]:
-    """The identifiers, those that may be names as such."""
-    return [patient if can_be_shown(patient) else "(not shown)" for patient in patients]
+        who, found = (listed([*map(shown_patient, patients)]) for patients in (asked, strangers))
+        yield Problem(who, "image score", f"of {found} only", "theirs", remedy)
 
 
 def refuse_numbers(image_features: pd.DataFrame, id_column: str) -> None:
