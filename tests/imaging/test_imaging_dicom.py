@@ -547,6 +547,25 @@ def test_no_tag_outside_the_allow_list_reaches_any_result(tmp_path):
     assert not any(hint in f"{stack.record}{stack.doubts}" for hint in ("ZZCANARY", "MRN-", "19500101"))
 
 
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [("StudyInstanceUID", "1.2.840.0113619.7"), ("SOPInstanceUID", "ZZCANARY"), ("SpecificCharacterSet", "ZZCANARY")],
+)
+def test_a_tag_that_pydicom_complains_of_is_quoted_in_no_warning_and_no_log(tmp_path, recwarn, caplog, tag, value):
+    site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 41))
+    contours = [square((8.0, -12.0), 5.0, 24.0)]
+    masks = write_structures(site.root / "P1" / "lesion_mask" / "rt.dcm", {"GTV": contours})
+    with pydicom.config.disable_value_validation():
+        for file in (masks, *a_series(site.root, grid)):
+            header = pydicom.dcmread(file)
+            setattr(header, tag, value)
+            header.save_as(file)
+    recwarn.clear()
+    caplog.clear()
+    extracted(site)
+    assert value not in caplog.text + " ".join(str(warning.message) for warning in recwarn)
+
+
 def test_two_patients_in_one_series_are_refused_without_naming_them(tmp_path):
     site, grid = Site(tmp_path), a_grid("LPS", (56, 56, 40))
 

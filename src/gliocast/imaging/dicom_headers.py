@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from gliocast.imaging.dicom_tags import ALLOWED_TAGS, raise_if_of_the_disk, read_header, text
+from gliocast.imaging.dicom_tags import ALLOWED_TAGS, quieten_pydicom, raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, inaccessible, shown_name
 from gliocast.imaging.source import files_below
 
@@ -143,10 +142,9 @@ def _media_class(file: Path) -> str:
     """The class that a file's meta information names; empty where there is none."""
     from pydicom.filereader import read_file_meta_info
 
+    quieten_pydicom()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return str(read_file_meta_info(file).get("MediaStorageSOPClassUID", ""))
+        return str(read_file_meta_info(file).get("MediaStorageSOPClassUID", ""))
     except Exception as error:
         raise_if_of_the_disk(error)
         return ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 from gliocast.imaging.contours import lesion_of_contours
 from gliocast.imaging.dicom_headers import RTSTRUCT, SEGMENTATIONS, patient_digest
-from gliocast.imaging.dicom_tags import raise_if_of_the_disk, read_header, text
+from gliocast.imaging.dicom_tags import quieten_pydicom, raise_if_of_the_disk, read_header, text
 from gliocast.imaging.findings import Finding, Refused, shown_name
 from gliocast.imaging.lesion import Lesion
 from gliocast.imaging.parameters import GeometryParameters
@@ -88,6 +87,5 @@ def _raise(error: OSError) -> None:
 def _whole(file: Path) -> Any:
     import pydicom
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pydicom.dcmread(file, force=True)
+    quieten_pydicom()
+    return pydicom.dcmread(file, force=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +25,12 @@ PIECE_BYTES = 1 << 20
 IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
 
+def quieten_pydicom() -> None:
+    """Keep pydicom from warning, for good: it quotes what it complains of, and threads share the one switch."""
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="pydicom")
+
+
 def read_header(file: Path) -> Any | None:
     """The allowed tags of one file; None where it is no DICOM file, or was cut before them.
 
@@ -32,14 +40,11 @@ def read_header(file: Path) -> Any | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    import warnings
-
+    quieten_pydicom()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            plain = _plain_header(file)
-            header = _any_header(file) if plain is None else plain
-            return header if len(header) else None
+        plain = _plain_header(file)
+        header = _any_header(file) if plain is None else plain
+        return header if len(header) else None
     except Exception as error:
         raise_if_of_the_disk(error)
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from jaxtyping import Float32, Shaped
 from gliocast.imaging.checks import grid_findings
 from gliocast.imaging.dicom_headers import Frame, read_instances
 from gliocast.imaging.dicom_series import choose_series, ineligible, series_grid
-from gliocast.imaging.dicom_tags import raise_if_of_the_disk
+from gliocast.imaging.dicom_tags import quieten_pydicom, raise_if_of_the_disk
 from gliocast.imaging.findings import Finding, Refused, grouped, refuse_if_any, shown_name
 from gliocast.imaging.grid import Region
 from gliocast.imaging.parameters import SliceParameters
@@ -82,10 +81,9 @@ def _stored(frame: Frame, shape: tuple[int, int]) -> Shaped[np.ndarray, "rows co
     """One frame's values as they are stored."""
     from pydicom.pixels.utils import pixel_array
 
+    quieten_pydicom()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            stored = pixel_array(frame.path, index=frame.index)
+        stored = pixel_array(frame.path, index=frame.index)
     except MemoryError:
         raise
     except Exception as error:
