@@ -200,6 +200,25 @@ def test_18_an_nrrd_file_without_orientation_is_refused(tmp_path, missing):
     assert codes(site, 20.5)[0] in ("no_orientation", "unreadable")
 
 
+@pytest.mark.parametrize("line", [b"Z" * 2000, b"sizes: " + b"Z" * 2000 + b":=", b"# so\r" + b"Z" * 2000])
+def test_14_an_nrrd_line_that_would_end_the_process_is_refused_before_it_is_parsed(tmp_path, monkeypatch, line):
+    site = Site(tmp_path)
+    path = site.add("P1", GRID, suffix="nrrd")
+    head, end, pixels = path.read_bytes().partition(b"\n\n")
+    path.write_bytes(head + b"\n" + line + end + pixels)
+    monkeypatch.setattr("SimpleITK.ImageFileReader", lambda: pytest.fail("it was parsed"))
+    assert codes(site) == ["unreadable"]
+
+
+def test_a_long_note_in_an_nrrd_header_is_no_fault(tmp_path):
+    site = Site(tmp_path)
+    path = site.add("P1", GRID, suffix="nrrd")
+    site.add_mask("P1", GRID, ellipsoid(GRID, LESION_MM, (5.0, 5.0, 5.0)))
+    head, end, pixels = path.read_bytes().partition(b"\n\n")
+    path.write_bytes(head + b"\n# " + b"Z" * 2000 + b"\nnote:=" + b"a: " * 1000 + end + pixels)
+    assert stack_of(site).record["format"] == "nrrd"
+
+
 LONG_HEADER = {"nrrd": b"# of which nobody reads more than the beginning\n", "mha": b"Comment = as above\n"}
 
 

@@ -5,6 +5,7 @@ NRRD: http://teem.sourceforge.net/nrrd/format.html. MetaImage: https://itk.org/W
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from gliocast.imaging.findings import Finding, Refused
 from gliocast.imaging.grid import Grid
 
 HEADER_LIMIT = 1 << 20
+FIELD_LIMIT = 900  # bytes of an NRRD field; at a longer one that it cannot parse, ITK ends the process
 NEEDED = {  # without these ITK assumes a spacing of 1 mm and an orientation
     ".nrrd": ("space", "space directions", "space origin"),
     ".mha": ("elementspacing", "transformmatrix", "offset"),
@@ -26,13 +28,16 @@ PIXELS, LOCAL = "elementdatafile", "LOCAL"  # MetaImage: where they are
 def fields(path: Path) -> dict[str, str]:
     """The header's `name: value` (NRRD) or `Name = Value` (MetaImage) lines, names in lower case.
 
-    Only one that was read to its end says where its pixels are: what stands further behind may name another file.
+    Only one that was read to its end says where its pixels are: what stands further behind may name another file. None
+    where a line is too long to be parsed.
     """
     with path.open("rb") as file:
         head = file.read(HEADER_LIMIT)
     separator = b":" if path.suffix.lower() == ".nrrd" else b"="
     found: dict[str, str] = {}
     for line in head.split(b"\n"):
+        if separator == b":" and any(map(too_long, (line, *line.split(b"\r")))):
+            return {}
         if separator not in line:
             if not line.strip() and separator == b":":
                 found[PIXELS] = LOCAL
@@ -44,6 +49,11 @@ def fields(path: Path) -> dict[str, str]:
         if key == PIXELS and separator == b"=":
             break
     return found
+
+
+def too_long(line: bytes) -> bool:
+    """Whether an NRRD line that is neither a comment nor a note (`key:=value`) is longer than a field may be."""
+    return len(line) > FIELD_LIMIT and re.match(rb"#|[^:]*:=", line) is None
 
 
 def describe(path: Path) -> tuple[Grid, int]:
