@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -156,6 +156,17 @@ def can_be_shown(identifier: object) -> bool:
 def shown_patient(identifier: object) -> str:
     """An identifier in a message, where no row tells who it is."""
     return str(identifier) if can_be_shown(identifier) else "(not shown)"
+
+
+def row_names(identifiers: Iterable[Any], rows: Iterable[int]) -> list[str]:
+    """Who each row is, for messages: the identifier, or a row by its number where it has none that can be shown.
+
+    It is the first row of that identifier: several rows of one patient are not several patients.
+    """
+    firsts: dict[Any, int] = {}
+    numbered = zip(identifiers, rows, strict=False)
+    named = [(who, row if pd.isna(who) else firsts.setdefault(who, row)) for who, row in numbered]
+    return [who if can_be_shown(who) else f"row {row}" for who, row in named]
 
 
 def spelling_free(patient: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gliocast.cohort.parameters import CohortParameters, InvalidPatientPolicy
 from gliocast.cohort.selection import failed_rule
-from gliocast.cohort.table import read_cells, row_names, safe_identifiers, typed_columns
+from gliocast.cohort.table import named_rows, read_cells, safe_identifiers, typed_columns
 from gliocast.cohort.text import legible_cells
 from gliocast.errors import CohortError, Problem
 
@@ -52,5 +52,5 @@ def named_patients(cells: pd.DataFrame, cohort: CohortParameters) -> pd.DataFram
     """The patients that the rules keep, one row each, `patient_id` missing where it cannot be read."""
     selected = cells[failed_rule(cells, cohort.keep).isna()]
     patient_id = safe_identifiers(selected, cohort)
-    columns, _ = typed_columns(selected, row_names(selected, cohort), cohort)
+    columns, _ = typed_columns(selected, named_rows(selected, cohort), cohort)
     return columns.assign(patient_id=patient_id).drop_duplicates("patient_id")

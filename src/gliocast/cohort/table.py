@@ -23,6 +23,7 @@ from gliocast.cohort.selection import CLINICAL_TABLE, exclusions, failed_rule, n
 from gliocast.cohort.text import cells_of
 from gliocast.cohort.values import KARNOFSKY_TO_WHO, TYPES, Column, mark_in_use
 from gliocast.errors import NOT_APPLICABLE, CohortError, Problem, raise_if_any
+from gliocast.types import row_names
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def read_cohort(
 
 def read_cells(cells: pd.DataFrame, cohort: CohortParameters, on_invalid_patient: InvalidPatientPolicy) -> Reading:
     """Like `read_cohort`, of the table's cells as text, the index being the rows' numbers in the file."""
-    names = row_names(cells, cohort)
+    names = named_rows(cells, cohort)
     failed = failed_rule(cells, cohort.keep)
     left_out = rows_left_out(names, failed, cohort.keep)
     if left_out["patient_id"].size == len(cells):
@@ -107,15 +108,10 @@ def labelled(table: pd.DataFrame, cohort: CohortParameters) -> pd.DataFrame:
     return ordered.sort_values("patient_id", ignore_index=True)
 
 
-def row_names(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
-    """Who each row is, for messages: the identifier, or a row by its number where it has none that can be shown.
-
-    It is the first row of that identifier: several rows of one patient are not several patients.
-    """
+def named_rows(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:
+    """Who each row is, for messages."""
     found = identifiers(column_cells(cells, "patient_id", cohort), cohort.identifier)
-    rows = pd.Series([f"row {row}" for row in cells.index], index=cells.index, dtype="string")
-    firsts = rows.groupby(found).transform("first").fillna(rows)
-    return found.where(safe_to_show(found)).fillna(firsts)
+    return pd.Series(row_names(found, cells.index), index=cells.index, dtype="string")
 
 
 def safe_identifiers(cells: pd.DataFrame, cohort: CohortParameters) -> pd.Series:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -28,7 +29,7 @@ from gliocast.errors import (
 )
 from gliocast.hybrid.fitted import SURGERY_RULE, FittedModels
 from gliocast.hybrid.parameters import PredictorFacts
-from gliocast.types import SURGERIES, Scores, can_be_shown, shown_patient, spelling_free
+from gliocast.types import SURGERIES, Scores, row_names, shown_patient, spelling_free
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +51,8 @@ def refuse_unfit(patients: pd.DataFrame, models: FittedModels, ranges: Mapping[s
         CohortError: identifiers, columns and cells that are not what they should be, all at once.
     """
     facts = facts_read(models)
-    problems = [*column_problems(patients, ["patient_id", *facts]), *identifier_problems(patients)]
-    names = row_names(patients)
+    names = row_names(patients.get("patient_id", [None] * len(patients)), count(1))
+    problems = [*column_problems(patients, ["patient_id", *facts]), *identifier_problems(patients, names)]
     for name in facts.keys() & set(patients.columns):
         problems += cell_problems(name, patients[name], names, facts[name], ranges.get(name))
     raise_if_any(sorted(problems), CohortError)
@@ -97,7 +98,7 @@ def column_problems(patients: pd.DataFrame, needed: Iterable[str]) -> Iterator[P
             yield Problem(NOT_APPLICABLE, f"column {name}", found, "a column of that name", remedy)
 
 
-def identifier_problems(patients: pd.DataFrame) -> Iterator[Problem]:
+def identifier_problems(patients: pd.DataFrame, names: list[str]) -> Iterator[Problem]:
     """Identifiers that are missing, no text, or stand twice; an absent column is a problem of its own."""
     if "patient_id" not in patients:
         return
@@ -108,21 +109,10 @@ def identifier_problems(patients: pd.DataFrame) -> Iterator[Problem]:
     no_text = [f"row {row}" for row, one in enumerate(identifiers, 1) if not (pd.isna(one) or isinstance(one, str))]
     if no_text:
         yield Problem(listed(no_text), "patient_id", "no text", "text", AS_TEXT)
-    names = pd.Series(row_names(patients), index=pd.Index(identifiers, dtype="object"))
-    for _, rows in names[names.index.notna()].groupby(level=0, sort=False):
+    named = pd.Series(names, index=pd.Index(identifiers, dtype="object"))
+    for _, rows in named[named.index.notna()].groupby(level=0, sort=False):
         if len(rows) > 1:
             yield Problem(rows.iloc[0], "patient_id", f"{len(rows)} rows", "one row a patient", "Keep one of them.")
-
-
-def row_names(patients: pd.DataFrame) -> list[str]:
-    """Who each row is, for messages: the identifier, or a row where it has none that can be shown.
-
-    It is the first row of that identifier: several rows of one patient are not several patients.
-    """
-    identifiers = patients.get("patient_id", [None] * len(patients))
-    firsts: dict[Any, int] = {}
-    rows = [row if pd.isna(name) else firsts.setdefault(name, row) for row, name in enumerate(identifiers, 1)]
-    return [name if can_be_shown(name) else f"row {row}" for row, name in zip(rows, identifiers, strict=True)]
 
 
 def cell_problems(
