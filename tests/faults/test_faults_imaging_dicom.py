@@ -221,7 +221,10 @@ def test_what_macos_writes_beside_a_volume_is_no_second_volume(tmp_path):
     assert ImageSource(site.root, ("<patient_id>/*.nii.gz",)).study("P1").volume == file
 
 
-@pytest.mark.parametrize("name", ["DOE_JOHN_0013.dcm", "7734251.dcm", "IM19311224.dcm"])
+@pytest.mark.parametrize(
+    "name",
+    ["DOE_JOHN_0013.dcm", "7734251.dcm", "IM19311224.dcm", "MR.1.3.12.2.1107.5.2.32.35162.20080312.dcm"],
+)
 def test_21_a_file_that_may_be_named_after_a_person_is_told_by_its_place(tmp_path, name):
     site = Site(tmp_path)
     cut = cut_at_the_header(site, name)

@@ -9,16 +9,15 @@ from pathlib import Path
 
 from gliocast.errors import ImagingError, Problem
 
-TECHNICAL_NAME = re.compile(
-    r"(?i)((im|img|image|i|mr|slice|file)?[-_. ]?\d{1,5}|(mr\.)?\d+(\.\d+){5,})(\.dcm|\.ima)?"
-)  # IM0012, a UID
+# IM0012. No UID: it holds dates, and leads whoever has the archive to the patient.
+TECHNICAL_NAME = re.compile(r"(?i)(im|img|image|i|mr|slice|file)?[-_. ]?\d{1,5}(\.dcm|\.ima)?")
 
 UNCLAIMED = "patient_missing"  # the code of an image of nobody in the cohort
 PASSING = ("out_of_memory", "worker_died", "inaccessible")  # codes of what may be over the next time: a full memory
 
 
 def is_technical(name: str) -> bool:
-    """Whether a name is a number or a UID, so that it is no person's and no date."""
+    """Whether a name is a short number, so that it is no person's and no date."""
     return TECHNICAL_NAME.fullmatch(name) is not None
 
 
