@@ -200,7 +200,7 @@ def test_18_an_nrrd_file_without_orientation_is_refused(tmp_path, missing):
     assert codes(site, 20.5)[0] in ("no_orientation", "unreadable")
 
 
-@pytest.mark.parametrize("line", [b"Z" * 2000, b"sizes: " + b"Z" * 2000 + b":=", b"# so\r" + b"Z" * 2000])
+@pytest.mark.parametrize("line", [b" " * 2000 + b"Z", b"sizes: " + b"Z" * 2000 + b":=", b"# so\r" + b"Z" * 2000])
 def test_14_an_nrrd_line_that_would_end_the_process_is_refused_before_it_is_parsed(tmp_path, monkeypatch, line):
     site = Site(tmp_path)
     path = site.add("P1", GRID, suffix="nrrd")
@@ -225,8 +225,14 @@ LONG_HEADER = {"nrrd": b"# of which nobody reads more than the beginning\n", "mh
 @pytest.mark.parametrize("n_lines", [0, 60_000])
 @pytest.mark.parametrize(
     ("suffix", "pointer"),
-    [("nrrd", b"data file: "), ("mha", b"ElementDataFile = "), ("mha", b"ElementDataFile : ")],
-    ids=["nrrd", "mha", "mha with a colon"],
+    [
+        ("nrrd", b"data file: "),
+        ("nrrd", b"# so\rdata file: "),
+        ("nrrd", b"# so\r\rdata file: "),
+        ("mha", b"ElementDataFile = "),
+        ("mha", b"ElementDataFile : "),
+    ],
+    ids=["nrrd", "nrrd of a Mac", "nrrd with a gap", "mha", "mha with a colon"],
 )
 def test_18_pixels_in_another_file_are_refused(tmp_path, suffix, pointer, n_lines):
     site = Site(tmp_path)

@@ -6,6 +6,7 @@ NRRD: http://teem.sourceforge.net/nrrd/format.html. MetaImage: https://itk.org/W
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,9 @@ def fields(path: Path) -> dict[str, str]:
         head = file.read(HEADER_LIMIT)
     separator = b":" if path.suffix.lower() == ".nrrd" else b"="
     found: dict[str, str] = {}
-    for line in head.split(b"\n"):
-        if separator == b":" and any(map(too_long, (line, *line.split(b"\r")))):
+    rows = (re.split(rb"\r+", row.strip(b"\r")) for row in head.split(b"\n"))  # a bare \r ends a line, too
+    for line in chain.from_iterable(rows):
+        if separator == b":" and too_long(line):
             return {}
         if separator not in line:
             if not line.strip() and separator == b":":
