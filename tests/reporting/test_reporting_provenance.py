@@ -99,6 +99,14 @@ def test_the_graph_in_the_browser_names_nobody_whom_a_rule_leaves_out(name: str)
     assert "K7" not in shown
 
 
+def test_no_digest_beside_a_rule_lets_anyone_find_by_trial_whom_it_names() -> None:
+    told = [
+        record_provenance({"cohort": cohort_with({"column": "nip", "none_of": [who], **WHY})}, {}, TABLE, {})
+        for who in ("K7", "K8")
+    ]
+    assert told[0]["parameters_sha256"] == told[1]["parameters_sha256"]
+
+
 @pytest.mark.parametrize("column", ["patient_id", "centre"])
 def test_words_for_patients_and_centres_are_not_told_and_those_of_a_vocabulary_are(column: str) -> None:
     shipped = section("cohort", "preprocessing")

@@ -27,13 +27,13 @@ def describe_run(parameters: Mapping[str, Any], fingerprints: Mapping[str, str])
     Returns:
         A dictionary of plain types.
     """
-    program = program_now()
+    program, told = program_now(), without_places(plain(parameters))
     return {
         "schema_version": 1,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": version_control() | {"sha256": program["sources"]},
-        "parameters": without_places(plain(parameters)),
-        "parameters_sha256": sha256_of_value(parameters),
+        "parameters": told,
+        "parameters_sha256": sha256_of_value(told),  # of all, names of patients could be found by trial
         "data": dict(fingerprints),
         "versions": program["versions"],
         "hardware": hardware(),
