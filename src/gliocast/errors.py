@@ -40,9 +40,11 @@ MOSTLY_ALONE = 3  # nor are more of one patient each, where most patients have o
 MONTH = r"(jan|f[eé][bv]|m[aä]r|a[pv]r|ma[iy]|jui?[nl]|aug|ao[uû]|sep|o[ck]t|nov|d[eé][cz])[^\W\d_]*\.?"
 DATE = (
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*"
-    r"|(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])([.,]0)?|([0-2]\d|3[01])(0[1-9]|1[0-2])(18|19|20)\d\d([.,]0)?"
+    r"|(18|19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])(\d{4}|\d{6})?([.,]0)?|([0-2]\d|3[01])(0[1-9]|1[0-2])(18|19|20)\d\d([.,]0)?"
     rf"|\d{{1,2}}[-. /]*{MONTH}[-. /]*\d{{2,4}}.*|{MONTH} *\d{{1,2}},? *\d{{4}}.*"
 )  # with digits alone, too (19311224), as DICOM writes it, and with a month's name
+YEAR, MONTH_NUMBER = r"(18|19|20)\d\d", r"(0?[1-9]|1[0-2])"
+MONTH_OF_A_YEAR = rf"{YEAR}[-/]{MONTH_NUMBER}|({MONTH_NUMBER}[-/]|{MONTH}[-. /]*){YEAR}"
 NO_DATE = "Give what the column is for: a number, such as the days between two dates, or a word."
 WRITE_SO = "Write the whole column so."  # of a known word in another type: it is nobody's name
 
@@ -91,8 +93,8 @@ def is_date(cell: object) -> bool:
 
 
 def holds_date(cell: object) -> bool:
-    """Whether a date stands in a cell: it may be of birth or of death, and is not repeated in a message."""
-    return re.search(rf"(?<!\d)({DATE})(?!\d)", str(cell), re.IGNORECASE) is not None
+    """Whether a date, or a month of a year, stands in a cell: it may be of birth or of death, and is not repeated."""
+    return re.search(rf"(?<!\d)({DATE}|{MONTH_OF_A_YEAR})(?!\d)", str(cell), re.IGNORECASE) is not None
 
 
 def not_shown(texts: Collection[object]) -> str:

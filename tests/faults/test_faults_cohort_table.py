@@ -475,6 +475,10 @@ def test_a_number_in_a_word_is_no_date(parameters, word):
         ("surgery", "December 24, 1931"),
         ("surgery", "biopsy (24.12.1931)"),
         ("sex", "F born19311224, ill"),
+        ("surgery", "19311224000000"),
+        ("age_years", "12/1931"),
+        ("karnofsky", "1931-12"),
+        ("sex", "Dec. 1931"),
     ],
 )
 def test_a_date_of_birth_in_whatever_column_is_not_repeated(parameters, column, date):
@@ -486,7 +490,7 @@ def test_a_date_of_birth_in_whatever_column_is_not_repeated(parameters, column, 
     assert date not in str(found)
 
 
-@pytest.mark.parametrize("word", ["marginal 1", "3 masses 10", "biopsy 2019", "12345678"])
+@pytest.mark.parametrize("word", ["marginal 1", "3 masses 10", "biopsy 2019", "12345678", "grade 3/4", "5/2 1931"])
 def test_a_word_that_is_no_date_is_told(parameters, word):
     assert the_problem(table(f"P2,65,M,1,{word},331,1"), parameters()).found == word
 
