@@ -311,6 +311,29 @@ def test_a_rank_measure_of_two_splits_is_the_weighted_mean_of_those_of_scikit_le
         assert found["ci95"][0] < mean < found["ci95"][1]
 
 
+def test_a_split_of_long_term_survivors_alone_adds_nothing_to_the_area_under_the_precision_recall_curve_by_hand():
+    """The second split ranks its short-term survivor first: half of those who score no lower than the other."""
+    splits, outcome = np.array([0, 0, 0, 1, 1]), np.array([True, True, True, False, True])
+    found = metrics.pr_auc_within(splits)(outcome, np.array([0.9, 0.5, 0.1, 0.8, 0.3]), np.ones((1, 5)))
+    assert found[0] == 0.5
+    assert performance(outcome[:3], np.full(3, 0.7), outcome[:3], 200, seed=1)["pr_auc"]["value"] is None
+
+
+def test_chance_raises_the_area_under_the_precision_recall_curve_of_few_patients_as_the_page_says():
+    """Each patient equally likely at each place: of two, whose mean by hand is 3/4, and of 22, of whom 13 live long."""
+    assert np.mean([average_precision([True, False]), average_precision([False, True])]) == 0.75
+    generator, outcome = np.random.default_rng(1), np.arange(22) < 13
+    drawn = [average_precision(generator.permutation(outcome)) for _ in range(2000)]
+    assert np.mean(drawn) == pytest.approx(0.64, abs=0.005)
+    assert outcome.mean() == pytest.approx(0.59, abs=0.005)
+
+
+def average_precision(ranked):
+    """Of patients in the order of their scores, the highest first."""
+    outcome, score = np.array(ranked), -np.arange(float(len(ranked)))
+    return metrics.pr_auc_within(np.zeros(len(ranked)))(outcome, score, np.ones((1, len(ranked))))[0]
+
+
 def test_one_split_alone_keeps_delongs_interval():
     outcome, score = np.array([True, False, True, False, False, True]), np.array([0.9, 0.2, 0.4, 0.5, 0.1, 0.7])
     alone = performance(outcome, score, score > 0.5, 300, 1, splits=["holdout"] * 6)

@@ -134,11 +134,15 @@ def pr_auc_within(splits: Splits) -> Callable[[Outcome, Probability, Weights], P
 def _precision_and_positives(
     outcome: Outcome, probability: Probability, weights: Weights
 ) -> tuple[PerResample, PerResample]:
-    """Precision at the rank of each long-term survivor, added up; and how many of them there are."""
+    """Precision at the rank of each long-term survivor, added up; and how many of them there are.
+
+    Both are 0 where nobody is a short-term survivor: however such patients are ranked, it is always rightly.
+    """
     positive, negative = (part[:, ::-1] for part in _weight_by_score(outcome, probability, weights))
     tp, fp = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
     precision = np.divide(tp, tp + fp, out=np.zeros_like(tp), where=tp + fp > 0)
-    return (positive * precision).sum(axis=1), tp[:, -1]
+    telling = fp[:, -1] > 0
+    return (positive * precision).sum(axis=1) * telling, tp[:, -1] * telling
 
 
 def brier(outcome: Outcome, probability: Probability, weights: Weights) -> PerResample:
