@@ -102,6 +102,23 @@ def test_figures_are_numbered_in_the_order_of_the_page(page: str) -> None:
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "figure_grad_cam",
+        "figure_shap",
+        "figure_hybrid_learning_curve",
+        "predictor_ablation",
+        "repeat_spread",
+    ],
+)
+def test_what_is_asked_of_the_models_of_one_split_alone_says_so(page: str, name: str) -> None:
+    """Where one centre is left out at a time, they are of those who train when the first is tested."""
+    caption = next(exhibit.caption for exhibit in EXHIBITS if exhibit.name == name)
+    assert "patients (those of the first split, where there are several): " in caption
+    assert caption in unescape(page)
+
+
 def test_a_simulated_cohort_is_announced_and_a_real_one_is_not() -> None:
     simulated = build_report(all_metrics(), a_flow(), a_provenance(True), {}, the_paper())
     real = build_report(all_metrics(), a_flow(), a_provenance(False), {}, the_paper())

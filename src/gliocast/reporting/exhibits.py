@@ -12,6 +12,8 @@ SectionKey: TypeAlias = Literal[
     "patients", "surgery", "surgery_tests", "tuning", "cnn", "hybrid", "leakage", "trust", "audit_record"
 ]
 
+OF_THE_FIRST = " (those of the first split, where there are several)"  # of what is asked of one split's models alone
+
 
 @dataclass(frozen=True)
 class Exhibit:
@@ -76,9 +78,9 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "cnn_training",
         "cnn",
         "Where the network looks",
-        "Grad-CAM on test patients: what raised the network's logit, not what causes survival. On images made "
-        "for it, where one known spot decides, the maps point at that spot, and with random weights they do not. "
-        "Whether they point at the reason here is unknown.",
+        f"Grad-CAM on test patients{OF_THE_FIRST}: what raised the network's logit, not what causes survival. "
+        "On images made for it, where one known spot decides, the maps point at that spot, and with random weights "
+        "they do not. Whether they point at the reason here is unknown.",
     ),
     Exhibit("figure3_roc", "cnn_training", "cnn", "ROC curve of the CNN", "Figure 3a of the paper."),
     Exhibit("figure3_confusion", "cnn_training", "cnn", "Confusion matrix of the CNN", "Figure 3b of the paper."),
@@ -104,7 +106,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "hybrid",
         "What the model listens to",
-        "Mean absolute SHAP values over training patients: what moves the model, not what causes survival.",
+        f"Mean absolute SHAP values over training patients{OF_THE_FIRST}: what moves the model, not what causes "
+        "survival.",
     ),
     Exhibit(
         "prediction_times",
@@ -186,22 +189,23 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "hybrid",
         "trust",
         "What more patients would bring",
-        "Inside the training patients: the whole search on shares of them, tested on the same held-out ones; mean and "
-        "standard deviation over repeats.",
+        f"Inside the training patients{OF_THE_FIRST}: the whole search on shares of them, tested on the same "
+        "held-out ones; mean and standard deviation over repeats.",
     ),
     Exhibit(
         "predictor_ablation",
         "hybrid",
         "trust",
         "Without one predictor",
-        "Inside the training patients: the whole search again, one predictor left out at a time, on the same folds.",
+        f"Inside the training patients{OF_THE_FIRST}: the whole search again, one predictor left out at a "
+        "time, on the same folds.",
     ),
     Exhibit(
         "repeat_spread",
         "hybrid",
         "trust",
         "How much hangs on the draw",
-        "Inside the training patients: the whole search again with other folds and seeds.",
+        f"Inside the training patients{OF_THE_FIRST}: the whole search again with other folds and seeds.",
     ),
     Exhibit(
         "chosen_classifiers",
