@@ -1,12 +1,16 @@
 """The evidence pages, from predictions of a small cohort to tables and figures."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gliocast.cohort.parameters import CohortParameters
+from gliocast.cohort.parameters import CohortParameters, PartitionParameters
+from gliocast.cohort.partitions import partition_patients
+from gliocast.cohort.simulation.parameters import PaperParameters, SimulationParameters
+from gliocast.cohort.simulation.truth import simulated_patients
 from gliocast.errors import LeakageError
 from gliocast.evidence.parameters import EvidenceParameters
 from gliocast.evidence.survival_models import MODELS
@@ -14,6 +18,7 @@ from gliocast.hybrid import evaluate
 from gliocast.hybrid.parameters import HybridParameters
 from gliocast.pipelines.evidence import nodes, survival_nodes
 from gliocast.types import SCORE_COLUMNS, Fold, Partition, Scores, Split
+from project_copy import ROOT
 from shipped import section
 
 PATIENTS = [f"P{number:03d}" for number in range(120)]
@@ -22,6 +27,7 @@ TRAINING, TEST = PATIENTS[:80], PATIENTS[80:]
 
 EVIDENCE = EvidenceParameters(**section("evidence") | {"n_bootstrap": 200})
 HYBRID = HybridParameters(**section("hybrid"))
+SHIPPED_SEED = 20260101
 rng = np.random.default_rng(8)
 
 
@@ -286,3 +292,21 @@ def test_the_majority_of_the_classes_is_that_of_the_training_patients(cohort, ou
     dying = cohort.assign(survival_days=cohort["survival_days"].clip(upper=182))
     _, table = assessed(dying, living, Split("holdout", tuple(TEST), (FOLD, BACK)))
     assert (table["majority_accuracy"] == 0).all()
+
+
+def test_few_patients_cost_the_network_of_hazards_what_the_page_says():
+    """A hundred simulated patients, as `simulation.n_patients: 100` and `image_score: none` have them."""
+    reported = PaperParameters.model_validate(section("paper"))
+    simulation = SimulationParameters(**section("simulation") | {"n_patients": 100})
+    patients, _ = simulated_patients(reported.table1, reported.figure1, simulation, SHIPPED_SEED)
+    partition = partition_patients(patients, PartitionParameters(**section("partition", "preprocessing")), SHIPPED_SEED)
+    test = patients["patient_id"].isin(partition.splits[0].test)
+    nobody = Scores(pd.DataFrame({name: [] for name in SCORE_COLUMNS}), {})
+    settings = (CohortParameters(**section("cohort", "preprocessing")), HYBRID, "none", EVIDENCE, SHIPPED_SEED)
+    parts = (patients[:0], patients[~test], patients[test], patients[test])
+    table, _ = survival_nodes.assess_time_to_event(*parts, nobody, partition, *settings)
+    found = table.set_index("model")["integrated_brier"]
+    models = ["discrete_time_network", "cox", "discrete_time_hazard", "random_survival_forest"]
+    page = (ROOT / "docs/concepts/evidence.md").read_text(encoding="utf-8")
+    _, said = page.split(f"{sum(~test)} to learn from, {sum(test)}\nsimulated ones to be tested on, clinical facts:")
+    assert [*map(float, re.findall(r"0\.\d+", said)[:4])] == pytest.approx(found[models].tolist(), abs=0.001)
