@@ -2,8 +2,9 @@
 
 Probabilities drawn without any model give the calibration error of right ones. Cohorts whose patients train each
 other's models in five folds, as `nested_cv` has it, give how often the AUC's interval holds the truth, and how often
-groups that a model of noise calls differ by a log-rank test. Scores of two equal models give how often one is called
-the better. Takes two minutes.
+groups that a model of noise calls differ by a log-rank test. Centres whose AUCs scatter, as `leave_one_centre_out` has
+them, give how often the interval over their patients holds what a further centre has. Scores of two equal models give
+how often one is called the better. Takes two minutes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from gliocast.evidence.intervals import Z_95
 from gliocast.evidence.survival_curves import logrank
 
 PATIENTS, PREDICTORS, FOLDS, N_BINS, N_BOOTSTRAP = 100, 6, 5, 10, 400
+CENTRES, PATIENTS_A_CENTRE = 5, 40
 NEW_PATIENTS = 4000  # who tell what a model is worth
 THRESHOLD_DAYS, MEAN_DAYS = 332.0, 480.0  # exponential survival, half of it long-term
 
@@ -49,6 +51,8 @@ def main() -> None:
             say("AUC of one model", area_of_one_model(samples=samples, **setting), **setting)
     for shift in (0.0, 0.6):
         say("AUC over folds", area_over_folds(shift, samples), patients=PATIENTS, shift_sd=shift)
+    for scatter in (0.0, 0.05):
+        say("AUC over centres", area_over_centres(scatter, samples), centres=CENTRES, scatter=scatter)
     for long_term, short_term in ((3, 3), (3, 30), (4, 20), (18, 17)):
         sizes = {"long_term": long_term, "short_term": short_term}
         say("difference of two equal models", equal_models(long_term, short_term, samples), **sizes)
@@ -126,6 +130,26 @@ def area_over_folds(shift_sd: float, samples: int) -> dict[str, float]:
         low, high = area_within_splits(outcome, probability, N_BOOTSTRAP, seed, who, folds.astype(str))["ci95"]
         held.append(low <= truth <= high)
     return {"share of intervals with the truth": round(float(np.mean(held)), 3)}
+
+
+def area_over_centres(scatter: float, samples: int) -> dict[str, float]:
+    """How often the interval over the centres' patients holds the AUC of a further centre.
+
+    Args:
+        scatter: standard deviation of the centres' own AUCs around 0.7.
+        samples: number of cohorts.
+    """
+    from scipy.special import ndtri
+
+    rng, who, held = np.random.default_rng(0), np.arange(CENTRES * PATIENTS_A_CENTRE), []
+    centre = who // PATIENTS_A_CENTRE
+    for seed in range(samples):
+        *areas, further = np.clip(rng.normal(0.7, scatter, CENTRES + 1), 0.5, 0.95)
+        outcome = rng.random(len(who)) < 0.5
+        score = rng.normal(size=len(who)) + np.sqrt(2) * ndtri(np.array(areas))[centre] * outcome
+        low, high = area_within_splits(outcome, score, N_BOOTSTRAP, seed, who.astype(str), centre.astype(str))["ci95"]
+        held.append(low <= further <= high)
+    return {"share of intervals with a further centre's": round(float(np.mean(held)), 3)}
 
 
 def equal_models(long_term: int, short_term: int, samples: int) -> dict[str, float]:
