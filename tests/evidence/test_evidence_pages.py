@@ -152,13 +152,28 @@ def test_who_was_called_long_term_is_not_shown_as_a_long_term_survivor(predictio
     assert names == {"Called short-term", "Called long-term"}
 
 
-def test_repeats_of_a_patient_are_averaged_to_one():
-    twice = pd.DataFrame(
-        {"patient_id": ["A", "A"], "probability": [0.4, 0.8], "predicted": [False, True], "long_term": [True, True]}
+def test_a_patient_of_several_repeats_is_called_what_most_of_them_say(predictions, outcomes):
+    """All are called long-term in two of three repeats, as the models call them in the first alone."""
+    mine = predictions.table[predictions.table["name"] == "clinical"]
+    long_term = [mine.assign(split=f"repeat{number}", predicted=True) for number in (2, 3)]
+    figure = survival_nodes.compare_predicted_groups(
+        Scores(pd.concat([mine, *long_term]), predictions.fitted_on), outcomes
     )
-    assert nodes.one_a_patient(twice).to_dict("records") == [
-        {"patient_id": "A", "probability": pytest.approx(0.6), "predicted": True, "long_term": True}
-    ]
+    assert {trace["name"] for trace in figure["data"] if "name" in trace} == {"Called long-term"}
+
+
+def test_calibration_is_drawn_of_what_each_repeat_says(predictions, outcomes, training_predictions, cohort):
+    """The second repeat says the contrary of the first: the mean of both would be one half for everyone."""
+    mine = predictions.table[predictions.table["name"] == "clinical"]
+    contrary = mine.assign(split="again", probability=1 - mine["probability"])
+    both = Scores(pd.concat([mine, contrary]), predictions.fitted_on)
+    learnt = pd.concat([training_predictions.table, training_predictions.table.assign(split="again")])
+    _, figure = nodes.assess_calibration(
+        both, outcomes, EVIDENCE, Scores(learnt, training_predictions.fitted_on), cohort[:80], 1
+    )
+    drawn = next(trace for trace in figure["data"] if trace.get("name") == "Clinical only")
+    assert min(drawn["x"]) < 0.2
+    assert max(drawn["x"]) > 0.8
 
 
 FOLD = Fold(tuple(TRAINING[40:]), (), tuple(TRAINING[:40]))

@@ -10,6 +10,7 @@ from gliocast.errors import LeakageError
 from gliocast.evidence import metrics
 from gliocast.evidence.calibration import recalibrate, reliability
 from gliocast.evidence.decision import decision_curves, net_benefit
+from gliocast.evidence.intervals import wilson
 from gliocast.evidence.subgroups import SUBGROUPS, WITHHELD, age_bands, by_subgroup
 
 OUTCOME = np.array([False, False, True, False, True, True])
@@ -32,6 +33,20 @@ def test_reliability_by_hand():
 def test_patients_of_one_probability_are_one_bin_whatever_their_order():
     curve = reliability(np.array([False, False, True, True]), np.full(4, 0.5), "cnn", n_bins=2)
     assert curve[["predicted", "observed", "n"]].values.tolist() == [[0.5, 0.5, 4]]
+
+
+def test_what_two_repeats_say_of_a_patient_is_not_averaged_into_a_better_answer_by_hand():
+    """Each repeat is sure of itself and wrong of one patient; the mean of both, 0.5, would lie on the line."""
+    long_term, said = np.array([True, False, True, False]), np.array([0.1, 0.1, 0.9, 0.9])
+    curve = reliability(long_term, said, "cnn", n_bins=2, patients=["A", "B", "A", "B"])
+    assert curve[["predicted", "observed", "n"]].values.tolist() == [[0.1, 0.5, 2], [0.9, 0.5, 2]]
+
+
+def test_a_patient_stands_once_in_each_bin_by_hand():
+    """Two repeats say 0.1 and 0.3 of the first, who is one patient for the interval as well."""
+    curve = reliability(np.array([True, True, False]), np.array([0.1, 0.3, 0.2]), "cnn", 1, patients=["A", "A", "B"])
+    assert curve[["predicted", "observed", "n"]].values.tolist() == [[pytest.approx(0.2), 0.5, 2]]
+    assert curve[["lower", "upper"]].values.tolist() == [wilson(1, 2)["ci95"]]
 
 
 def test_reliability_is_scikit_learns_calibration_curve_by_quantiles():

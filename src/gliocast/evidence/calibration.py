@@ -22,28 +22,35 @@ RELIABILITY_COLUMNS = ("model", "predicted", "observed", "lower", "upper", "n")
 
 
 def reliability(
-    outcome: Bool[np.ndarray, " patients"], probability: Float[np.ndarray, " patients"], model: str, n_bins: int = 5
+    outcome: Bool[np.ndarray, " observations"],
+    probability: Float[np.ndarray, " observations"],
+    model: str,
+    n_bins: int = 5,
+    patients: Sequence[str] | np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """Predicted and observed share of long-term survivors, in bins of equally many patients; a tie is never cut.
+    """Predicted and observed share of long-term survivors, in bins of equally many predictions; a tie is never cut.
 
     Args:
-        outcome: True for long-term survivors; one a patient, or the intervals promise too much.
+        outcome: True for long-term survivors.
         probability: of being one.
         model: its name.
         n_bins: at most.
+        patients: the patient of each prediction, where several repeats test one; who then stands once in each bin.
+            The mean of the repeats would be another model, less sure of itself than any of them.
 
     Returns:
-        One row a bin: `model`, mean `predicted`, `observed` with Wilson's `lower` and `upper`, and `n`.
+        One row a bin: `model`, mean `predicted`, `observed` with Wilson's `lower` and `upper`, and `n` (patients).
     """
     from scipy.stats import rankdata
 
     bins = ((rankdata(probability) - 0.5) / len(probability) * n_bins).astype(int)  # equals share a rank, so a bin
+    said = pd.DataFrame({"patient": as_clusters(patients, len(outcome)), "outcome": outcome, "predicted": probability})
     rows = []
     for number in np.unique(bins):
-        part = bins == number
-        share = wilson(int(outcome[part].sum()), int(part.sum()))
+        part = said[bins == number].groupby("patient").mean()
+        share = wilson(int(part["outcome"].sum()), len(part))
         low, high = share["ci95"]
-        rows.append((model, float(probability[part].mean()), share["value"], low, high, int(part.sum())))
+        rows.append((model, float(part["predicted"].mean()), share["value"], low, high, len(part)))
     return pd.DataFrame(rows, columns=list(RELIABILITY_COLUMNS))
 
 

@@ -139,7 +139,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         "trust",
         "Calibration",
         "Test patients in bins of predicted probability, with Wilson's 95 % intervals; on the diagonal a predicted "
-        "70 % is a real 70 %.",
+        "70 % is a real 70 %. Who is tested in several repeats stands once in each bin that these put them into.",
     ),
     Exhibit(
         "figure_net_benefit",

@@ -68,15 +68,15 @@ def assess_calibration(
     training = dict(by_model(named(training_predictions), training_cohort))
     rows, curves = [], []
     for name, tested in with_probability(predictions, test_outcomes):
-        patients = one_a_patient(tested)
+        patients = tested["patient_id"].to_numpy(dtype=str)
         if name in DRAWN:
-            curves.append(calibration.reliability(truth(patients), _probability(patients), name))
+            curves.append(calibration.reliability(truth(tested), _probability(tested), name, patients=patients))
         for method in METHODS if name in training else METHODS[:1]:
             probability = _recalibrated(tested, training.get(name, tested), method)
             row = calibration.calibration_row(
                 truth(tested),
                 probability,
-                tested["patient_id"].to_numpy(dtype=str),
+                patients,
                 splits_of(tested),
                 evidence.calibration_bins,
                 evidence.n_bootstrap,
@@ -146,13 +146,6 @@ def named(training_predictions: Scores) -> Scores:
     table = training_predictions.table
     names = table["model"].str.rsplit("/", n=1).str[0].str.rsplit("/", n=1).str[-1]
     return Scores(table.assign(name=names), training_predictions.fitted_on)
-
-
-def one_a_patient(tested: Table) -> Table:
-    """The mean over the repeats in which a patient was tested; called long-term where most repeats say so."""
-    means = {"probability": "mean", "predicted": "mean", "long_term": "first"}
-    patients = tested.astype({"predicted": float}).groupby("patient_id", as_index=False).agg(means)
-    return patients.assign(predicted=patients["predicted"] >= 0.5)
 
 
 def _probability(table: Table) -> np.ndarray:
