@@ -316,7 +316,8 @@ def test_a_split_of_long_term_survivors_alone_adds_nothing_to_the_area_under_the
     splits, outcome = np.array([0, 0, 0, 1, 1]), np.array([True, True, True, False, True])
     found = metrics.pr_auc_within(splits)(outcome, np.array([0.9, 0.5, 0.1, 0.8, 0.3]), np.ones((1, 5)))
     assert found[0] == 0.5
-    assert performance(outcome[:3], np.full(3, 0.7), outcome[:3], 200, seed=1)["pr_auc"]["value"] is None
+    alone = performance(outcome[:3], np.full(3, 0.7), outcome[:3], 200, seed=1)["pr_auc"]
+    assert (alone["value"], alone["reason"]) == (None, "no long-term and short-term survivor in one split")
 
 
 def test_chance_raises_the_area_under_the_precision_recall_curve_of_few_patients_as_the_page_says():

@@ -222,3 +222,12 @@ def test_difference_in_accuracy_by_hand():
     result = bootstrap_difference(outcome, right, half, metrics.accuracy, 500, seed=1)
     assert result["value"] == pytest.approx(0.5)
     assert result["ci95"][0] < 0.5 < result["ci95"][1]
+
+
+def test_where_no_split_tests_both_outcomes_nothing_is_compared_and_the_verdict_says_so():
+    """Two centres, in one of which everyone lives long, in the other nobody."""
+    splits, outcome = np.repeat(["one", "other"], 10), np.repeat([True, False], 10)
+    found = compare_paired(outcome, np.linspace(0, 1, 20), np.linspace(1, 0, 20), n_bootstrap=200, splits=splits)
+    assert (found["delta_auc"]["value"], found["p_value"], found["n_needed"]) == (None, None, None)
+    reason = "no long-term and short-term survivor in one split"
+    assert found["verdict"] == f"cannot be told with 20 test patients: {reason}"

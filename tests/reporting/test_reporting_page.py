@@ -416,9 +416,11 @@ def test_how_often_a_classifier_is_chosen_does_not_seem_to_contradict_the_choice
 
 def test_a_measure_without_a_value_says_why() -> None:
     metrics = all_metrics()
-    metrics["models"]["majority"]["patient"] |= {"npv": an_estimate(None), "brier": an_estimate(None)}
+    named = ("auc", "npv", "brier")  # the first stands in the table of results, the others in that of measures
+    metrics["models"]["majority"]["patient"] |= dict.fromkeys(named, an_estimate(None))
     page = without_scripts(build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper()))
-    assert "<li>No value (one class only): Majority class, by patient: NPV, Brier score.</li>" in page
+    said = "Majority class, by patient: AUC, NPV, Brier score; MRI only (CNN), by slice: AUC"
+    assert f"<li>No value (one class only): {said}.</li>" in page
 
 
 def test_beside_each_p_stands_the_one_that_counts_all_comparisons() -> None:

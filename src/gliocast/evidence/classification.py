@@ -158,6 +158,7 @@ def _of_probabilities(
     found = [boot(partial(measure, outcome, probability)) for measure in measures]
     error = calibration_error(outcome, probability, n_bins)
     estimates = dict(zip(PROBABILITY_MEASURES, [*found, error], strict=True))
-    if len(outcome) and estimates["calibration_slope"]["value"] is None:
-        estimates["calibration_slope"] = estimate(None, reason=NO_SLOPE)
+    for name, reason in (("pr_auc", NO_PAIR), ("calibration_slope", NO_SLOPE)):
+        if len(outcome) and estimates[name]["value"] is None:
+            estimates[name] = estimate(None, reason=reason)
     return estimates

@@ -22,7 +22,7 @@ from gliocast.evidence.bootstrap import (
     jackknifed,
     resampled,
 )
-from gliocast.evidence.classification import NO_PROBABILITY
+from gliocast.evidence.classification import NO_PAIR, NO_PROBABILITY
 from gliocast.evidence.intervals import Z_95, Estimate, estimate
 
 RELEVANT_DELTA_AUC = 0.05
@@ -234,7 +234,7 @@ def _bootstrapped_delta(
 
     value = float(difference(np.ones((1, len(clusters))))[0])
     if not np.isfinite(value):
-        return estimate(None), float("nan"), None
+        return estimate(None, reason=NO_PAIR), float("nan"), None
     drawn, without_one = difference(resampled(clusters, n_bootstrap, seed)), difference(jackknifed(clusters))
     delta = bca_estimate(value, drawn, without_one)
     error = float("nan") if delta["ci95"] is None else float(np.nanstd(drawn, ddof=1))

@@ -15,6 +15,7 @@ FURTHER_MEASURES = (
     *("balanced_accuracy", "ppv", "npv", "f1", "mcc", "pr_auc"),
     *("brier", "log_loss", "calibration_slope", "calibration_intercept", "ece"),
 )
+RESULTS = ("auc", "accuracy", "sensitivity", "specificity")  # whose values stand in the table of results
 Performances: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -43,7 +44,7 @@ def _reasons(found: Performances) -> Iterator[str]:
     """A sentence for each reason, with the measures of each model that it holds for."""
     missing: dict[str, dict[str, list[str]]] = {}
     for model, performance in found.items():
-        for measure in FURTHER_MEASURES:
+        for measure in (*RESULTS, *FURTHER_MEASURES):
             value = performance.get(measure, {})
             if "reason" in value and value["value"] is None:
                 missing.setdefault(value["reason"], {}).setdefault(model, []).append(tables.header(measure))
