@@ -423,6 +423,16 @@ def test_a_measure_without_a_value_says_why() -> None:
     assert f"<li>No value (one class only): {said}.</li>" in page
 
 
+def test_a_value_without_an_interval_says_why() -> None:
+    """A sensitivity of 1 of several repeats: no resample of patients has another."""
+    metrics = all_metrics()
+    certain = {"value": 1.0, "ci95": None, "reason": "the same in every bootstrap resample"}
+    metrics["models"]["hybrid"]["patient"] |= {"sensitivity": certain, "mcc": certain}
+    page = without_scripts(build_report(metrics, a_flow(), a_provenance(), all_exhibits(), the_paper()))
+    said = "Hybrid (MRI + clinical), by patient: Sensitivity, MCC"
+    assert f"<li>No interval (the same in every bootstrap resample): {said}.</li>" in page
+
+
 def test_beside_each_p_stands_the_one_that_counts_all_comparisons() -> None:
     found = all_metrics()["comparisons"]["hybrid_vs_clinical"] | {"p_value": 0.02, "p_value_holm": 0.2}
     (row,) = tables.comparison_rows({"hybrid_vs_clinical": found})

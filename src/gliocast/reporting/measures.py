@@ -1,4 +1,4 @@
-"""Every measure that the table of results leaves out, and why some have no value."""
+"""Every measure that the table of results leaves out, and why some have no value or no interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Performances: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
 def measures_html(models: Mapping[str, Any]) -> Markup:
-    """One row a measure, one column a model and level; below, the reasons of those that have no value.
+    """One row a measure, one column a model and level; below, why some have no value or no interval.
 
     Args:
         models: "models" of `metrics.json`.
@@ -41,13 +41,14 @@ def measures_html(models: Mapping[str, Any]) -> Markup:
 
 
 def _reasons(found: Performances) -> Iterator[str]:
-    """A sentence for each reason, with the measures of each model that it holds for."""
-    missing: dict[str, dict[str, list[str]]] = {}
+    """A sentence for each reason why a value or an interval is missing, with the measures of each model."""
+    missing: dict[tuple[str, str], dict[str, list[str]]] = {}
     for model, performance in found.items():
         for measure in (*RESULTS, *FURTHER_MEASURES):
             value = performance.get(measure, {})
-            if "reason" in value and value["value"] is None:
-                missing.setdefault(value["reason"], {}).setdefault(model, []).append(tables.header(measure))
-    for reason, models in missing.items():
+            if "reason" in value:
+                lacking = ("value" if value["value"] is None else "interval", value["reason"])
+                missing.setdefault(lacking, {}).setdefault(model, []).append(tables.header(measure))
+    for (part, reason), models in missing.items():
         whose = "; ".join(f"{model}: {', '.join(measures)}" for model, measures in models.items())
-        yield f"No value ({reason}): {whose}."
+        yield f"No {part} ({reason}): {whose}."
