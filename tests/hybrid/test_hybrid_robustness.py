@@ -240,6 +240,16 @@ def test_explanations_are_means_and_name_no_patient(cohort, partition, fitting, 
     assert not any(patient in str(figure) for patient in cohort["patient_id"])
 
 
+def test_a_figure_of_shapley_values_says_how_many_patients_it_is_of(cohort, partition, fitting, image_scores):
+    training = training_of(cohort, partition)
+    n_training = len(partition.splits[0].training)
+    for asked, said in ((5, 5), (1000, n_training)):
+        _, figure = probing_nodes.explain_models(
+            fitting.models, training, image_scores, partition, probing(explained_patients=asked), "cnn", seed=0
+        )
+        assert figure["layout"]["title"]["text"].endswith(f"; {said} of {n_training} training patients")
+
+
 def test_a_rule_has_nothing_to_explain(cohort, fitting):
     with pytest.raises(ValueError, match="majority is a rule"):
         explanations.mean_absolute_shap(fitting.models.models[0], cohort, 5, seed=0)

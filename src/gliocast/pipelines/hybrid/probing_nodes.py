@@ -44,7 +44,8 @@ def explain_models(
     patients = with_image_score(training_cohort, split.name, split.training, image_scores, "out_of_fold", scale)
     shap = explanations.mean_absolute_shap(model, patients, n_patients, seed)
     chosen = theme.name_of(model.candidate.classifier if model.candidate else name)
-    title = f"What the {name} model listens to ({chosen})"
+    explained = f"{min(n_patients, len(patients))} of {len(patients)} training patients"
+    title = f"What the {name} model listens to ({chosen}); {explained}"
     return shap, figures.bar(shap, title, "Mean absolute SHAP value (probability)")
 
 
