@@ -11,7 +11,9 @@ from model_fakes import three_channel_state, tiny
 from gliocast.errors import ConfigurationError
 from gliocast.model.backbone import import_timm
 from gliocast.model.readiness import refuse_untrainable_network
+from gliocast.model.weights import pinned
 from gliocast.persistence.fingerprints import sha256_of_file
+from gliocast.persistence.tensor_files import save_tensors
 
 FIT = {"test_byobnet": 16, "resnet51q": 256, "efficientnet_lite0": 64, "vit_tiny_patch16_224": 224}
 
@@ -48,6 +50,21 @@ def test_a_file_that_is_no_safetensors_or_another_one_than_pinned_is_told_beside
         wrong = tiny(weights=str(pickled), weights_sha256=sha256, backbone="resnet51")
         with pytest.raises(ConfigurationError, match=rf"^2 problems [\s\S]*weights\.pth: {found}"):
             refuse_untrainable_network(wrong, 32)
+
+
+def test_weights_of_another_backbone_or_without_numbers_are_told_beside_the_rest(tmp_path):
+    path, state = tmp_path / "weights.safetensors", three_channel_state()[1]
+    save_tensors(state, path)
+    of_another = tiny(weights=str(path), backbone="test_resnet", devices=("cuda:7",))
+    with pytest.raises(ConfigurationError, match=r"^2 problems [\s\S]*expected the weights of test_resnet"):
+        refuse_untrainable_network(pinned(of_another), 32)
+    for other, found in (
+        ({}, "without any weight"),
+        (state | {"stem.conv.weight": state["stem.conv.weight"] / 0}, r"no finite numbers in stem\.conv\.weight"),
+    ):
+        save_tensors(other, path)
+        with pytest.raises(ConfigurationError, match=found):
+            refuse_untrainable_network(pinned(tiny(weights=str(path))), 32)
 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv5_300m_enc", "deepseek_vit_412m_enc", "gemma4_vit_167m_enc"])

@@ -31,14 +31,14 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         side_px: of the slices.
 
     Raises:
-        ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, or no
-            safetensors; timm knows no such backbone, or it takes no such slices or does not end as attention needs;
-            bfloat16 is asked of a processor for slices too small for it; learning curves are asked for without
-            TensorBoard.
+        ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, no
+            safetensors, or another network's; timm knows no such backbone, or it takes no such slices or does not end
+            as attention needs; bfloat16 is asked of a processor for slices too small for it; learning curves are asked
+            for without TensorBoard.
     """
     problems: list[Problem] = []
     for look in (
-        partial(pretrained_weights, params),
+        partial(_refuse_unfit_weights, params),
         partial(_refuse_unfit_arithmetic, params, side_px),
         partial(_refuse_unfit_backbone, params, side_px),
         partial(refuse_without_tensorboard, params.tensorboard_folder),
@@ -49,6 +49,12 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
             problems += error.problems
     raise_if_any(list(dict.fromkeys(problems)), ConfigurationError)
     _tell_crowded_threads(params.threads)
+
+
+def _refuse_unfit_weights(params: ModelParameters) -> None:
+    """By starting from them as training does: a file's header does not tell which weights timm takes over."""
+    if (state := pretrained_weights(params)) is not None:
+        build_network(params, params.dropout, state)
 
 
 def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
