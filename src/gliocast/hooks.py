@@ -67,7 +67,9 @@ def refuse_unsearchable_grids(pipeline: Pipeline, catalog: Any) -> None:
 
     It takes seconds, so they are not looked at where a run has searched them.
     """
-    if "fitted_models" in pipeline.all_outputs() and not catalog.exists("fitted_models"):
+    from gliocast.runner import have_run_so
+
+    if not have_run_so(["fitted_models"], pipeline, catalog):
         from gliocast.hybrid.classifiers import check_grids
         from gliocast.hybrid.selection import check_candidates
 
@@ -81,13 +83,14 @@ def pin_weights(pipeline: Pipeline, catalog: Any) -> None:
     if "params:model" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
         return
     from gliocast.model.weights import pinned, weights_file
+    from gliocast.runner import have_run_so
 
     known = pinned(catalog.load("params:model"))
     catalog["params:model"].save(known)
     catalog["parameters"].save(catalog.load("parameters") | {"model": known})
     trained = {"hyperparameters", "cnn_ensemble"} & pipeline.all_outputs()
-    if trained and all(catalog.exists(name) for name in trained):
-        weights_file(known)  # looking at the rest takes torch, and seconds; where results are stale, training looks
+    if trained and have_run_so(["slice_stacks", *trained], pipeline, catalog):
+        weights_file(known)  # looking at the rest takes torch, and seconds
     elif trained:
         from gliocast.model.readiness import refuse_untrainable_network
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,18 +158,40 @@ def is_unsettled(node: Node, catalog: Any) -> bool:
 
 def observe(node: Node, catalog: Any) -> StageRecord:
     """The fingerprints, as of now, of all that the results of `node` depend on."""
-    parameters = [name for name in node.inputs if name.startswith("params:") or name == "parameters"]
-    inputs = [name for name in node.inputs if name not in parameters]
+    inputs = [name for name in node.inputs if not is_parameter(name)]
     joined = [inspected(node.func).__qualname__, node.inputs, node.outputs]  # the graph's module is none of the stage's
     code = [FINGERPRINTS, joined, code_fingerprint(node.func), reading_and_writing(inputs + node.outputs, catalog)]
-    entries = {f"catalog.{name}": configuration(catalog[name]) for name in node.outputs if name in catalog}
     return StageRecord(
         code=sha256_of_value(code),
-        parameters={name: sha256_in_order(catalog.load(name)) for name in parameters}
-        | {name: sha256_of_value(entry) for name, entry in entries.items()},
+        parameters=parameters_of(node, catalog),
         inputs={name: dataset_fingerprint(name, catalog) for name in inputs},
         outputs={},
     )
+
+
+def parameters_of(node: Node, catalog: Any) -> dict[str, str]:
+    """The fingerprints of the parameters of `node`, and of the catalog entries of its results."""
+    entries = {f"catalog.{name}": configuration(catalog[name]) for name in node.outputs if name in catalog}
+    given = {name: sha256_in_order(catalog.load(name)) for name in node.inputs if is_parameter(name)}
+    return given | {name: sha256_of_value(entry) for name, entry in entries.items()}
+
+
+def is_parameter(name: str) -> bool:
+    """Whether an input is a parameter, and no data."""
+    return name.startswith("params:") or name == "parameters"
+
+
+def have_run_so(makes: Collection[str], pipeline: Pipeline, catalog: Any) -> bool:
+    """Whether the stages that make these results have made them, and with the parameters of now."""
+    makers = [node for node in pipeline.nodes if {*makes} & {*node.outputs}]
+    return all(has_run_so(node, catalog) for node in makers)
+
+
+def has_run_so(node: Node, catalog: Any) -> bool:
+    """Whether `node` has run to its end with the parameters of now, and its results are still there."""
+    record = catalog["stage_records"].load().read(node.name)
+    known = record is not None and record.parameters == parameters_of(node, catalog)
+    return known and all(catalog.exists(name) for name in node.outputs)
 
 
 def reading_and_writing(names: list[str], catalog: Any) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 from hybrid_examples import configured
-from kedro.io import DataCatalog
+from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from pydantic import ValidationError
 
+from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ConfigurationError
 from gliocast.hooks import refuse_unsearchable_grids
 from gliocast.hybrid.classifiers import check_grids
 from gliocast.hybrid.selection import check_candidates
+from gliocast.persistence.stages import StageRecord, StageRecords
+from gliocast.runner import parameters_of
 
 
 @pytest.mark.parametrize("profile", ["demo", "paper"])
@@ -108,18 +111,24 @@ def test_a_slip_in_the_grids_ends_a_run_before_its_first_stage(project):
     assert not project.path("01_raw").exists()
 
 
-def test_settings_that_do_not_go_together_are_told_of_every_classifier_before_anything_is_trained():
-    together = {
-        "logistic_regression": {"plain": {"solver": ("lbfgs",), "l1_ratio": (1.0,)}},
-        "lda": {"plain": {"solver": ("svd",), "shrinkage": (0.5,)}},
-        "svc": {"plain": {"kernel": ("precomputed",)}},
-    }
-    catalog = DataCatalog()
-    catalog["params:hybrid"] = configured(classifiers=tuple(together), grids=together)
-    run = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
+SEARCH = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
+CONTRADICTORY = {
+    "logistic_regression": {"plain": {"solver": ("lbfgs",), "l1_ratio": (1.0,)}},
+    "lda": {"plain": {"solver": ("svd",), "shrinkage": (0.5,)}},
+    "svc": {"plain": {"kernel": ("precomputed",)}},
+}
+
+
+def a_catalog(folder, hybrid):
+    known = {"params:hybrid": MemoryDataset(hybrid), "fitted_models": MemoryDataset("fitted")}
+    return DataCatalog({**known, "stage_records": StageRecordsDataset(str(folder))})
+
+
+def test_settings_that_do_not_go_together_are_told_of_every_classifier_before_anything_is_trained(tmp_path):
+    catalog = a_catalog(tmp_path, configured(classifiers=tuple(CONTRADICTORY), grids=CONTRADICTORY))
     with pytest.raises(ConfigurationError) as caught:
-        refuse_unsearchable_grids(run, catalog)
-    assert [problem.where for problem in caught.value.problems] == [f"hybrid.grids.{name}" for name in together]
+        refuse_unsearchable_grids(SEARCH, catalog)
+    assert [problem.where for problem in caught.value.problems] == [f"hybrid.grids.{name}" for name in CONTRADICTORY]
     assert caught.value.problems[0].found.startswith("Solver lbfgs supports only")
 
 
@@ -142,9 +151,10 @@ def test_more_neighbours_than_any_invented_patients_are_no_slip_of_the_grid():
     )
 
 
-def test_the_grids_of_a_finished_search_are_not_looked_at_again():
-    catalog = DataCatalog()
-    for name, value in {"params:hybrid": "never looked at", "fitted_models": "finished"}.items():
-        catalog[name] = value
-    run = Pipeline([Node(lambda given: given, ["params:hybrid"], "fitted_models", name="fit")])
-    refuse_unsearchable_grids(run, catalog)
+def test_the_grids_of_a_finished_search_are_looked_at_again_only_where_they_have_changed(tmp_path):
+    catalog = a_catalog(tmp_path, "never looked at")
+    StageRecords(tmp_path).write("fit", StageRecord("", parameters_of(SEARCH.nodes[0], catalog), {}, {}))
+    refuse_unsearchable_grids(SEARCH, catalog)
+    catalog["params:hybrid"].save(configured(classifiers=tuple(CONTRADICTORY), grids=CONTRADICTORY))
+    with pytest.raises(ConfigurationError, match=r"^3 problems"):
+        refuse_unsearchable_grids(SEARCH, catalog)

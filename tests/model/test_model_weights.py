@@ -18,12 +18,16 @@ from safetensors.torch import save_file
 from served_hub import served_hub
 
 from gliocast.cli import cli
+from gliocast.datasets.files import JsonDataset
+from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError
 from gliocast.hooks import pin_weights
 from gliocast.model import weights
 from gliocast.model.backbone import import_timm
 from gliocast.model.weights import fetch_weights, pinned, pretrained_weights
 from gliocast.persistence.fingerprints import sha256_of_file
+from gliocast.persistence.stages import StageRecord
+from gliocast.runner import parameters_of
 
 
 def test_weights_none_is_a_random_start():
@@ -255,6 +259,7 @@ def a_start(params, image_score="cnn", reads="params:model", makes=("cnn_ensembl
     known = {"params:model": params, "params:slices": slices, "params:image_score": image_score, "parameters": {}}
     for name, value in (known | done).items():
         catalog[name] = value
+    catalog["stage_records"] = StageRecordsDataset("none")
     run = Pipeline([Node(lambda given: given, [reads], list(makes), name="train")])
     pin_weights(run, catalog)
     return catalog
@@ -284,9 +289,53 @@ def test_what_training_would_refuse_is_refused_before_slices_are_made_for_it():
         a_start(lacking, makes=("hyperparameters", "cnn_ensemble"), hyperparameters="found")
     with pytest.raises(ConfigurationError, match=r"^2 problems"):
         a_start(lacking, makes=("hyperparameters",))
-    a_start(lacking, cnn_ensemble="trained")  # it may be reused; if not, the training itself refuses
+    with pytest.raises(ConfigurationError, match=r"^2 problems"):
+        a_start(lacking, cnn_ensemble="trained")
+
+
+LACKING = tiny(backbone="resnet51", devices=("cuda:7",))
+STAGES = Pipeline(
+    [
+        Node(lambda given: given, "params:slices", "slice_stacks", name="cut"),
+        Node(lambda given: given, "params:model", "cnn_ensemble", name="train"),
+    ]
+)
+
+
+def trained(folder, params=LACKING):
+    """The catalog of a run after one that has trained; a look at its network would end it."""
+    catalog = DataCatalog({"stage_records": StageRecordsDataset(str(folder / "stages"))})
+    slices, made = SimpleNamespace(size_px=16), {name: JsonDataset(str(folder / name)) for name in STAGES.all_outputs()}
+    known = {"params:model": params, "params:slices": slices, "params:image_score": "cnn", "parameters": {}}
+    for name, entry in (known | made).items():
+        catalog[name] = entry
+    for node in STAGES.nodes:
+        catalog.save(node.outputs[0], "made")
+        catalog.load("stage_records").write(node.name, StageRecord("", parameters_of(node, catalog), {}, {}))
+    return catalog
+
+
+def test_what_was_trained_with_these_parameters_is_not_looked_at_again(tmp_path):
+    pin_weights(STAGES, trained(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda catalog: catalog["params:model"].save(tiny(backbone="resnet52", devices=("cuda:7",))),
+        lambda catalog: catalog["params:slices"].save(SimpleNamespace(size_px=32)),
+        lambda catalog: catalog["cnn_ensemble"].filepath.unlink(),
+    ],
+    ids=["another network", "other slices", "nothing is left"],
+)
+def test_what_will_be_trained_again_is_looked_at_again(tmp_path, change):
+    catalog = trained(tmp_path)
+    change(catalog)
+    with pytest.raises(ConfigurationError, match=r"^2 problems .* nothing was run"):
+        pin_weights(STAGES, catalog)
 
 
 def test_weights_that_are_gone_are_told_before_what_was_trained_from_them_is_reused(tmp_path):
+    catalog = trained(tmp_path, tiny(weights="gone.safetensors"))
     with pytest.raises(ConfigurationError, match=r"model\.weights"):
-        a_start(tiny(weights=str(tmp_path / "gone.safetensors")), cnn_ensemble="trained")
+        pin_weights(STAGES, catalog)
