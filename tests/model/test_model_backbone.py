@@ -126,6 +126,12 @@ def test_weights_of_other_shapes_are_refused():
         network(pretrained=wider)
 
 
+def test_weights_of_a_transformer_with_other_layers_are_refused():
+    state = import_timm().create_model("test_coatnet").state_dict()
+    with pytest.raises(ConfigurationError, match="or other layers; expected the weights of test_maxvit"):
+        network(pretrained=state, backbone="test_maxvit")
+
+
 def test_a_file_without_any_weight_is_refused_and_nothing_is_fetched_in_its_place(monkeypatch):
     from timm.models import _builder
 

@@ -130,8 +130,8 @@ def _started_from(pretrained: Mapping[str, Tensor], make: Callable[..., Any], pa
         drawn = make()
     try:
         backbone = make(pretrained=True, pretrained_cfg_overlay={"state_dict": dict(pretrained)})
-    except (RuntimeError, KeyError) as error:  # the shapes do not fit
-        raise ConfigurationError(_other_network(params, "of other shapes")) from error
+    except (RuntimeError, KeyError, AttributeError) as error:  # as timm says that shapes or layers are others
+        raise ConfigurationError(_other_network(params, "of other shapes, or other layers")) from error
     new = {id(weight) for layer in classifiers(backbone) for weight in layer.parameters()}
     unnamed = {
         name: weight
