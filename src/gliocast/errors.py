@@ -214,3 +214,18 @@ def raise_if_any(problems: Sequence[Problem], error: type[InputError]) -> None:
     """Raise `error` with all `problems`, or return quietly where there are none."""
     if problems:
         raise error(problems)
+
+
+def refuse_together(*looks: Callable[[], object]) -> None:
+    """Take every look, and refuse what they refuse all at once, each problem once.
+
+    Raises:
+        ConfigurationError: a look has raised one.
+    """
+    problems: list[Problem] = []
+    for look in looks:
+        try:
+            look()
+        except ConfigurationError as error:
+            problems += error.problems
+    raise_if_any(list(dict.fromkeys(problems)), ConfigurationError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import Any
 
 import click
@@ -10,7 +11,7 @@ from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
-from gliocast.errors import ConfigurationError, raise_if_any
+from gliocast.errors import ConfigurationError, raise_if_any, refuse_together
 
 # What a run without a report was for, and so what it says at its end: the first of these that it makes.
 RESULTS = {"table_audit": "Claimed and true", "hyperparameters": "Hyperparameters", "slice_montage": "Slices"}
@@ -40,8 +41,7 @@ class ProjectHooks:
         from gliocast.refusals import faulty_entries
 
         raise_if_any(faulty_entries(pipeline.datasets(), catalog), ConfigurationError)
-        refuse_unsearchable_grids(pipeline, catalog)
-        pin_weights(pipeline, catalog)
+        refuse_together(partial(refuse_unsearchable_grids, pipeline, catalog), partial(pin_weights, pipeline, catalog))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:

@@ -102,12 +102,14 @@ def test_the_pattern_must_capture_the_patient():
         configured(features={**features, "id_pattern": "UPENN.*"})
 
 
-def test_a_slip_in_the_grids_ends_a_run_before_its_first_stage(project):
+def test_slips_in_the_grids_and_in_the_network_end_a_run_together_before_its_first_stage(project):
     grids = "hybrid: {grids: {random_forest: {plain: {criterion: [ginny]}}}}\n"
     project.write("conf/local/parameters.yml", grids)
-    ended = project.run("hybrid")
+    ended = project.run("hybrid", model__backbone="resnet51")
     assert ended.returncode == 2
+    assert "2 problems" in ended.stderr
     assert "hybrid.grids.random_forest.plain.criterion" in ended.stderr
+    assert "model.backbone" in ended.stderr
     assert not project.path("01_raw").exists()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from gliocast.errors import ConfigurationError, Problem, raise_if_any
+from gliocast.errors import refuse_together
 from gliocast.model.backbone import build_network
 from gliocast.model.device import choose_devices
 from gliocast.model.endings import refuse_unfit_slices
@@ -36,18 +36,12 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
             as attention needs; bfloat16 is asked of a processor for slices too small for it; learning curves are asked
             for without TensorBoard.
     """
-    problems: list[Problem] = []
-    for look in (
+    refuse_together(
         partial(_refuse_unfit_weights, params),
         partial(_refuse_unfit_arithmetic, params, side_px),
         partial(_refuse_unfit_backbone, params, side_px),
         partial(refuse_without_tensorboard, params.tensorboard_folder),
-    ):
-        try:
-            look()
-        except ConfigurationError as error:
-            problems += error.problems
-    raise_if_any(list(dict.fromkeys(problems)), ConfigurationError)
+    )
     _tell_crowded_threads(params.threads)
 
 
