@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
+from gliocast.datasets.base import PlacedDataset
+from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.persistence.code import class_fingerprint, code_fingerprint, inspected
-from gliocast.persistence.disk import told_where_unreadable
+from gliocast.persistence.disk import told_where_unreadable, unwritable_folders
 from gliocast.persistence.fingerprints import sha256_in_order, sha256_of_file, sha256_of_value
 from gliocast.persistence.stages import StageRecord, StageRecords
 from gliocast.raw_data import can_tell, is_there, provide_raw_data
@@ -133,8 +136,10 @@ class ReusingRunner(SequentialRunner):
             return
         _log.info("stage %s %s: runs, %s", place, node.name, reason or "its result may be another by now")
         # Followers of what is only tried again keep their results, hours of work, unless something came of it.
-        for stale in [node] if reason is None else chain.from_nodes(node.name).nodes:
-            run.records.forget(stale.name)
+        stale = [node] if reason is None else chain.from_nodes(node.name).nodes
+        raise_if_any([*unwritable_folders(sorted(folders_written(stale, run.catalog)))], ArtefactError)
+        for one in stale:
+            run.records.forget(one.name)
         super().run(Pipeline([node]), *run.arguments)
         outputs = outputs_of(node, run.catalog)
         run.has_run = True
@@ -148,6 +153,14 @@ def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
     """The pipeline, cut behind the check of the images where `check_only` asks for no more."""
     checks = any(node.name == CHECK for node in pipeline.nodes) and catalog.load("params:check_only")
     return pipeline.to_nodes(CHECK) if checks else pipeline
+
+
+def folders_written(nodes: Iterable[Node], catalog: Any) -> set[Path]:
+    """The folders that stages write to: those that their results lie in, and their workspaces."""
+    results = [catalog.get(name) for node in nodes for name in node.outputs]
+    taken = [catalog.get(name) for node in nodes for name in node.inputs]
+    beside = {dataset.filepath.parent for dataset in results if isinstance(dataset, PlacedDataset)}
+    return beside | {dataset.filepath for dataset in taken if isinstance(dataset, WorkspaceDataset)}
 
 
 def is_unsettled(node: Node, catalog: Any) -> bool:
@@ -215,8 +228,6 @@ def dataset_fingerprint(name: str, catalog: Any) -> str:
 
 def foreign_fingerprint(name: str, catalog: Any) -> str:
     """The fingerprint of a dataset of Kedro's own: of its file, such as an Excel sheet, else of the table it brings."""
-    from pathlib import Path
-
     import pandas as pd
 
     path = Path(str(getattr(catalog[name], "_filepath", "")))

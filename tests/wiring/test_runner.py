@@ -9,7 +9,9 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from threading import Thread
+from types import MappingProxyType
 
 import pytest
 from filelock import FileLock, Timeout
@@ -18,6 +20,7 @@ from kedro.pipeline import Node, Pipeline
 
 import gliocast.runner
 from closed_paths import close
+from gliocast.datasets.checkpoints import CheckpointsDataset
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
@@ -26,6 +29,7 @@ from gliocast.runner import (
     ReusingRunner,
     configuration,
     dataset_fingerprint,
+    folders_written,
     observe,
     reading_and_writing,
 )
@@ -67,11 +71,12 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(gliocast.runner, "class_fingerprint", lambda kind: codes[kind.__name__])
     monkeypatch.setattr(gliocast.runner, "provide_raw_data", lambda pipeline, catalog: Pipeline([]))
 
-    def run(offset=0, only_missing_outputs=False, **new_codes):
+    def run(offset=0, only_missing_outputs=False, folders=MappingProxyType({}), **new_codes):
         codes.update(new_codes)
         CALLS.clear()
+        places = {name: tmp_path / folders.get(name, "") for name in ("numbers", "others", "total", "doubled")}
         catalog = DataCatalog(
-            {name: JsonDataset(str(tmp_path / f"{name}.json")) for name in ("numbers", "others", "total", "doubled")}
+            {name: JsonDataset(str(place / f"{name}.json")) for name, place in places.items()}
             | {"stage_records": StageRecordsDataset(str(tmp_path / ".stages"))}
             | {"params:offset": MemoryDataset(offset)}
         )
@@ -235,6 +240,36 @@ def test_results_that_may_not_be_written_end_in_a_sentence(workplace, monkeypatc
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
     with pytest.raises(ArtefactError, match=r"\.stages: Permission denied; expected a writable disk"):
         workplace()
+
+
+def test_folders_that_take_no_result_are_told_at_once_before_anything_is_made_for_them(workplace, monkeypatch):
+    for name in ("closed", "shut"):
+        (workplace.folder / name).mkdir()
+        close(monkeypatch, workplace.folder / name)
+    with pytest.raises(ArtefactError, match=r"^2 problems .* nothing was run") as refused:
+        workplace(folders={"total": "closed", "doubled": "shut/2026"})
+    assert not CALLS
+    told = [(problem.where, problem.found) for problem in refused.value.problems]
+    assert told == [(f"{workplace.folder.name}/closed", "Permission denied"), ("shut/2026", "Permission denied")]
+
+
+def test_a_folder_of_results_that_are_reused_may_be_closed(workplace, monkeypatch):
+    workplace(folders={"total": "closed"})
+    tried = []
+    monkeypatch.setattr("gliocast.runner.unwritable_folders", lambda folders: tried.extend(folders) or [])
+    assert workplace(folders={"total": "closed"}, double="v2") == ["double"]
+    assert tried == [workplace.folder]
+
+
+def test_a_stage_writes_beside_its_results_and_into_its_workspaces():
+    entries = {
+        "read": JsonDataset("raw/read.json"),
+        "checkpoints": CheckpointsDataset("models/checkpoints"),
+        "made": JsonDataset("results/made.json"),
+        "noted": MemoryDataset(),
+    }
+    stage = Node(lambda *_: (), ["read", "checkpoints"], ["made", "noted"])
+    assert folders_written([stage], DataCatalog(entries)) == {Path("models/checkpoints"), Path("results")}
 
 
 def test_raw_data_that_may_not_be_read_end_in_a_sentence(workplace, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def told_where_unwritable(path: Path, then: str = RUN_AGAIN) -> Iterator[None]:
         if said.errno not in UNWRITABLE:
             raise
         raise ArtefactError(unwritable(path, said, then)) from error
+
+
+def unwritable_folders(folders: Iterable[Path]) -> Iterator[Problem]:
+    """The problem of each folder in which no file can be made; tried out there, or where the folder will lie."""
+    for folder in folders:
+        nearest = next(place for place in (folder, *folder.parents) if place.is_dir())
+        try:
+            with told_where_unwritable(folder), tempfile.TemporaryFile(dir=nearest) as tried:
+                tried.write(b" ")
+        except ArtefactError as error:
+            yield from error.problems
 
 
 @contextmanager
