@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import pytest
 from filelock import FileLock, Timeout
-from kedro.io import DataCatalog, MemoryDataset
+from kedro.io import DataCatalog, DatasetError, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 
 import gliocast.runner
@@ -25,6 +25,7 @@ from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
 from gliocast.persistence.stages import StageRecord, StageRecords
+from gliocast.refusals import input_error
 from gliocast.runner import (
     ReusingRunner,
     configuration,
@@ -213,6 +214,14 @@ def test_a_refusal_says_that_nothing_was_run_only_where_that_is_so(workplace):
     with pytest.raises(ConfigurationError) as refused:
         workplace()
     assert "nothing was run" in refused.value.headline()
+
+
+def test_a_stage_whose_results_cannot_be_stored_has_run(workplace):
+    (workplace.folder / "total.json").mkdir()
+    with pytest.raises(DatasetError) as refused:
+        workplace()
+    assert CALLS == ["add"]
+    assert "finished stages are kept" in input_error(refused.value).headline()
 
 
 def test_a_stage_that_is_worth_another_try_runs_its_followers_only_where_something_came_of_it(workplace, monkeypatch):
