@@ -78,7 +78,7 @@ def typed_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise ConfigurationError([*switched, *map(violation, found)]) from None
-    raise_if_any(switched or [*shifted_classes(typed), *untried_hyperparameters(typed)], ConfigurationError)
+    raise_if_any(switched or [problem for look in CONTRADICTIONS for problem in look(typed)], ConfigurationError)
     # The paper's reported numbers are looked up by their names in tables, so they stay plain.
     return dict(typed) | {"paper": public["paper"]}
 
@@ -119,6 +119,27 @@ def shifted_classes(typed: GliocastParameters) -> list[Problem]:
         "One cut point is cohort.survival_threshold_days; model.first_long_term_class is the class that begins there."
     )
     return [Problem("–", "model.survival_cut_points_days", f"long-term from {found} days", expected, remedy)]
+
+
+def absent_folds(typed: GliocastParameters) -> list[Problem]:
+    """More folds to search on than a split has."""
+    asked, there = typed.tuning.folds, typed.partition.inner_folds
+    if typed.image_score != "cnn" or not typed.tuning.trials or asked <= there:
+        return []
+    expected, remedy = f"at most {there}, the folds of a split", "Lower it, or raise partition.inner_folds."
+    return [Problem("–", "tuning.folds", str(asked), expected, remedy)]
+
+
+def untrained_paper(typed: GliocastParameters) -> list[Problem]:
+    """The paper's protocol, without the network whose scores it is about."""
+    if typed.image_score != "cnn" or typed.protocol != "paper" or typed.model.paper_protocol:
+        return []
+    expected, remedy = "true, since protocol is paper", "Set it to true, or protocol to honest."
+    return [Problem("–", "model.paper_protocol", "false", expected, remedy)]
+
+
+# What finds values that are allowed alone, and not together.
+CONTRADICTIONS = (shifted_classes, untried_hyperparameters, absent_folds, untrained_paper)
 
 
 def violation(finding: Any) -> Problem:

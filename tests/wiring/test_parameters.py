@@ -112,3 +112,22 @@ def test_a_slip_in_a_rule_or_a_word_that_may_name_a_patient_is_told_and_the_name
     (problem,) = told.value.problems
     assert (problem.where, problem.found) == (where, found)
     assert "Dupont" not in str(problem)
+
+
+def test_a_search_on_more_folds_than_a_split_has_is_refused_before_slices_are_cut_for_it():
+    loaded = parameters({})
+    loaded["tuning"]["folds"] = 1 + loaded["partition"]["inner_folds"]
+    with pytest.raises(ConfigurationError, match=r"tuning.folds: 6; expected at most 5, the folds of a split"):
+        typed_parameters(loaded)
+    assert typed_parameters(loaded | {"image_score": "none"})
+    assert typed_parameters(loaded | {"tuning": loaded["tuning"] | {"trials": 0}})
+
+
+def test_the_papers_protocol_without_the_papers_network_is_refused_before_any_is_trained():
+    loaded = parameters({"paper_protocol": False}) | {"protocol": "paper"}
+    with pytest.raises(
+        ConfigurationError, match=r"model.paper_protocol: false; expected true, since protocol is paper"
+    ):
+        typed_parameters(loaded)
+    assert typed_parameters(loaded | {"protocol": "honest"})
+    assert typed_parameters(loaded | {"image_score": "none"})
