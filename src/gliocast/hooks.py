@@ -37,11 +37,13 @@ class ProjectHooks:
 
     @hook_impl
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
-        """Make every entry of the pipeline, none of which is read; look at grids and network where they are needed."""
+        """Make every entry of the pipeline, and read none; look at network, search and grids where they are new."""
         from gliocast.refusals import faulty_entries
 
         raise_if_any(faulty_entries(pipeline.datasets(), catalog), ConfigurationError)
-        refuse_together(partial(refuse_unsearchable_grids, pipeline, catalog), partial(pin_weights, pipeline, catalog))
+        # Records name the weights that were pinned, so these come first.
+        looks = (pin_weights, refuse_unusable_study, refuse_unsearchable_grids)
+        refuse_together(*(partial(look, pipeline, catalog) for look in looks))
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
@@ -95,3 +97,14 @@ def pin_weights(pipeline: Pipeline, catalog: Any) -> None:
         from gliocast.model.readiness import refuse_untrainable_network
 
         refuse_untrainable_network(known, catalog.load("params:slices").size_px)
+
+
+def refuse_unusable_study(pipeline: Pipeline, catalog: Any) -> None:
+    """Refuse a storage of the search that cannot be used, before slices are cut for it."""
+    if "tuning_study" not in pipeline.inputs() or catalog.load("params:image_score") != "cnn":
+        return
+    from gliocast.runner import have_run_so
+
+    searches = catalog.load("params:tuning").trials > 0
+    if searches and not have_run_so(["slice_stacks", "hyperparameters"], pipeline, catalog):
+        catalog.load("tuning_study").try_to_open()

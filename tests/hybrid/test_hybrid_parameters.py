@@ -102,14 +102,17 @@ def test_the_pattern_must_capture_the_patient():
         configured(features={**features, "id_pattern": "UPENN.*"})
 
 
-def test_slips_in_the_grids_and_in_the_network_end_a_run_together_before_its_first_stage(project):
+def test_slips_in_the_grids_the_network_and_the_search_end_a_run_together_before_its_first_stage(project):
+    study = "{type: gliocast.datasets.StudyDataset, filepath: a.log, credentials: database}"
+    project.write("conf/local/catalog.yml", f"tuning_study: {study}\n")
+    project.write("conf/local/credentials.yml", "database: {url: 'sqlite:////nowhere/of/ours.db'}\n")
     grids = "hybrid: {grids: {random_forest: {plain: {criterion: [ginny]}}}}\n"
     project.write("conf/local/parameters.yml", grids)
     ended = project.run("hybrid", model__backbone="resnet51")
     assert ended.returncode == 2
-    assert "2 problems" in ended.stderr
-    assert "hybrid.grids.random_forest.plain.criterion" in ended.stderr
-    assert "model.backbone" in ended.stderr
+    assert "3 problems" in ended.stderr
+    told = ("hybrid.grids.random_forest.plain.criterion", "model.backbone", "tuning_study: url")
+    assert [where for where in told if where not in ended.stderr] == []
     assert not project.path("01_raw").exists()
 
 

@@ -15,7 +15,7 @@ NONE_NAMED: dict[str, Any] = {}  # the entry names no credentials; those that it
 class StudyDataset(WorkspaceDataset):
     """A journal file, or any database that SQLAlchemy reaches.
 
-    Loading gives a handle (`tuning.storage.StudyStorage`) that touches no disk and no network until the search uses it.
+    Loading gives a handle (`tuning.storage.StudyStorage`) that touches no disk and no network until it is opened.
 
     Args:
         filepath: the journal file.

@@ -73,6 +73,16 @@ class StudyStorage:
                 raise ArtefactError(_unwritable(self, failure)) from None
             raise ConfigurationError(_unreachable(self, failure)) from None
 
+    def try_to_open(self) -> None:
+        """Open a database, or a journal that is there, as a search will: a new database gets its tables.
+
+        Raises:
+            as `opened` does.
+        """
+        if self.url or self.journal.exists():
+            with self.opened():
+                pass
+
     def _open(self) -> OpenStorage:
         if self.url is None:
             storage, repairs = open_journal(self.journal)
