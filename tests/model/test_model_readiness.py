@@ -86,6 +86,12 @@ def test_learning_curves_without_tensorboard_are_refused_at_once(monkeypatch):
         refuse_untrainable_network(tiny(tensorboard_folder="curves"), 32)
 
 
+def test_a_folder_for_learning_curves_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=r"model\.tensorboard_folder: .*file/curves: Not a directory"):
+        refuse_untrainable_network(tiny(tensorboard_folder=str(tmp_path / "file" / "curves")), 32)
+
+
 def test_looking_takes_no_weights_into_memory(monkeypatch):
     devices, timm = [], import_timm()
     make = timm.create_model

@@ -11,7 +11,7 @@ from gliocast.model.device import choose_devices
 from gliocast.model.endings import refuse_unfit_slices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
-from gliocast.model.tensorboard import refuse_without_tensorboard
+from gliocast.model.tensorboard import refuse_unusable_folder
 from gliocast.model.weights import pretrained_weights
 from gliocast.processes import n_cores
 
@@ -34,13 +34,13 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, no
             safetensors, or another network's; timm knows no such backbone, or it takes no such slices or does not end
             as attention needs; bfloat16 is asked of a processor for slices too small for it; learning curves are asked
-            for without TensorBoard.
+            for without TensorBoard, or where nothing can be written.
     """
     refuse_together(
         partial(_refuse_unfit_weights, params),
         partial(_refuse_unfit_arithmetic, params, side_px),
         partial(_refuse_unfit_backbone, params, side_px),
-        partial(refuse_without_tensorboard, params.tensorboard_folder),
+        partial(refuse_unusable_folder, params.tensorboard_folder),
     )
     _tell_crowded_threads(params.threads)
 

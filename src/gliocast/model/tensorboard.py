@@ -24,9 +24,8 @@ def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> 
     if folder is None:
         yield follow
         return
-    refuse_without_tensorboard(folder)
     place = Path(folder) / name
-    _refuse_unwritable(place)
+    refuse_unusable_folder(str(place))
     with ExitStack() as opened:
         writer: Any = None
 
@@ -43,11 +42,11 @@ def followed_in(folder: str | None, name: str, follow: Follow | None = None) -> 
         yield write
 
 
-def refuse_without_tensorboard(folder: str | None) -> None:
-    """Refuse to write learning curves with a package that is not there.
+def refuse_unusable_folder(folder: str | None) -> None:
+    """Refuse learning curves that cannot be written; their folder is made.
 
     Raises:
-        ConfigurationError: a folder is given and TensorBoard is not installed.
+        ConfigurationError: a folder is given, and it cannot be written or TensorBoard is not installed.
     """
     if folder is None:
         return
@@ -55,6 +54,7 @@ def refuse_without_tensorboard(folder: str | None) -> None:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError:
         raise ConfigurationError(_not_installed(folder)) from None
+    _refuse_unwritable(Path(folder))
 
 
 def _writer(place: Path, epoch: int) -> Any:
