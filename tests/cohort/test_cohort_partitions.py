@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from gliocast.cohort.parameters import Fractions, PartitionParameters
 from gliocast.cohort.partition_checks import check_partition, cohort_sha256
 from gliocast.cohort.partition_json import partition_from_json, partition_sha256, partition_to_json
-from gliocast.cohort.partitions import partition_patients, rotated
+from gliocast.cohort.partitions import check_size, partition_patients, rotated
 from gliocast.errors import PartitionError
+from gliocast.pipelines.preprocessing import create_pipeline
 
 PAPER = Fractions(train=0.6, validation=0.2)
 SCHEMES = ("holdout", "nested_cv", "leave_one_centre_out")
@@ -52,6 +53,31 @@ def test_the_papers_175_patients_are_parted_into_104_34_and_37(a_cohort):
         37,
     ]
     assert partition.splits[0].test == partition.paper.held_out
+
+
+def test_a_cohort_that_cannot_be_parted_is_refused_before_its_images_are_cut():
+    nodes = [node.name for node in create_pipeline().nodes]
+    assert nodes.index("check_cohort_size") < nodes.index("extract_slices")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_too_few_patients_to_part_are_refused_before_anybody_is_left_out(a_cohort, scheme):
+    enough = a_cohort(20, 20)
+    check_size(enough, parameters(scheme))
+    with pytest.raises(PartitionError, match=r"[23] short_term; expected at least"):
+        check_size(a_cohort(20, 3), parameters(scheme))
+    undetermined = enough.assign(outcome=enough["outcome"].mask(enough["outcome"] == "short_term"))
+    with pytest.raises(PartitionError, match="0 short_term"):
+        check_size(undetermined, parameters(scheme))
+    check_size(enough.assign(outcome=pd.NA), parameters(scheme))  # nobody is left: the patient flow says why
+
+
+def test_patients_without_a_centre_may_still_be_left_out_unless_nobody_has_one(a_cohort):
+    cohort = a_cohort(20, 20)
+    first = cohort.index == 0
+    check_size(cohort.assign(centre=cohort["centre"].mask(first)), parameters("leave_one_centre_out"))
+    with pytest.raises(PartitionError, match="missing for 40 patients"):
+        check_size(cohort.assign(centre=pd.NA), parameters("leave_one_centre_out"))
 
 
 def test_every_outcome_is_parted_in_the_same_proportion(a_cohort):

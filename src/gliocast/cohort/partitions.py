@@ -40,6 +40,19 @@ def partition_patients(cohort: pd.DataFrame, params: PartitionParameters, seed: 
     return Partition(params.scheme, seed, splits, paper_fold(cohort, splits[0].test, params.fractions, seed))
 
 
+def check_size(cohort: pd.DataFrame, params: PartitionParameters) -> None:
+    """Refuse a cohort that is too small for the scheme even if nobody is left out of it, before its images are cut.
+
+    Raises:
+        PartitionError: as `partition_patients` would of all whose outcome is known.
+    """
+    known = cohort[cohort["outcome"].notna()]
+    if params.scheme == "leave_one_centre_out" and known["centre"].notna().any():
+        known = known[known["centre"].notna()]
+    if len(known):  # where nobody is left, `select_patients` says why
+        raise_if_any([*size_problems(known, params)], PartitionError)
+
+
 def holdout(cohort: pd.DataFrame, params: PartitionParameters, seed: int) -> Iterator[Test]:
     """One test: those whom the fractions of training and validation leave."""
     strata = shuffled_strata(cohort["patient_id"], cohort["outcome"], np.random.default_rng([seed, OUTER]))

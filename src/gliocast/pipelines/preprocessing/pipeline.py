@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kedro.pipeline import Node, Pipeline
 
-from gliocast.cohort.partitions import partition_patients
+from gliocast.cohort.partitions import check_size, partition_patients
 from gliocast.cohort.table import read_cohort
 from gliocast.pipelines.preprocessing import check_nodes, imaging_nodes, nodes
 
@@ -69,6 +69,7 @@ def create_separation_pipeline() -> Pipeline:
     """Who is in the study, who trains, who is tested."""
     return Pipeline(
         [
+            Node(check_size, ["cohort", "params:partition"], None, name="check_cohort_size"),
             Node(
                 nodes.select_patients,
                 [
