@@ -163,8 +163,8 @@ class InputError(GliocastError):
         if self.consequence == InputError.consequence:
             self.consequence = "finished stages are kept"
 
-    def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]]]:
-        return type(self), (list(self.problems),)
+    def __reduce__(self) -> tuple[type[InputError], tuple[list[Problem]], dict[str, object]]:
+        return type(self), (list(self.problems),), vars(self)
 
 
 class ConfigurationError(InputError):

@@ -4,6 +4,7 @@ import resource
 import signal
 import sys
 import time
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,9 @@ def test_a_database_whose_driver_is_not_installed_is_told_so(tmp_path: Path, mon
 
 def test_a_journal_that_cannot_be_written_is_an_error(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ArtefactError, match=r"tuning study study\.log"):
+    with pytest.raises(ArtefactError, match=r"tuning study study\.log") as told:
         run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "file" / "study.log")))
+    assert "nothing was run" in told.value.headline()
 
 
 @dataclass(frozen=True)
@@ -119,11 +121,13 @@ def test_a_disk_that_fills_up_while_searching_ends_in_a_sentence_and_the_search_
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing on then fails as on a full disk
     try:
-        with pytest.raises(ArtefactError, match=r"File too large.*with space left.*goes on where it stopped"):
+        with pytest.raises(ArtefactError, match=r"File too large.*with space left.*goes on where it stopped") as told:
             run_search(a_search(tmp_path, filling, trials=5))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
+    for error in (told.value, copy(told.value)):  # one comes from another process as a copy
+        assert "finished stages are kept" in error.headline()
     hyperparameters, trials, _ = run_search(a_search(tmp_path, trials=5))
     undisturbed = run_search(a_search(tmp_path / "undisturbed", trials=5))[1]
     assert hyperparameters["n_complete"] == 5

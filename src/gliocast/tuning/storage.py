@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from gliocast.errors import ArtefactError, ConfigurationError, Problem
+from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
 from gliocast.tuning.journal import open_journal
 from gliocast.tuning.optuna_types import BaseStorage
 from gliocast.tuning.presence import DatabasePresence, JournalPresence, Presence, repeat
@@ -63,15 +63,25 @@ class StudyStorage:
         from optuna.exceptions import StorageInternalError
         from sqlalchemy.exc import SQLAlchemyError
 
+        in_use = False
         try:
-            yield self._open()
+            storage = self._open()
+            in_use = True
+            yield storage
         except (SQLAlchemyError, StorageInternalError, OSError, AssertionError) as error:
             failure = first_of((SQLAlchemyError, StorageInternalError, OSError), error)
             if failure is None:
                 raise
-            if isinstance(failure, OSError):
-                raise ArtefactError(_unwritable(self, failure)) from None
-            raise ConfigurationError(_unreachable(self, failure)) from None
+            told = self._told(failure)
+            if in_use:
+                told.say_what_is_kept()
+            raise told from None
+
+    def _told(self, failure: Exception) -> InputError:
+        """What the storage's own error says, in our words."""
+        if isinstance(failure, OSError):
+            return ArtefactError(_unwritable(self, failure))
+        return ConfigurationError(_unreachable(self, failure))
 
     def try_to_open(self) -> None:
         """Open a database, or a journal that is there, as a search will: a new database gets its tables.
