@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kedro.io import DatasetError
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
@@ -115,7 +114,7 @@ class ReusingRunner(SequentialRunner):
                 for number, node in enumerate(chain.nodes, start=1):
                     self._run_if_stale(node, f"{number}/{len(chain.nodes)}", chain, run)
         except Exception as error:
-            if (run.has_run or is_of_a_result(error)) and (wrong := input_error(error)):
+            if run.has_run and (wrong := input_error(error)):
                 wrong.say_what_is_kept()
             raise
         return {name: catalog[name] for name in pipeline.outputs()}
@@ -154,11 +153,6 @@ def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
     """The pipeline, cut behind the check of the images where `check_only` asks for no more."""
     checks = any(node.name == CHECK for node in pipeline.nodes) and catalog.load("params:check_only")
     return pipeline.to_nodes(CHECK) if checks else pipeline
-
-
-def is_of_a_result(error: Exception) -> bool:
-    """Whether a result could not be stored: its stage has run, though it has not come to its end."""
-    return isinstance(error, DatasetError) and "Failed while saving" in str(error)
 
 
 def folders_written(nodes: Iterable[Node], catalog: Any) -> set[Path]:

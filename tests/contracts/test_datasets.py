@@ -130,8 +130,9 @@ def test_a_full_disk_is_told_in_our_words_by_handles_too(tmp_path, monkeypatch, 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("tempfile.mkstemp", full)
-    with pytest.raises(ArtefactError, match="No space left on device; expected a writable disk"):
+    with pytest.raises(ArtefactError, match="No space left on device; expected a writable disk") as told:
         keep(tmp_path)
+    assert "finished stages are kept" in told.value.headline()
 
 
 def test_a_value_never_saved_does_not_exist(case):

@@ -29,7 +29,9 @@ def told_where_unwritable(path: Path, then: str = RUN_AGAIN) -> Iterator[None]:
         said = by_the_system(error)
         if said.errno not in UNWRITABLE:
             raise
-        raise ArtefactError(unwritable(path, said, then)) from error
+        refused = ArtefactError(unwritable(path, said, then))
+        refused.say_what_is_kept()  # there was something to write
+        raise refused from error
 
 
 def unwritable_folders(folders: Iterable[Path]) -> Iterator[Problem]:
