@@ -155,7 +155,8 @@ def violation(finding: Any) -> Problem:
     value = KINDS.get(type(finding["input"]), "a value") if section in (RULES, WORDS) else repr(finding["input"])[:80]
     given = "values that do not go together" if is_contradiction else value
     found = "absent" if finding["type"] == "missing" else given
-    expected = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    said = finding["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = "a list, […]" if finding["type"] == "tuple_type" else said
     return Problem("–", where, found, expected, f"Correct `{where}` in conf/local/parameters.yml, or in --params.")
 
 

@@ -131,3 +131,8 @@ def test_the_papers_protocol_without_the_papers_network_is_refused_before_any_is
         typed_parameters(loaded)
     assert typed_parameters(loaded | {"protocol": "honest"})
     assert typed_parameters(loaded | {"image_score": "none"})
+
+
+def test_a_word_in_the_place_of_a_list_is_told_in_the_words_of_the_file():
+    with pytest.raises(ConfigurationError, match=r"model.devices: 'auto'; expected a list, \[…\]"):
+        typed_parameters(parameters({"devices": "auto"}))
