@@ -13,6 +13,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import SequentialRunner
 
 from gliocast.datasets.base import PlacedDataset
+from gliocast.datasets.secret_key import SecretKeyDataset
 from gliocast.datasets.workspace import WorkspaceDataset
 from gliocast.errors import ArtefactError, Problem, raise_if_any
 from gliocast.persistence.code import class_fingerprint, code_fingerprint, inspected
@@ -156,10 +157,11 @@ def up_to_the_check(pipeline: Pipeline, catalog: Any) -> Pipeline:
 
 
 def folders_written(nodes: Iterable[Node], catalog: Any) -> set[Path]:
-    """The folders that stages write to: those that their results lie in, and their workspaces."""
+    """The folders that stages write to: those of their results, their workspaces, and that of a key not made yet."""
     results = [catalog.get(name) for node in nodes for name in node.outputs]
     taken = [catalog.get(name) for node in nodes for name in node.inputs]
-    beside = {dataset.filepath.parent for dataset in results if isinstance(dataset, PlacedDataset)}
+    made = [dataset for dataset in taken if isinstance(dataset, SecretKeyDataset) and not dataset.filepath.exists()]
+    beside = {dataset.filepath.parent for dataset in [*results, *made] if isinstance(dataset, PlacedDataset)}
     return beside | {dataset.filepath for dataset in taken if isinstance(dataset, WorkspaceDataset)}
 
 

@@ -22,6 +22,7 @@ import gliocast.runner
 from closed_paths import close
 from gliocast.datasets.checkpoints import CheckpointsDataset
 from gliocast.datasets.files import JsonDataset
+from gliocast.datasets.secret_key import SecretKeyDataset
 from gliocast.datasets.workspace import StageRecordsDataset
 from gliocast.errors import ArtefactError, ConfigurationError, InputError, Problem
 from gliocast.persistence.stages import StageRecord, StageRecords
@@ -270,15 +271,18 @@ def test_a_folder_of_results_that_are_reused_may_be_closed(workplace, monkeypatc
     assert tried == [workplace.folder]
 
 
-def test_a_stage_writes_beside_its_results_and_into_its_workspaces():
+def test_a_stage_writes_beside_its_results_into_its_workspaces_and_where_its_key_is_to_lie(tmp_path):
+    (tmp_path / "made").write_text("a key")
     entries = {
         "read": JsonDataset("raw/read.json"),
         "checkpoints": CheckpointsDataset("models/checkpoints"),
+        "key": SecretKeyDataset("site/key"),
+        "made_key": SecretKeyDataset(str(tmp_path / "made")),
         "made": JsonDataset("results/made.json"),
         "noted": MemoryDataset(),
     }
-    stage = Node(lambda *_: (), ["read", "checkpoints"], ["made", "noted"])
-    assert folders_written([stage], DataCatalog(entries)) == {Path("models/checkpoints"), Path("results")}
+    stage = Node(lambda *_: (), ["read", "checkpoints", "key", "made_key"], ["made", "noted"])
+    assert folders_written([stage], DataCatalog(entries)) == {Path("models/checkpoints"), Path("results"), Path("site")}
 
 
 def test_raw_data_that_may_not_be_read_end_in_a_sentence(workplace, monkeypatch):
