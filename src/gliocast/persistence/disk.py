@@ -37,10 +37,11 @@ def told_where_unwritable(path: Path, then: str = RUN_AGAIN) -> Iterator[None]:
 def unwritable_folders(folders: Iterable[Path]) -> Iterator[Problem]:
     """The problem of each folder in which no file can be made; tried out there, or where the folder will lie."""
     for folder in folders:
-        nearest = next(place for place in (folder, *folder.parents) if place.is_dir())
         try:
-            with told_where_unwritable(folder), tempfile.TemporaryFile(dir=nearest) as tried:
-                tried.write(b" ")
+            with told_where_unwritable(folder):
+                nearest = next(place for place in (folder, *folder.parents) if place.is_dir())
+                with tempfile.TemporaryFile(dir=nearest) as tried:
+                    tried.write(b" ")
         except ArtefactError as error:
             yield from error.problems
 
