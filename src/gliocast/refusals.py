@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-from gliocast.errors import ConfigurationError, InputError, Problem, TrainingError, listed
+from gliocast.errors import UNREADABLE, ArtefactError, ConfigurationError, InputError, Problem, TrainingError, listed
+from gliocast.persistence.disk import unreadable
 from gliocast.raw_data import NEEDED_FOR, kind_of_cause
 
 KEDROS_NAMES = (
@@ -19,7 +21,8 @@ KEDROS_NAMES = (
 
 def users_error(error: BaseException) -> InputError | None:
     """The user's error inside what Kedro has wrapped around it, or Kedro's own refusal; None where there is neither."""
-    return input_error(error) or ended_process(error) or unreadable_raw_entry(error) or kedros_refusal(error)
+    ours = input_error(error) or ended_process(error) or unreadable_raw_entry(error) or closed_folder(error)
+    return ours or kedros_refusal(error)
 
 
 def input_error(error: BaseException | None) -> InputError | None:
@@ -56,6 +59,18 @@ def unreadable_raw_entry(error: BaseException) -> InputError | None:
     return ConfigurationError(
         Problem("–", f"catalog entry {name}", f"unreadable: {kind_of_cause(error)}", expected, remedy)
     )
+
+
+def closed_folder(error: BaseException) -> InputError | None:
+    """A result in a folder that this account may not look into, as one that another account has made."""
+    from kedro.io import DatasetError
+
+    said = error.__cause__
+    if not isinstance(error, DatasetError) or not isinstance(said, OSError) or said.errno not in UNREADABLE:
+        return None
+    told = ArtefactError(unreadable(Path(str(said.filename)), said))
+    told.say_what_is_kept()
+    return told
 
 
 def kedros_refusal(error: BaseException) -> InputError | None:

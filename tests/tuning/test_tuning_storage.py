@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import resource
 import signal
 import sys
@@ -99,6 +100,15 @@ def test_a_journal_that_cannot_be_written_is_an_error(tmp_path: Path):
     with pytest.raises(ArtefactError, match=r"tuning study study\.log") as told:
         run_search(a_search(tmp_path, storage=StudyStorage(tmp_path / "file" / "study.log")))
     assert "nothing was run" in told.value.headline()
+
+
+def test_a_journal_in_a_folder_that_may_not_be_looked_into_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(ArtefactError, match=r"tuning study study\.log: Permission denied"):
+        StudyStorage(tmp_path / "study.log").try_to_open()
 
 
 @dataclass(frozen=True)

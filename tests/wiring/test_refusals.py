@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import inspect
 import signal
 from concurrent.futures.process import BrokenProcessPool
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog, DatasetError
 
+from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.imaging import ImagingDataset
-from gliocast.errors import ConfigurationError, Problem, TrainingError
+from gliocast.errors import ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.processes import in_processes
 from gliocast.refusals import faulty_entries, input_error, users_error
 
@@ -29,6 +31,18 @@ def test_a_bug_of_ours_while_a_wrong_input_is_told_is_no_user_s_error():
         except ConfigurationError:
             {}["a bug of ours"]
     assert users_error(bug.value) is None
+
+
+def test_a_result_in_a_folder_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(DatasetError) as wrapped:
+        JsonDataset(str(tmp_path / "models" / "found.json")).exists()
+    told = users_error(wrapped.value)
+    assert isinstance(told, ArtefactError)
+    assert "models/found.json: Permission denied; expected a file that this account may read" in str(told)
 
 
 def test_a_process_that_the_system_has_killed_is_told_as_full_memory_and_no_bug_of_ours():

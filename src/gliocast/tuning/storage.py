@@ -89,7 +89,11 @@ class StudyStorage:
         Raises:
             as `opened` does.
         """
-        if self.url or self.journal.exists():
+        try:
+            is_there = self.journal.exists()
+        except OSError as error:  # its folder may not be looked into
+            raise ArtefactError(_unwritable(self, error)) from None
+        if self.url or is_there:
             with self.opened():
                 pass
 
