@@ -301,7 +301,10 @@ def test_absent_data_of_a_site_are_never_replaced_by_the_simulated_cohort(projec
 def test_a_run_interrupted_by_the_user_or_a_batch_system_says_how_to_resume(project, interruption):
     kedro = str(Path(sys.executable).with_name("kedro"))
     command = [kedro, "run", "--pipeline", "preprocessing"]
-    run = subprocess.Popen(command, cwd=project.folder, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
+    bare = os.environ | {"PATH": str(Path(kedro).parent)}  # no `pgrep`, as in a minimal container
+    run = subprocess.Popen(
+        command, cwd=project.folder, env=bare, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    )
     wait_for(project.path("01_raw/imaging"), run)
     run.send_signal(interruption)
     _, said = run.communicate(timeout=60)
