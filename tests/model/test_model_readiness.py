@@ -52,6 +52,14 @@ def test_a_file_that_is_no_safetensors_or_another_one_than_pinned_is_told_beside
             refuse_untrainable_network(wrong, 32)
 
 
+@pytest.mark.parametrize(("compiled", "told"), [(False, []), (True, ["model.compile"])])
+def test_a_machine_without_a_compiler_is_told_beside_the_rest(compiled, told):
+    wrong = tiny(compile=compiled, backbone="resnet51")
+    with torch._inductor.config.patch({"cpp.cxx": ("absent-compiler",)}), pytest.raises(ConfigurationError) as refused:
+        refuse_untrainable_network(wrong, 32)
+    assert [problem.where for problem in refused.value.problems] == [*told, "model.backbone"]
+
+
 def test_weights_of_another_backbone_or_without_numbers_are_told_beside_the_rest(tmp_path):
     path, state = tmp_path / "weights.safetensors", three_channel_state()[1]
     save_tensors(state, path)

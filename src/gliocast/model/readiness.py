@@ -8,10 +8,11 @@ from functools import partial
 from gliocast.errors import refuse_together
 from gliocast.model.backbone import build_network
 from gliocast.model.device import choose_devices
-from gliocast.model.endings import refuse_unfit_slices
+from gliocast.model.endings import clear_ending, refuse_unfit_slices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
 from gliocast.model.tensorboard import refuse_unusable_folder
+from gliocast.model.tensors import Device
 from gliocast.model.weights import pretrained_weights
 from gliocast.processes import n_cores
 
@@ -33,8 +34,9 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
     Raises:
         ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, no
             safetensors, or another network's; timm knows no such backbone, or it takes no such slices or does not end
-            as attention needs; bfloat16 is asked of a processor for slices too small for it; learning curves are asked
-            for without TensorBoard, or where nothing can be written.
+            as attention needs; bfloat16 is asked of a processor for slices too small for it; nothing can be compiled
+            here, and it is asked for; learning curves are asked for without TensorBoard, or where nothing can be
+            written.
     """
     refuse_together(
         partial(_refuse_unfit_weights, params),
@@ -53,7 +55,16 @@ def _refuse_unfit_weights(params: ModelParameters) -> None:
 
 def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
     for device in choose_devices(params.devices):
-        arithmetic(params, device, side_px)
+        refuse_together(partial(arithmetic, params, device, side_px), partial(_refuse_uncompiled, params, device))
+
+
+def _refuse_uncompiled(params: ModelParameters, device: Device) -> None:
+    """By compiling something small: a compiler, or what it needs of Python, may be absent where all else is there."""
+    import torch
+
+    if params.compile:
+        with clear_ending("the compilation"):
+            torch.compile(torch.sin)(torch.zeros(1, device=device))
 
 
 def _refuse_unfit_backbone(params: ModelParameters, side_px: int) -> None:
