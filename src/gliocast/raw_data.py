@@ -76,7 +76,7 @@ def kind_of_cause(error: BaseException) -> str:
     """What kind of error lies below a chain of them; its words may hold an address, or what a file says."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return type(error).__name__
+    return f"{error.name} is not installed" if isinstance(error, ModuleNotFoundError) else type(error).__name__
 
 
 def is_simulated(name: str, catalog: Any) -> bool:

@@ -48,14 +48,14 @@ def ended_process(error: BaseException) -> InputError | None:
 
 
 def unreadable_raw_entry(error: BaseException) -> InputError | None:
-    """A raw file that a dataset of Kedro's own cannot read; of its error the kind alone: it may quote the file."""
+    """Raw data that a dataset of Kedro's own cannot read; of its error the kind alone: it may quote them."""
     from kedro.io import DatasetError
 
     name = str(error).partition(":")[0]
-    if not isinstance(error, DatasetError) or name not in NEEDED_FOR or "Failed while loading" not in str(error):
+    if not isinstance(error, DatasetError) or name not in NEEDED_FOR:
         return None
-    expected = "a file that the type of its entry can read"
-    remedy = "Look at the file, and at `type` and `load_args` of the entry in conf/local/catalog.yml."
+    expected = "data that the type of its entry can read"
+    remedy = "Look at the data, and at the values of the entry in conf/local: `type`, `load_args`, `credentials`."
     return ConfigurationError(
         Problem("–", f"catalog entry {name}", f"unreadable: {kind_of_cause(error)}", expected, remedy)
     )

@@ -184,13 +184,20 @@ def test_a_clinical_table_may_lie_in_a_database_and_counts_by_what_it_holds(site
             assert "read_cohort: reused, nothing has changed" in site.run("baseline").stderr
 
 
-def test_a_database_that_cannot_be_reached_ends_in_a_table_without_its_address(site):
-    entry = "{type: pandas.SQLTableDataset, table_name: patients, credentials: database}"
-    site.write("conf/local/catalog.yml", f"clinical_table: {entry}\n")
-    site.write("conf/local/credentials.yml", "database: {con: 'sqlite:////nowhere/of/ours.db'}\n")
+@pytest.mark.parametrize(
+    ("kind", "address", "found"),
+    [
+        ("SQLTableDataset, table_name: patients", "sqlite:////nowhere/of/ours.db", "unreachable: OperationalError"),
+        ("SQLQueryDataset, sql: select 1", "sqlite:////nowhere/of/ours.db", "unreadable: OperationalError"),
+        ("SQLQueryDataset, sql: select 1", "mysql+pymysql://me:secret@of/ours", "unreadable: pymysql is not installed"),
+    ],
+)
+def test_a_database_that_cannot_be_read_ends_in_a_table_without_its_address(site, kind, address, found):
+    site.write("conf/local/catalog.yml", f"clinical_table: {{type: pandas.{kind}, credentials: database}}\n")
+    site.write("conf/local/credentials.yml", f"database: {{con: '{address}'}}\n")
     ended = site.run("baseline")
     assert ended.returncode == 2, ended.stderr
-    assert "catalog entry clinical_table" in ended.stderr and "unreachable" in ended.stderr
+    assert "catalog entry clinical_table" in ended.stderr and found in ended.stderr
     assert "Traceback" not in ended.stderr and "of/ours" not in ended.stderr
 
 
