@@ -250,7 +250,8 @@ def test_the_counts_of_any_flow_add_up(fates, score, cohort_of, median_parameter
     assert numbers[0] == len(cohort)
     assert numbers[-1] == len(study_cohort) == flow["n_long_term"] + flow["n_short_term"]
     assert [before - out for before, out in zip(numbers[:-1], gone[:-1], strict=True)] == numbers[1:]
-    assert flow["n_excluded"] == sum(gone) == len(left)
+    assert flow["n_excluded"] + flow["n_undetermined"] == sum(gone) == len(left)
+    assert flow["n_patients"] == flow["n_undetermined"] + len(study_cohort)
     assert sorted([*study_cohort["patient_id"], *left["patient_id"]]) == sorted(cohort["patient_id"])
 
 

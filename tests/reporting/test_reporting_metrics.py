@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from report_samples import a_performance, all_metrics, only_the_baseline
 
-from gliocast.reporting.metrics import checked, cnn_stage, cohort_counts, compile_results, protocol_facts
+from gliocast.reporting.metrics import checked, cnn_stage, compile_results, protocol_facts
 from gliocast.types import Fold, Partition, Scores, Split
 
 
@@ -55,20 +55,6 @@ def test_slices_of_one_stage_stand_beside_patients_of_another() -> None:
 def test_a_stage_that_was_skipped_adds_nothing() -> None:
     metrics = compile_results(all_metrics()["cohort"], all_metrics()["protocol"], [{"skipped": "no images"}])
     assert metrics["models"] == {}
-
-
-def test_everyone_in_the_table_is_counted_once() -> None:
-    study_cohort = pd.DataFrame({"outcome": ["long_term", "long_term", "short_term"]})
-    exclusions = pd.DataFrame({"stage": ["outcome", "images", "clinical_table", "outcome"]})
-    counts = cohort_counts(study_cohort, exclusions, 332)
-    assert counts == {
-        "n_patients": 5,
-        "n_excluded": 2,
-        "n_long_term": 2,
-        "n_short_term": 1,
-        "n_undetermined": 2,
-        "survival_threshold_days": 332,
-    }
 
 
 def a_partition() -> Partition:

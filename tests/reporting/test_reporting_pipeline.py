@@ -76,7 +76,7 @@ def test_the_patient_flow_of_the_clinical_table_adds_up() -> None:
     reading = read_cohort(text, parameters, "exclude")
     told = describe_flow(reading.cohort, reading.exclusions, reading.notes, parameters)
     assert [stage["n"] for stage in told["stages"]] == [4, 3, 2]
-    assert (told["n_long_term"], told["n_short_term"], told["n_excluded"]) == (1, 1, 2)
+    assert (told["n_long_term"], told["n_short_term"], told["n_undetermined"], told["n_excluded"]) == (1, 1, 1, 1)
 
 
 def test_in_the_papers_protocol_the_cnns_test_patients_are_those_of_its_own_network_whatever_the_scheme() -> None:

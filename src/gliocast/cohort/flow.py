@@ -38,21 +38,37 @@ def patient_flow(
 
     Returns:
         `stages`, each with its number, and beside it who left: every number is the one before less those who left.
-        Then the counts of outcomes, of missing predictors, the notes, and warnings in words.
+        Then who is in the study and who is not (`cohort_counts`), the counts of missing predictors, the notes, and
+        warnings in words.
     """
     n_rows = len(cohort) + int(exclusions["stage"].isin([ROW_SELECTION, CLINICAL_TABLE]).sum())
     stages = stages_of(n_rows, exclusions, image_score)
     missing = missing_predictors(study_cohort)
     return {
         "stages": stages,
-        "n_excluded": len(exclusions),
-        "n_long_term": int((study_cohort["outcome"] == LONG_TERM).sum()),
-        "n_short_term": int((study_cohort["outcome"] == SHORT_TERM).sum()),
+        **cohort_counts(study_cohort, exclusions),
         "exclusions": counted(exclusions),
         "missing_predictors": missing,
         "clinical_table": {name: note for name, note in notes.items() if name != "patients_alike"},
         "images": dict(images or {}),
         "warnings": [*warnings(missing, notes, len(study_cohort)), *image_warnings(images or {})],
+    }
+
+
+def cohort_counts(study_cohort: pd.DataFrame, exclusions: pd.DataFrame) -> dict[str, int]:
+    """Who is in the study: patients with an outcome, and those whose outcome is not known yet; and who is not.
+
+    Args:
+        study_cohort: the patients with a known outcome.
+        exclusions: `patient_id`, `stage`, … of everyone else in the clinical table.
+    """
+    undetermined = int((exclusions["stage"] == OUTCOME).sum())
+    return {
+        "n_patients": len(study_cohort) + undetermined,
+        "n_excluded": len(exclusions) - undetermined,
+        "n_long_term": int((study_cohort["outcome"] == LONG_TERM).sum()),
+        "n_short_term": int((study_cohort["outcome"] == SHORT_TERM).sum()),
+        "n_undetermined": undetermined,
     }
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gliocast.cohort.partition_json import partition_sha256
-from gliocast.cohort.selection import OUTCOME
 from gliocast.evidence.guard import seen_in_training, watermark
-from gliocast.types import LONG_TERM, SHORT_TERM, Partition, ProtocolName, Scores
+from gliocast.types import Partition, ProtocolName, Scores
 
 SCHEMA_VERSION = 1
 MODEL_ORDER = ("majority", "surgery_rule", "clinical", "cnn", "image_features", "hybrid")  # as a reader compares them
@@ -144,7 +142,7 @@ def compile_results(
     """`metrics.json`: what each stage found, joined and checked.
 
     Args:
-        cohort: `cohort_counts`.
+        cohort: `cohort.flow.cohort_counts`, and from how many days on a patient is a long-term survivor.
         protocol: `protocol_facts`.
         stages: each with any of `rules`, `models`, `comparisons`, `statistics`; a model that two stages know (the CNN,
             by slice and by patient) keeps the levels of both, a later stage's where both have one.
@@ -160,28 +158,6 @@ def compile_results(
     parts["models"] = {name: parts["models"][name] for name in sorted(parts["models"], key=MODEL_ORDER.index)}
     marked = {**protocol, **({"watermark": mark} if (mark := watermark(protocol)) else {})}
     return checked({"schema_version": SCHEMA_VERSION, "cohort": dict(cohort), "protocol": marked, **parts})
-
-
-def cohort_counts(
-    study_cohort: pd.DataFrame, exclusions: pd.DataFrame, survival_threshold_days: float
-) -> dict[str, Any]:
-    """Who is in the study: patients with an outcome, and those whose outcome is not known yet; and who is not.
-
-    Args:
-        study_cohort: the patients with a known outcome.
-        exclusions: `patient_id`, `stage`, … of everyone else in the clinical table.
-        survival_threshold_days: from which on a patient is a long-term survivor.
-    """
-    outcome = study_cohort["outcome"]
-    undetermined = int((exclusions["stage"] == OUTCOME).sum())
-    return {
-        "n_patients": len(study_cohort) + undetermined,
-        "n_excluded": len(exclusions) - undetermined,
-        "n_long_term": int((outcome == LONG_TERM).sum()),
-        "n_short_term": int((outcome == SHORT_TERM).sum()),
-        "n_undetermined": undetermined,
-        "survival_threshold_days": survival_threshold_days,
-    }
 
 
 def protocol_facts(name: ProtocolName, seed: int, partition: Partition | None, scores: Scores | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gliocast.cohort.parameters import CohortParameters
 from gliocast.persistence.fingerprints import sha256_of_bytes, sha256_of_value
 from gliocast.persistence.provenance import describe_run
 from gliocast.reporting import page
-from gliocast.reporting.metrics import cnn_stage, cohort_counts, compile_results, protocol_facts
+from gliocast.reporting.metrics import cnn_stage, compile_results, protocol_facts
 from gliocast.types import Partition, ProtocolName, Scores
 
 
@@ -40,7 +40,7 @@ def compile_metrics(
     else:
         threshold_days = study.threshold_days(study_cohort, partition, cohort_parameters)
         study_cohort = study.with_outcomes(study_cohort, partition, cohort_parameters)
-    counts = cohort_counts(study_cohort, exclusions, threshold_days)
+    counts = flow.cohort_counts(study_cohort, exclusions) | {"survival_threshold_days": threshold_days}
     facts = protocol_facts(protocol, seed, partition, predictions or cnn_test_scores)
     cnn = cnn_stage(cnn_results, protocol, is_final=model_results is None)
     baseline = {"rules": rule_results, "statistics": surgery_survival["tests"]}
