@@ -322,11 +322,12 @@ def test_a_line_torn_by_another_process_is_mended_before_the_next_is_added(tmp_p
     assert len(hyperparameters["repairs"]) == 3
 
 
-def test_a_journal_damaged_in_its_middle_is_refused_and_left_as_it_is(tmp_path: Path):
+@pytest.mark.parametrize("line", [b"\xff\xfe?\n", b"5\n", b"null\n"])
+def test_a_journal_damaged_in_its_middle_is_refused_and_left_as_it_is(tmp_path: Path, line: bytes):
     run_search(a_search(tmp_path, trials=2))
     journal = tmp_path / "study.log"
     lines = journal.read_bytes().splitlines(keepends=True)
-    damaged = b"".join([lines[0], b"\xff\xfe?\n", *lines[2:]])
+    damaged = b"".join([lines[0], line, *lines[2:]])
     journal.write_bytes(damaged)
     with pytest.raises(ArtefactError, match="line 2 of its journal"):
         run_search(a_search(tmp_path, trials=3))

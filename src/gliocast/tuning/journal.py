@@ -107,7 +107,7 @@ def whole_entries(content: bytes) -> bytes:
 def _is_entry(line: bytes) -> bool:
     try:
         return line.endswith(b"\n") and "op_code" in json.loads(line)
-    except ValueError:
+    except (ValueError, TypeError):  # no JSON, or a bare number
         return False
 
 
