@@ -190,6 +190,11 @@ def test_a_published_file_that_is_no_weights_is_refused(tmp_path, monkeypatch):
         fetch_weights("test_byobnet", tmp_path / "pretrained")
 
 
+def test_a_random_start_goes_by_no_digest_and_a_pinned_one_by_its_own():
+    assert pinned(tiny(weights="none", weights_sha256="a" * 64)) == tiny(weights="none")
+    assert pinned(tiny(weights="imagenet", weights_sha256="a" * 64)).weights_sha256 == "a" * 64
+
+
 def test_another_local_file_is_another_parameter(tmp_path):
     params = tiny(weights=str(stored_weights(tmp_path)))
     before = pinned(params)

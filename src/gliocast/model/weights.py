@@ -48,14 +48,16 @@ def weights_file(params: ModelParameters) -> Path | None:
 
 
 def pinned(params: ModelParameters) -> ModelParameters:
-    """The parameters with the digest of the weights that lie there now, where none was configured.
+    """The parameters with the digest of what training starts from: the configured one, or of what lies there now.
 
-    With it another file is another parameter: what was made from the old file is stale.
+    With it another file is another parameter: what was made from the old file is stale. A random start has none.
 
     Raises:
         ConfigurationError: the record beside fetched weights is damaged.
     """
-    if params.weights == "none" or params.weights_sha256 is not None or not (path := _place(params)).is_file():
+    if params.weights == "none":
+        return params.model_copy(update={"weights_sha256": None})
+    if params.weights_sha256 is not None or not (path := _place(params)).is_file():
         return params
     digest = _record(path).get("sha256") if params.weights == "imagenet" else sha256_of_file(path)
     return params.model_copy(update={"weights_sha256": digest})
