@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from model_fakes import MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
+from model_fakes import SIDE_PX, MemoryCheckpoints, OneCheckpoint, a_cohort, a_full_disk, tiny
 from safetensors.torch import save_file
 
 from gliocast.datasets.checkpoints import CheckpointFolder
@@ -74,6 +75,19 @@ def test_trainings_with_another_dropout_each_are_all_compiled(monkeypatch):
             train(params, fold=FoldIndices(np.arange(6), np.arange(12, 18)))
             assert made, f"training {number} was left as it is"
             made.clear()
+
+
+def test_each_size_of_batch_is_compiled_for_itself_in_whatever_order_they_come(monkeypatch):
+    seen = []
+
+    def noting(graph, inputs):
+        seen.extend(given.shape for given in inputs if given.shape[1:] == (1, SIDE_PX, SIDE_PX))
+        return graph.forward
+
+    compiled_by(monkeypatch, noting)
+    train(tiny(epochs=1, compile=True, batch_size=20))
+    assert sorted(int(shape[0]) for shape in seen) == [16, 20]
+    assert all(type(side) is int for shape in seen for side in shape)
 
 
 def test_a_network_that_cannot_be_compiled_ends_in_a_sentence(monkeypatch):
@@ -379,12 +393,20 @@ def test_a_fold_is_trained_anew_where_another_file_of_weights_has_taken_the_plac
     assert len(reports) == 2
 
 
-def test_a_fault_of_the_card_is_not_blamed_on_the_size_of_the_slices(monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700),
+        RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_a_fault_of_the_card_is_not_blamed_on_the_size_of_the_slices(monkeypatch, error):
     def faulty(*_):
-        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered", 700)
+        raise error
 
     monkeypatch.setattr(torch.nn.Conv2d, "forward", faulty)
-    with pytest.raises(torch.AcceleratorError):
+    with pytest.raises(type(error), match=re.escape(str(error))):
         train()
 
 

@@ -19,6 +19,7 @@ KEPT = "What was stored is kept."
 STATES_A_CHECKPOINT = 4  # weights, best weights, and the optimiser's two moments
 CHECKPOINTS_AT_ONCE = 3  # the last, the one before, and the one that is being written
 COMPILER = ("torch._dynamo", "torch._inductor")  # whose errors share no class that is public
+CARD_SAYS = ("cuDNN", "CUDNN", "CUDA", "CUBLAS")  # of a failure of their libraries, which has no class of its own
 ALLOCATOR_SAYS = ("not enough memory", "can't allocate memory", "alloc failed", "ALLOC_FAILED", "out of memory")
 
 
@@ -102,7 +103,8 @@ def _failure(network: Module, example: Tensor) -> Exception | None:
         with torch.no_grad():
             network.eval()(example)
     except (RuntimeError, AssertionError, ValueError) as error:
-        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):  # a card's fault, whatever the size
+        is_the_card = isinstance(error, torch.AcceleratorError) or any(words in str(error) for words in CARD_SAYS)
+        if is_out_of_memory(error) or is_the_card:  # whatever the size
             raise
         return error
     return None

@@ -143,12 +143,13 @@ def _compiled(network: Module) -> Any:
     """The network as the compiler makes it.
 
     The compiler forgets what it made before: it compiles one piece of code eight times for values that change, such as
-    each trial's dropout, and then leaves it as it is, without a word.
+    each trial's dropout, and then leaves it as it is, without a word. Each size of batch is compiled for itself: code
+    for any size is made once two have come, and a training that goes on after a kill may see them in another order.
     """
     import torch
 
     torch.compiler.reset()
-    return torch.compile(network)
+    return torch.compile(network, dynamic=False)
 
 
 def scheduled(optimizer: Any, params: ModelParameters) -> Any:
