@@ -85,7 +85,7 @@ def test_scores_and_maps_are_the_same(pooling, monkeypatch):
     ensemble = Ensemble(params, (member,))
     here = judged(ensemble)
     for room in (scoring, saliency):
-        monkeypatch.setattr(room, "choose_devices", lambda _names: [CARD])
+        monkeypatch.setattr(room, "device_to_score_on", lambda _names: CARD)
     there = judged(ensemble)
     assert there[0].equals(here[0])
     assert np.array_equal(there[1], here[1]) and here[1].max() == 1

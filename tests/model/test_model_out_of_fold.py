@@ -76,6 +76,13 @@ def test_full_memory_while_new_patients_are_scored_ends_in_a_sentence(result, mo
         scoring.scorer_of(result.ensemble, "holdout").score(STACKS[:1], ("P999",))
 
 
+def test_networks_of_another_machines_card_score_here_and_that_is_told(result, caplog):
+    moved = replace(result.ensemble, params=result.ensemble.params.model_copy(update={"devices": ("cuda:7",)}))
+    here, there = (scoring.scorer_of(one, "holdout").score(STACKS[:1], ("P999",)) for one in (result.ensemble, moved))
+    assert there.table.equals(here.table)
+    assert "trained on cuda:7 score on" in caplog.text
+
+
 def test_patients_are_scored_in_whole_float32(result, monkeypatch):
     scorer, seen = scoring.scorer_of(result.ensemble, "holdout"), []
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)

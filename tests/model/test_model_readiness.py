@@ -10,6 +10,7 @@ from model_fakes import three_channel_state, tiny
 
 from gliocast.errors import ConfigurationError
 from gliocast.model.backbone import import_timm
+from gliocast.model.device import choose_devices
 from gliocast.model.readiness import refuse_untrainable_network
 from gliocast.model.weights import pinned
 from gliocast.persistence.fingerprints import sha256_of_file
@@ -112,6 +113,22 @@ def test_looking_takes_no_weights_into_memory(monkeypatch):
     monkeypatch.setattr(timm, "create_model", noting)
     refuse_untrainable_network(tiny(backbone="vit_giant_patch14_224"), 224)
     assert devices == [{"meta"}]
+
+
+def test_cards_that_torch_cannot_use_are_told_and_the_processor_trains(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_devices(["auto"]) == [torch.device("cpu")]
+    refuse_untrainable_network(tiny(), 32)
+    assert "Graphics cards here: 1, none of which" in caplog.text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device that can be used")
+def test_a_card_that_is_listed_and_cannot_be_used_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(ConfigurationError, match=r"model.devices: cuda:0: .*; expected a device that torch can use"):
+        refuse_untrainable_network(tiny(devices=("auto",)), 32)
 
 
 @pytest.mark.parametrize(("threads", "told"), [(None, False), (2, False), (3, True)])

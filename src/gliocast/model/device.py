@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from jaxtyping import Float
 from gliocast.errors import ConfigurationError, Problem
 from gliocast.model.tensors import Device, Generator, Tensor
 
+log = logging.getLogger(__name__)
+
 
 def choose_devices(names: Sequence[str]) -> list[Device]:
     """The devices to train on: `auto` stands for every CUDA device, else the processor.
@@ -21,13 +24,38 @@ def choose_devices(names: Sequence[str]) -> list[Device]:
     """
     import torch
 
-    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    # Of cards that torch cannot use, as with an old driver, `device_count` may tell, too.
+    cuda = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
     chosen = [found for name in names for found in ((cuda or ["cpu"]) if name == "auto" else [name])]
     absent = [name for name in chosen if name not in ("cpu", *cuda) and not (name == "cuda" and cuda)]
     if absent:
         expected = ", ".join(["auto", "cpu", *cuda])
         raise ConfigurationError([_absent_device(name, expected) for name in absent])
     return [torch.device(name) for name in chosen]
+
+
+def device_to_score_on(names: Sequence[str]) -> Device:
+    """The first of the devices; where they are another machine's, as of a bundle that was moved, one of this one's."""
+    try:
+        return choose_devices(names)[0]
+    except ConfigurationError:
+        device = choose_devices(["auto"])[0]
+        log.warning("Networks that were trained on %s score on %s: not all of that is here.", ", ".join(names), device)
+        return device
+
+
+def refuse_unusable(device: Device) -> None:
+    """Refuse a device that torch lists and cannot use: one that is busy, or too old or too new for this torch.
+
+    Raises:
+        ConfigurationError: it cannot add one and one.
+    """
+    import torch
+
+    try:
+        torch.ones(1, device=device).add(1).item()
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigurationError(_unusable_device(device, error)) from error
 
 
 def resident(stacks: Float[Any, "patients slices height width"], device: Device) -> Tensor:
@@ -79,6 +107,12 @@ def derived_seed(*parts: int) -> int:
     Zeros at the end do not count: a seed alone, and that seed with a zero after it, are the same.
     """
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _unusable_device(device: Device, error: Exception) -> Problem:
+    found = f"{device}: {str(error).partition(chr(10))[0]}"
+    remedy = "Look at its driver and at what else runs on it, or name another device, such as cpu."
+    return Problem("–", "model.devices", found, "a device that torch can use", remedy)
 
 
 def _absent_device(name: str, expected: str) -> Problem:

@@ -26,9 +26,9 @@ def mixed_precision(params: ModelParameters, device: Device, side_px: int) -> It
 def arithmetic(params: ModelParameters, device: Device, side_px: int) -> Precision:
     """The precision that training computes in: with `auto`, bfloat16 on a device that has instructions for it.
 
-    On a processor there are two exceptions. Slices so small that the last convolutions see a single pixel: what oneDNN
-    gives as their gradient in bfloat16 is then in part unset memory. And networks of depthwise or otherwise narrow
-    convolutions, such as EfficientNet: a step of theirs takes longer in bfloat16 than in float32.
+    There are two exceptions. Slices so small that the last convolutions see a single pixel: what oneDNN gives as their
+    gradient in bfloat16 on a processor is then in part unset memory. And, on a processor, networks of depthwise or
+    otherwise narrow convolutions, such as EfficientNet: a step of theirs takes longer in bfloat16 than in float32.
 
     Raises:
         ConfigurationError: bfloat16 is asked of a processor for such slices; timm knows no such backbone.

@@ -7,7 +7,7 @@ from functools import partial
 
 from gliocast.errors import refuse_together
 from gliocast.model.backbone import build_network
-from gliocast.model.device import choose_devices
+from gliocast.model.device import choose_devices, refuse_unusable
 from gliocast.model.endings import clear_ending, refuse_unfit_slices
 from gliocast.model.parameters import ModelParameters
 from gliocast.model.precision import arithmetic
@@ -20,6 +20,7 @@ CROWDED = (
     "model.threads is %d, and %d processor cores are at hand: threads that wait for each other can take many times as "
     "long."
 )
+UNUSED = "Graphics cards here: %d, none of which this torch can use. Look at their driver, and at how torch was built."
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,11 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         side_px: of the slices.
 
     Raises:
-        ConfigurationError: the weights or a device are not on this machine; the weights are not the pinned ones, no
-            safetensors, or another network's; timm knows no such backbone, or it takes no such slices or does not end
-            as attention needs; bfloat16 is asked of a processor for slices too small for it; nothing can be compiled
-            here, and it is asked for; learning curves are asked for without TensorBoard, or where nothing can be
-            written.
+        ConfigurationError: the weights or a device are not on this machine, or the device cannot be used; the weights
+            are not the pinned ones, no safetensors, or another network's; timm knows no such backbone, or it takes no
+            such slices or does not end as attention needs; bfloat16 is asked of a processor for slices too small for
+            it; nothing can be compiled here, and it is asked for; learning curves are asked for without TensorBoard, or
+            where nothing can be written.
     """
     refuse_together(
         partial(_refuse_unfit_weights, params),
@@ -45,6 +46,7 @@ def refuse_untrainable_network(params: ModelParameters, side_px: int) -> None:
         partial(refuse_unusable_folder, params.tensorboard_folder),
     )
     _tell_crowded_threads(params.threads)
+    _tell_unused_cards()
 
 
 def _refuse_unfit_weights(params: ModelParameters) -> None:
@@ -55,6 +57,7 @@ def _refuse_unfit_weights(params: ModelParameters) -> None:
 
 def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
     for device in choose_devices(params.devices):
+        refuse_unusable(device)
         refuse_together(partial(arithmetic, params, device, side_px), partial(_refuse_uncompiled, params, device))
 
 
@@ -79,3 +82,10 @@ def _tell_crowded_threads(threads: int | None) -> None:
     """No refusal: a training that was begun on a larger machine goes on to the same bits with its own number."""
     if threads and threads > n_cores():
         log.warning(CROWDED, threads, n_cores())
+
+
+def _tell_unused_cards() -> None:
+    import torch
+
+    if (count := torch.cuda.device_count()) and not torch.cuda.is_available():
+        log.warning(UNUSED, count)

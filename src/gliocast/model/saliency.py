@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gliocast.model.classes import long_term_logit
-from gliocast.model.device import choose_devices, private_randomness, resident, whole_float32
+from gliocast.model.device import device_to_score_on, private_randomness, resident, whole_float32
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters
@@ -152,7 +152,7 @@ def randomised(network: Module, seed: int) -> Module:
 def _member_saliency(
     member: Member, params: ModelParameters, stacks: Float[Any, "patients slices height width"]
 ) -> Float[np.ndarray, "patients slices height width"]:
-    device = choose_devices(params.devices)[0]
+    device = device_to_score_on(params.devices)
     with clear_ending(f"the maps of {member.name}"), private_randomness(device), whole_float32():
         return saliency(rebuilt(member, params, device), resident(stacks, device), params)
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from gliocast.errors import LeakageError, Problem, raise_if_any
 from gliocast.model.backbone import build_network, placed
-from gliocast.model.device import choose_devices, private_randomness, resident
+from gliocast.model.device import device_to_score_on, private_randomness, resident
 from gliocast.model.endings import clear_ending
 from gliocast.model.ensemble import Ensemble, Member
 from gliocast.model.parameters import ModelParameters, Pooling
@@ -62,7 +62,7 @@ def scorer_of(ensemble: Ensemble, split: str) -> Scorer:
     Raises:
         ConfigurationError: the split has none.
     """
-    device, members = choose_devices(ensemble.params.devices)[0], ensemble.of_split(split)
+    device, members = device_to_score_on(ensemble.params.devices), ensemble.of_split(split)
     networks = tuple(rebuilt(member, ensemble.params, device) for member in members)
     seen = frozenset(who for member in members for who in member.fitted_on)
     return Scorer(ensemble.params, split, networks, device, seen)
@@ -82,7 +82,7 @@ def member_logits(
     member: Member, params: ModelParameters, stacks: Float[Any, "patients slices height width"]
 ) -> tuple[Float[np.ndarray, "patients slices"], Float[np.ndarray, " patients"]]:
     """Logits of long-term survival of slices and patients by one network."""
-    device = choose_devices(params.devices)[0]
+    device = device_to_score_on(params.devices)
     network = rebuilt(member, params, device)
     return long_term_logits(*stack_logits(network, resident(stacks, device), params), params)
 
