@@ -169,7 +169,7 @@ def test_attention_weighs_the_slices_of_each_patient_to_one():
     attentive = network(pooling="attention").eval()
     stacks = torch.rand(2, 3, 32, 32)
     assert attentive(stacks).shape == (2, 1)
-    assert attentive.slice_logits(stacks).shape == (2, 3, 1)
+    assert attentive.logits(stacks)[0].shape == (2, 3, 1)
     weights_of_slices = attentive.attention(attentive.slice_features(stacks))
     assert torch.allclose(weights_of_slices.sum(dim=1), torch.ones(2, 1))
 
@@ -177,7 +177,7 @@ def test_attention_weighs_the_slices_of_each_patient_to_one():
 def test_attention_over_equal_slices_is_the_slice_itself():
     attentive = network(pooling="attention").eval()
     stacks = torch.rand(2, 1, 32, 32).expand(-1, 3, -1, -1)
-    assert torch.allclose(attentive(stacks), attentive.slice_logits(stacks)[:, 0], atol=1e-5)
+    assert torch.allclose(attentive(stacks), attentive.logits(stacks)[0][:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("backbone", ["test_byobnet", "lcnetv2_small", "efficientvit_m0"])

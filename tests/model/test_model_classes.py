@@ -104,7 +104,7 @@ def test_with_attention_a_patients_logit_is_the_networks_own_and_no_mean_of_the_
         torch.rand(33, 3, 16, 16),
     )  # more than are scored at once
     of_slices, of_patients = stack_logits(network, stacks, params)
-    torch.testing.assert_close(of_slices, network.slice_logits(stacks))
+    torch.testing.assert_close(of_slices, network.logits(stacks)[0])
     torch.testing.assert_close(of_patients, network(stacks))
     assert long_term_logits(of_slices, of_patients, params)[1] == pytest.approx(of_patients[:, 0].numpy())
 

@@ -53,9 +53,13 @@ class AttentionNetwork(nn.Module):
 
     def forward(self, stacks: Float[Tensor, "patients slices height width"]) -> Tensor:
         """Logits of the patients, `[patients, outputs]`."""
-        features = self.slice_features(stacks)
+        return self.patient_logits(self.slice_features(stacks))
+
+    def patient_logits(self, features: Float[Tensor, "patients slices features"]) -> Tensor:
+        """Logits of patients whose slices have these features, `[patients, outputs]`."""
         return self.backbone.get_classifier()((self.attention(features) * features).sum(dim=1))
 
-    def slice_logits(self, stacks: Float[Tensor, "patients slices height width"]) -> Tensor:
-        """Logits of the slices, `[patients, slices, outputs]`."""
-        return self.backbone.get_classifier()(self.slice_features(stacks))
+    def logits(self, stacks: Float[Tensor, "patients slices height width"]) -> tuple[Tensor, Tensor]:
+        """Logits of the slices, `[patients, slices, outputs]`, and of the patients, by one look at them."""
+        features = self.slice_features(stacks)
+        return self.backbone.get_classifier()(features), self.patient_logits(features)

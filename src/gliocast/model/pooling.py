@@ -12,7 +12,7 @@ from gliocast.model.device import whole_float32
 from gliocast.model.parameters import ModelParameters, Pooling
 from gliocast.model.tensors import Module, Tensor
 
-PATIENTS_AT_ONCE = 32  # bounds the memory of scoring, whatever the cohort
+PATIENTS_AT_ONCE = 4  # some thirty slices, about a batch of the training: scoring never takes more memory than it
 
 
 def stack_logits(
@@ -30,8 +30,9 @@ def stack_logits(
         for some in stacks.split(PATIENTS_AT_ONCE):
             if params.pooling == "attention":
                 attentive: Any = network
-                slice_logits.append(attentive.slice_logits(some))
-                patient_logits.append(network(some))
+                of_slices, of_patients = attentive.logits(some)
+                slice_logits.append(of_slices)
+                patient_logits.append(of_patients)
             else:
                 slice_logits.append(network(some.flatten(0, 1).unsqueeze(1)).unflatten(0, some.shape[:2]))
     return torch.cat(slice_logits), torch.cat(patient_logits) if patient_logits else None
