@@ -75,8 +75,15 @@ def test_patients_of_different_splits_are_not_ranked_against_each_other():
     long = [False, False, True, False, True, True]
     scored = pd.DataFrame({"patient_id": names(6), "split": ["a"] * 3 + ["b"] * 3, "slice": -1})
     scored = scored.assign(outcome=np.where(long, LONG_TERM, SHORT_TERM), probability=[0.2] * 3 + [0.8] * 3)
-    assert evaluation_nodes.measured(scored, EVIDENCE, 1)["auc"]["value"] == 0.5
+    assert evaluation_nodes.measured(scored.assign(model=scored["split"]), EVIDENCE, 1)["auc"]["value"] == 0.5
     assert evaluation_nodes.roc_curves({"patient": scored})[1] == {"CNN by patient": 0.5}
+
+
+def test_patients_held_out_by_different_networks_are_not_ranked_against_each_other():
+    """Two networks that rank their own patients rightly are worth one, however much their levels differ."""
+    scored = pd.DataFrame({"patient_id": names(4), "split": "a", "model": ["a/1", "a/1", "a/2", "a/2"]})
+    scored = scored.assign(outcome=[SHORT_TERM, LONG_TERM] * 2, probability=[0.1, 0.2, 0.8, 0.9])
+    assert evaluation_nodes.measured(scored, EVIDENCE, 1)["auc"]["value"] == 1
 
 
 def test_a_curve_whose_splits_test_one_outcome_each_has_no_area():

@@ -153,11 +153,14 @@ def both_levels(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -
 
 
 def measured(scored: pd.DataFrame, evidence: EvidenceParameters, seed: int) -> dict[str, Any]:
-    """Every measure of these scores, with its interval; the networks of one split rank its patients alone."""
+    """Every measure of these scores, with its interval; what scores a patient ranks the patients that it scores, alone.
+
+    That is one network out of fold, and a split's ensemble in the test.
+    """
     outcome, predicted = answers(scored)
     probability = scored["probability"].to_numpy(float)
-    patients, splits = (scored[name].to_numpy(str) for name in ("patient_id", "split"))
-    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, splits)
+    patients, models = (scored[name].to_numpy(str) for name in ("patient_id", "model"))
+    settings = (evidence.n_bootstrap, seed, patients, evidence.calibration_bins, models)
     return performance(outcome, probability, predicted, *settings)
 
 
