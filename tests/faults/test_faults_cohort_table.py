@@ -73,6 +73,12 @@ def test_a_decimal_comma_is_told_once_with_column_and_patients(parameters):
     assert 'cohort.decimal: ","' in found.remedy
 
 
+def test_a_decimal_comma_beside_decimal_points_is_told_with_both_ways_to_mend_it(parameters):
+    found = the_problem(table('P2,"67,5",F,1,biopsy,331,1', "P3,68.5,F,1,biopsy,331,1"), parameters())
+    assert (found.patient, found.where, found.found) == ("P2", "age_years", "67,5")
+    assert "write these with it too" in found.remedy and 'set `cohort.decimal: ","`' in found.remedy
+
+
 def test_a_decimal_point_is_told_where_a_comma_is_configured(parameters):
     found = the_problem(table("P2,67.5,F,1,biopsy,331,1").replace(",", ";"), parameters(separator=";", decimal=","))
     assert 'cohort.decimal: "."' in found.remedy

@@ -156,11 +156,14 @@ def illegible_problems(column: Column, wrong: pd.Series, decimal: str) -> Iterat
     with_other_mark = wrong & column.cells.str.fullmatch(number_pattern(other)).fillna(False).astype(bool)
     if with_other_mark.any():
         found = str(column.cells[with_other_mark].iloc[0])
-        remedy = f'Set `cohort.decimal: "{other}"` in conf/local/parameters.yml.'
-        if column.cells[with_other_mark].str.fullmatch(THOUSANDS).all():
-            remedy = f"Write thousands without a mark. Where it is the decimal mark: {remedy}"
+        setting = f'`cohort.decimal: "{other}"`'
+        thousands = column.cells[with_other_mark].str.fullmatch(THOUSANDS).all()
+        remedy = f"Set {setting} in conf/local/parameters.yml."
         if column.mark_in_use:  # the other mark would break what can be read now
-            remedy = f'Other numbers have it: write these with "{decimal}" too, and no mark between thousands.'
+            remedy = f'Other numbers have "{decimal}": write these with it too, and no mark between thousands'
+            remedy += "." if thousands else f'; or all with "{other}", and set {setting}.'
+        elif thousands:
+            remedy = f"Write thousands without a mark. Where it is the decimal mark: {remedy}"
         who = listed([*column.patients[with_other_mark]])
         yield Problem(who, column.where, found, f'decimal mark "{decimal}"', remedy)
     others = wrong & ~with_other_mark
