@@ -340,6 +340,22 @@ def test_21_short_pixel_data_are_refused(tmp_path, syntax):
     assert codes(site) == ["unreadable_pixels"]
 
 
+@pytest.mark.parametrize("is_implicit", [False, True])
+@pytest.mark.parametrize("cut", [0, 9])
+def test_21_a_slice_that_is_cut_short_is_found_though_nobody_needs_it(tmp_path, is_implicit, cut):
+    site = Site(tmp_path)
+    file = a_series(site)[cut]
+    if is_implicit:
+        header = pydicom.dcmread(file)
+        header.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        header.save_as(file, implicit_vr=True, little_endian=True)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])  # perhaps the byte that makes their number even
+    assert isinstance(extract_stack(site.source, "P1", 20.0, site.parameters), SliceStack)
+    file.write_bytes(content[:-100])
+    assert codes(site)[0] == "unreadable_pixels"
+
+
 def test_21_a_compression_that_nobody_can_read_is_refused(tmp_path):
     site = Site(tmp_path)
     for file in a_series(site, syntax="rle"):

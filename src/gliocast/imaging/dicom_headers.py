@@ -15,7 +15,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from gliocast.imaging.dicom_tags import ALLOWED_TAGS, quieten_pydicom, raise_if_of_the_disk, read_header, text
+from gliocast.imaging.dicom_tags import (
+    ALLOWED_TAGS,
+    MISSING_BYTES,
+    quieten_pydicom,
+    raise_if_of_the_disk,
+    read_header,
+    text,
+)
 from gliocast.imaging.findings import Finding, inaccessible, shown_name
 from gliocast.imaging.source import files_below
 
@@ -214,9 +221,12 @@ def _contrast_agent(header: Any) -> bool | None:
 
 
 def _frames_or_fault(file: Path, header: Any) -> tuple[tuple[Frame, ...], Finding | None]:
-    """The frames of an image, or else why it cannot be said where they lie."""
+    """The frames of an image, or else why it cannot be said where they lie, or that the file was cut."""
     if absent := _absent(header):
         return (), tag_missing(file, absent)
+    if MISSING_BYTES in header:
+        found, expected = f"{header[MISSING_BYTES]} bytes of its pixels missing", "all bytes that its header announces"
+        return (), Finding("unreadable_pixels", shown_name(file), found, expected, "Export it again.")
     try:
         return tuple(_frames(file, header)), None
     except _TagMissingError as missing:

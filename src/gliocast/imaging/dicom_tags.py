@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 import zlib
 from pathlib import Path
@@ -20,6 +21,11 @@ ALLOWED_TAGS = {
     "PerFrameFunctionalGroupsSequence": 0x52009230,
 }  # fmt: skip
 TRANSFER_SYNTAX = 0x00020010
+MISSING_BYTES = (
+    0x7FE00010  # under the tag of the pixels, of which nothing is read: how many of their bytes are not there
+)
+UNTOLD_LENGTH = 0xFFFFFFFF  # of compressed pixels, which come in pieces
+LONG_LENGTHS = (b"OB", b"OW", b"UN")
 DEFLATED_LIMIT = 1 << 28  # bytes; an enhanced series of 500 slices of 512 pixels a side holds no more
 PIECE_BYTES = 1 << 20
 IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -33,6 +39,8 @@ def quieten_pydicom() -> None:
 
 def read_header(file: Path) -> Any | None:
     """The allowed tags of one file; None where it is no DICOM file, or was cut before them.
+
+    Where a plain file ends before its pixels do, `MISSING_BYTES` says by how much.
 
     Plain headers are read element by element, without building pydicom's objects for them, which takes most of the time
     of a series; whatever is less plain (no preamble, deflated, nested) is left to pydicom's own reader.
@@ -71,8 +79,21 @@ def _plain_header(file: Path) -> dict[int, Any] | None:
             return None
         tags: list[Any] = [BaseTag(tag) for tag in ALLOWED_TAGS.values()]
         elements = data_element_generator(opened, syntax == IMPLICIT, True, _at_the_pixels, None, "latin-1", tags)
-        header = {int(raw.tag): raw for raw in elements}
+        header: dict[int, Any] = {int(raw.tag): raw for raw in elements}
+        if missing := _missing_bytes(opened, syntax == IMPLICIT):
+            header[MISSING_BYTES] = missing
     return None if ALLOWED_TAGS["PerFrameFunctionalGroupsSequence"] in header else header
+
+
+def _missing_bytes(opened: BinaryIO, is_implicit: bool) -> int:
+    """How many bytes of the element that begins here the file lacks; a last byte that pads is nobody's loss."""
+    start, beginning = opened.tell(), opened.read(12)
+    is_long = not is_implicit and beginning[4:6] in LONG_LENGTHS
+    length = int.from_bytes(beginning[8:12] if is_long else beginning[4:8], "little")
+    if len(beginning) < 12 or length == UNTOLD_LENGTH or not (is_long or is_implicit):
+        return 0
+    missing = start + (12 if is_long else 8) + length - os.fstat(opened.fileno()).st_size
+    return missing if missing > 1 else 0
 
 
 def _refuse_bomb(deflated: BinaryIO) -> None:
