@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from types import UnionType
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, Union, get_args, get_origin, runtime_checkable
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 Sex: TypeAlias = Literal["F", "M"]
 Surgery: TypeAlias = Literal["biopsy", "incomplete", "complete"]
@@ -46,6 +47,22 @@ class Parameters(BaseModel):
     """A typed section of the parameters: frozen, finite, and closed to keys that it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def truth_is_no_number(cls, value: object, info: Any) -> object:
+        """`true` is not 1, as pydantic takes it."""
+        kinds = alternatives(cls.model_fields[str(info.field_name)].annotation)
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError("a number, not true or false")
+        return value
+
+
+def alternatives(hint: Any) -> set[Any]:
+    """What a value may be, where a type is a union; without what else a number is held to."""
+    if get_origin(hint) is Annotated:
+        return alternatives(get_args(hint)[0])
+    return {hint}.union(*map(alternatives, get_args(hint))) if get_origin(hint) in (Union, UnionType) else {hint}
 
 
 IN_FULL = {"in_full": True}  # pydantic's context for a dump of parameters with all in them that names patients

@@ -40,6 +40,13 @@ def test_no_parameter_is_infinite_or_no_number(value):
             typed_parameters(parameters(**{"model": {}, **changes}))
 
 
+@pytest.mark.parametrize("name", ["epochs", "dropout", "threads"])
+def test_truth_is_no_number(name):
+    with pytest.raises(ConfigurationError, match=rf"model.{name}: True; expected a number, not true or false"):
+        typed_parameters(parameters({name: True}))
+    assert typed_parameters(parameters({"compile": True}))["model"].compile
+
+
 def test_three_classes_whose_long_term_survivors_are_the_cohorts_are_accepted():
     model = THREE_CLASSES | {"survival_cut_points_days": [332, 600], "first_long_term_class": 1}
     assert typed_parameters(parameters(model))["model"].classes == 3
