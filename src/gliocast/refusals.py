@@ -18,6 +18,14 @@ KEDROS_NAMES = (
     "kedro.io.catalog_config_resolver",
 )  # its modules that look names up
 
+# What may stand in a catalog beside our own datasets: tables in formats that hold no code.
+IN_MEMORY = "kedro.io.MemoryDataset"  # as Kedro hands parameters on; it reads no file
+TABLES_OF_KEDRO = ("pandas", "kedro_datasets.pandas")
+TABLE_DATASETS = (
+    "CSVDataset", "ExcelDataset", "FeatherDataset", "JSONDataset", "ParquetDataset", "SQLQueryDataset",
+    "SQLTableDataset", "XMLDataset",
+)  # fmt: skip
+
 
 def users_error(error: BaseException) -> InputError | None:
     """The user's error inside what Kedro has wrapped around it, or Kedro's own refusal; None where there is neither."""
@@ -76,11 +84,14 @@ def closed_folder(error: BaseException) -> InputError | None:
 def kedros_refusal(error: BaseException) -> InputError | None:
     """What Kedro says of a pipeline, node, environment, credential or file of conf/ that it cannot make sense of."""
     from kedro.config import MissingConfigException
+    from kedro.pipeline.pipeline import OutputNotUniqueError
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
     unknown_name = isinstance(error, (ValueError, KeyError)) and raised_in(error, KEDROS_NAMES)
-    if not unknown_name and not isinstance(error, (MissingConfigException, OmegaConfBaseException, YAMLError)):
+    if not unknown_name and not isinstance(
+        error, (MissingConfigException, OmegaConfBaseException, YAMLError, OutputNotUniqueError)
+    ):
         return None
     expected, remedy = "names that the project knows, and valid YAML", "Correct it; docs/reference lists what there is."
     return ConfigurationError(Problem("–", "the command, or conf/", one_line(error), expected, remedy))
@@ -100,6 +111,10 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
 
     problems: list[Problem] = []
     for name in sorted(names):
+        asked = str(catalog.config_resolver.resolve_pattern(name).get("type", ""))
+        if asked and not is_allowed(asked):
+            problems.append(disallowed(name, asked))
+            continue
         try:
             catalog.get(name)
         except DatasetError as error:
@@ -107,6 +122,20 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
             entry = catalog.config_resolver.resolve_pattern(name)
             problems += ours.problems if ours else [*entry_problems(name, entry, error.__cause__ or error)]
     return problems
+
+
+def is_allowed(dataset_type: str) -> bool:
+    """Whether a dataset is ours, or reads a table in a format that holds no code."""
+    package, _, name = dataset_type.rpartition(".")
+    is_table = package in TABLES_OF_KEDRO and name in TABLE_DATASETS
+    return is_table or package == "gliocast.datasets" or dataset_type == IN_MEMORY
+
+
+def disallowed(name: str, asked: str) -> Problem:
+    """The problem of an entry of another type: one of pickle, for one, runs what code a file holds as it is read."""
+    expected = f"a type of gliocast.datasets, or pandas with {', '.join(TABLE_DATASETS)}"
+    remedy = "Bring the table into such a format; those in which a file may hold code, as pickle, are not read."
+    return Problem("–", f"catalog entry {name}: type", asked, expected, remedy)
 
 
 def entry_problems(name: str, entry: Mapping[str, Any], error: BaseException) -> Iterator[Problem]:

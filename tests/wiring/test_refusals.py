@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Node, Pipeline
+from kedro.pipeline.pipeline import OutputNotUniqueError
 
 from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.imaging import ImagingDataset
@@ -53,8 +55,31 @@ def test_a_process_that_the_system_has_killed_is_told_as_full_memory_and_no_bug_
     assert "model.devices" in str(told)
 
 
+def test_pipelines_that_make_the_same_result_are_no_bug_of_ours():
+    make = [Node(lambda: 1, [], "metrics", name=name) for name in ("one", "other")]
+    with pytest.raises(OutputNotUniqueError) as refused:
+        Pipeline(make[:1]) + Pipeline(make[1:])
+    assert "metrics" in str(users_error(refused.value))
+
+
 def entry_problems(name, **entry):
     return faulty_entries([name], DataCatalog.from_config({name: entry}))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["pickle.PickleDataset", "kedro_datasets.pickle.PickleDataset", "pandas.HDFDataset", "pandas.GenericDataset"],
+)
+@pytest.mark.parametrize("name", ["clinical_table", "metrics"])
+def test_a_type_by_which_a_file_may_run_code_is_refused_before_it_is_made(name, asked):
+    (problem,) = entry_problems(name, type=asked, filepath="a.pkl")
+    assert (problem.where, problem.found) == (f"catalog entry {name}: type", asked)
+    assert "pandas with CSVDataset" in problem.expected
+
+
+@pytest.mark.parametrize("package", ["pandas", "kedro_datasets.pandas"])
+def test_tables_in_formats_without_code_are_taken(package):
+    assert entry_problems("clinical_table", type=f"{package}.CSVDataset", filepath="a.csv") == []
 
 
 def test_a_slip_in_the_entry_of_the_images_is_told_with_the_page_that_has_its_arguments():
@@ -81,7 +106,7 @@ def test_an_argument_that_an_entry_of_ours_lacks_is_told_in_our_words(given):
     assert path.expected == "a value" and "docs/how-to/swap-data.md" in path.remedy
 
 
-@pytest.mark.parametrize("entry", [{"type": "gliocast.datasets.Tabel"}, {"type": "json.JSONDataset", "rows": 3}])
+@pytest.mark.parametrize("entry", [{"type": "gliocast.datasets.Tabel"}, {"type": "pandas.CSVDataset", "rows": 3}])
 def test_any_other_slip_in_an_entry_is_told_in_the_words_of_whoever_found_it(entry):
     (problem,) = entry_problems("cohort", **entry)
     assert (problem.where, problem.expected) == ("catalog entry cohort", "a known type, and its arguments")
