@@ -133,8 +133,8 @@ def is_allowed(dataset_type: str) -> bool:
 
 def disallowed(name: str, asked: str) -> Problem:
     """The problem of an entry of another type: one of pickle, for one, runs what code a file holds as it is read."""
-    expected = f"a type of gliocast.datasets, or pandas with {', '.join(TABLE_DATASETS)}"
-    remedy = "Bring the table into such a format; those in which a file may hold code, as pickle, are not read."
+    expected = "a type of gliocast.datasets, or one of pandas, such as pandas.CSVDataset, whose files hold no code"
+    remedy = "Bring the table into such a format; docs/how-to/swap-data.md names them all."
     return Problem("–", f"catalog entry {name}: type", asked, expected, remedy)
 
 

@@ -15,7 +15,7 @@ from gliocast.datasets.files import JsonDataset
 from gliocast.datasets.imaging import ImagingDataset
 from gliocast.errors import ArtefactError, ConfigurationError, Problem, TrainingError
 from gliocast.processes import in_processes
-from gliocast.refusals import faulty_entries, input_error, users_error
+from gliocast.refusals import TABLE_DATASETS, faulty_entries, input_error, users_error
 
 WRONG = ConfigurationError(Problem("–", "seed", "-1", "0 or more", "Correct it."))
 
@@ -74,7 +74,12 @@ def entry_problems(name, **entry):
 def test_a_type_by_which_a_file_may_run_code_is_refused_before_it_is_made(name, asked):
     (problem,) = entry_problems(name, type=asked, filepath="a.pkl")
     assert (problem.where, problem.found) == (f"catalog entry {name}: type", asked)
-    assert "pandas with CSVDataset" in problem.expected
+    assert "whose files hold no code" in problem.expected
+
+
+def test_the_page_for_whoever_brings_another_table_names_the_types_that_are_taken():
+    page = (Path(__file__).parents[2] / "docs/how-to/swap-data.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in TABLE_DATASETS)
 
 
 @pytest.mark.parametrize("package", ["pandas", "kedro_datasets.pandas"])
