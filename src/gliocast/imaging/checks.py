@@ -52,9 +52,5 @@ def voxel_findings(voxels: Float[np.ndarray, "..."], name: str) -> Iterator[Find
         n_bad = int(voxels.size - np.count_nonzero(finite))
         yield Finding("not_finite", name, f"{n_bad} voxels that are no numbers", "finite grey values")
     elif voxels.size and voxels.min() == voxels.max():
-        yield Finding(
-            "constant",
-            name,
-            f"{voxels.flat[0]:g} in all {voxels.size} voxels that were looked at",
-            "differing grey values",
-        )
+        found = f"{voxels.flat[0]:g} in all {voxels.size} voxels that were looked at"
+        yield Finding("constant", name, found, "differing grey values")

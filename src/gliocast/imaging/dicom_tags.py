@@ -21,9 +21,7 @@ ALLOWED_TAGS = {
     "PerFrameFunctionalGroupsSequence": 0x52009230,
 }  # fmt: skip
 TRANSFER_SYNTAX = 0x00020010
-MISSING_BYTES = (
-    0x7FE00010  # under the tag of the pixels, of which nothing is read: how many of their bytes are not there
-)
+MISSING_BYTES = 0x7FE00010  # the tag of the pixels, of which nothing is read but how many bytes are not there
 UNTOLD_LENGTH = 0xFFFFFFFF  # of compressed pixels, which come in pieces
 LONG_LENGTHS = (b"OB", b"OW", b"UN")
 DEFLATED_LIMIT = 1 << 28  # bytes; an enhanced series of 500 slices of 512 pixels a side holds no more
