@@ -140,6 +140,22 @@ def test_the_file_is_checked_each_time_that_it_is_loaded(tmp_path, stored):
     assert isinstance(error.value.__cause__, PartitionError)
 
 
+@pytest.mark.parametrize(("seed", "n_long", "told"), [(1, 20, False), (2, 20, True), (1, 21, True)])
+def test_28_a_partition_that_takes_another_ones_place_is_told(tmp_path, stored, caplog, seed, n_long, told):
+    dataset = PartitionDataset(str(tmp_path / "partition.json"))
+    dataset.save(partition_from_json(stored))
+    assert not caplog.text
+    dataset.save(partition_patients(cohort(n_long, 20), PARAMETERS, seed=seed))
+    assert ("Another partition takes the stored one's place" in caplog.text) == told
+
+
+def test_28_a_partition_that_cannot_be_read_is_replaced(tmp_path, stored):
+    path = tmp_path / "partition.json"
+    path.write_text("{")
+    PartitionDataset(str(path)).save(partition_from_json(stored))
+    assert PartitionDataset(str(path)).load() == partition_from_json(stored)
+
+
 @pytest.mark.parametrize("stored", [None, [], "x", {}, {"scheme": "holdout", "seed": "a", "splits": 1, "paper": None}])
 def test_what_is_no_partition_is_refused_in_our_words(stored):
     assert "partition" in told(stored)
