@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 import zlib
 from pathlib import Path
@@ -24,6 +25,8 @@ TRANSFER_SYNTAX = 0x00020010
 MISSING_BYTES = 0x7FE00010  # the tag of the pixels, of which nothing is read but how many bytes are not there
 UNTOLD_LENGTH = 0xFFFFFFFF  # of compressed pixels, which come in pieces
 LONG_LENGTHS = (b"OB", b"OW", b"UN")
+QUIET = ("ignore", None, Warning, re.compile("pydicom"), 0)  # as Python keeps the filter
+logger = logging.getLogger("pydicom")
 DEFLATED_LIMIT = 1 << 28  # bytes; an enhanced series of 500 slices of 512 pixels a side holds no more
 PIECE_BYTES = 1 << 20
 IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
@@ -31,8 +34,10 @@ IMPLICIT, DEFLATED, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", 
 
 def quieten_pydicom() -> None:
     """Keep pydicom from warning, for good: it quotes what it complains of, and threads share the one switch."""
-    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module="pydicom")
+    if logger.level != logging.CRITICAL:  # asked at each header, and changing it empties every logger's cache
+        logger.setLevel(logging.CRITICAL)
+    if warnings.filters[:1] != [QUIET]:  # whoever has set filters of their own may have undone ours
+        warnings.filterwarnings("ignore", module="pydicom")
 
 
 def read_header(file: Path) -> Any | None:
