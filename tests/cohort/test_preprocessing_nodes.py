@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gliocast.cohort.flow import patient_flow
+from gliocast.cohort.flow import cohort_counts, patient_flow
 from gliocast.cohort.partitions import partition_patients
 from gliocast.cohort.selection import exclusions
 from gliocast.cohort.study import select_patients as select
@@ -253,6 +253,18 @@ def test_the_counts_of_any_flow_add_up(fates, score, cohort_of, median_parameter
     assert flow["n_excluded"] + flow["n_undetermined"] == sum(gone) == len(left)
     assert flow["n_patients"] == flow["n_undetermined"] + len(study_cohort)
     assert sorted([*study_cohort["patient_id"], *left["patient_id"]]) == sorted(cohort["patient_id"])
+
+
+def test_everyone_in_the_table_is_counted_once():
+    study_cohort = pd.DataFrame({"outcome": ["long_term", "long_term", "short_term"]})
+    exclusions = pd.DataFrame({"stage": ["outcome", "images", "clinical_table", "outcome"]})
+    assert cohort_counts(study_cohort, exclusions) == {
+        "n_patients": 5,
+        "n_excluded": 2,
+        "n_long_term": 2,
+        "n_short_term": 1,
+        "n_undetermined": 2,
+    }
 
 
 @pytest.fixture(scope="module")

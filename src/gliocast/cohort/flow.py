@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from gliocast.cohort.notes import ALL_DIED, ALL_SHORT
+from gliocast.cohort.partitions import outcome_counts
 from gliocast.cohort.selection import CLINICAL_TABLE, IMAGES, OUTCOME, PREDICTORS, ROW_SELECTION
 from gliocast.errors import NOT_APPLICABLE, Problem
-from gliocast.types import CLINICAL_PREDICTORS, LONG_TERM, SHORT_TERM, ImageScoreKind, spelling_free
+from gliocast.types import CLINICAL_PREDICTORS, ImageScoreKind, spelling_free
 
 ROWS, COHORT, STUDY = "rows of the clinical table", "patients of the cohort", "patients with a known outcome"
 WITH_IMAGE: dict[ImageScoreKind, str] = {"cnn": "patients with an image", "features": "patients with image features"}
@@ -66,8 +67,7 @@ def cohort_counts(study_cohort: pd.DataFrame, exclusions: pd.DataFrame) -> dict[
     return {
         "n_patients": len(study_cohort) + undetermined,
         "n_excluded": len(exclusions) - undetermined,
-        "n_long_term": int((study_cohort["outcome"] == LONG_TERM).sum()),
-        "n_short_term": int((study_cohort["outcome"] == SHORT_TERM).sum()),
+        **{f"n_{outcome}": n for outcome, n in outcome_counts(study_cohort["outcome"]).items()},
         "n_undetermined": undetermined,
     }
 
