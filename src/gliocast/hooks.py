@@ -40,7 +40,8 @@ class ProjectHooks:
         """Make every entry of the pipeline, and read none; look at network, search and grids where they are new."""
         from gliocast.refusals import faulty_entries
 
-        raise_if_any(faulty_entries(pipeline.datasets() | {"stage_records"}, catalog), ConfigurationError)
+        read = pipeline.datasets() | {"stage_records"}  # which the runner itself reads
+        raise_if_any(faulty_entries(read, catalog), ConfigurationError)
         # Records name the weights that were pinned, so these come first.
         looks = (pin_weights, refuse_unusable_study, refuse_unsearchable_grids)
         refuse_together(*(partial(look, pipeline, catalog) for look in looks))

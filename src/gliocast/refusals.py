@@ -88,10 +88,9 @@ def kedros_refusal(error: BaseException) -> InputError | None:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
+    refusals = (MissingConfigException, OmegaConfBaseException, YAMLError, OutputNotUniqueError)
     unknown_name = isinstance(error, (ValueError, KeyError)) and raised_in(error, KEDROS_NAMES)
-    if not unknown_name and not isinstance(
-        error, (MissingConfigException, OmegaConfBaseException, YAMLError, OutputNotUniqueError)
-    ):
+    if not unknown_name and not isinstance(error, refusals):
         return None
     expected, remedy = "names that the project knows, and valid YAML", "Correct it; docs/reference lists what there is."
     return ConfigurationError(Problem("–", "the command, or conf/", one_line(error), expected, remedy))
@@ -111,7 +110,8 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
 
     problems: list[Problem] = []
     for name in sorted(names):
-        asked = str(catalog.config_resolver.resolve_pattern(name).get("type", ""))
+        entry = catalog.config_resolver.resolve_pattern(name)
+        asked = str(entry.get("type", ""))
         if asked and not is_allowed(asked):
             problems.append(disallowed(name, asked))
             continue
@@ -119,7 +119,6 @@ def faulty_entries(names: Iterable[str], catalog: Any) -> list[Problem]:
             catalog.get(name)
         except DatasetError as error:
             ours = input_error(error)
-            entry = catalog.config_resolver.resolve_pattern(name)
             problems += ours.problems if ours else [*entry_problems(name, entry, error.__cause__ or error)]
     return problems
 

@@ -52,9 +52,10 @@ class Parameters(BaseModel):
     @classmethod
     def truth_is_no_number(cls, value: object, info: Any) -> object:
         """`true` is not 1, as pydantic takes it."""
-        kinds = alternatives(cls.model_fields[str(info.field_name)].annotation)
-        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
-            raise ValueError("a number, not true or false")
+        if isinstance(value, bool):
+            kinds = alternatives(cls.model_fields[str(info.field_name)].annotation)
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("a number, not true or false")
         return value
 
 

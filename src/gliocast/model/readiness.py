@@ -56,7 +56,7 @@ def _refuse_unfit_weights(params: ModelParameters) -> None:
 
 
 def _refuse_unfit_arithmetic(params: ModelParameters, side_px: int) -> None:
-    for device in choose_devices(params.devices):
+    for device in dict.fromkeys(choose_devices(params.devices)):  # one that is named twice trains two at once
         refuse_unusable(device)
         refuse_together(partial(arithmetic, params, device, side_px), partial(_refuse_uncompiled, params, device))
 
